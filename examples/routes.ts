@@ -1,6 +1,6 @@
 /**
- * A choice, failures as a path, an optional partner and a merge: large orders are checked by a service that refuses
- * some, small ones pass, and each order ends in one list.
+ * A choice, failures as a path, an optional partner and a merge: a service checks large orders and refuses some of
+ * them, small orders pass, and each order ends in one list.
  *
  * `node build/examples/routes.js`
  */
@@ -40,7 +40,8 @@ const Routes = defineWorkflow({
         { join: 'merge' },
         syncTask((decision) => decision),
       )
-      // Only small orders get a gift, and none of the others is lost.
+      // Only small orders get a gift. The join keeps the other orders too.
+
       .task(
         'Gift',
         ['Route.small'],

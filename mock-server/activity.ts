@@ -13,7 +13,7 @@ export interface ServerStats {
   readonly requests: number;
   /** Replies by HTTP status, without the replies that a fault spoils; for JSON-RPC by error code, or `ok`. */
   readonly replies: Readonly<Record<string, number>>;
-  /** How often each kind of fault fired. */
+  /** The number of times that each kind of fault fired. */
   readonly faults: Readonly<Record<string, number>>;
   /** The number of requests in work now. */
   readonly inFlight: number;
@@ -29,7 +29,7 @@ export interface ServerStats {
   };
   /** WebSocket messages received. */
   readonly messages: number;
-  /** How often the server closed all sockets and listened again, by a fault or by `restart`. */
+  /** The number of times that the server closed all sockets and listened again, by a fault or by `restart`. */
   readonly restarts: number;
 }
 

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import type { Features, Predictions } from './models.js';
 
-/** Why a body was refused. `path` is empty when the body as a whole is wrong; array steps are written `[2]`. */
+/** The reason why a body was refused. `path` is empty if the whole body is wrong; array steps are written `[2]`. */
 export interface BodyProblem {
   readonly code: string;
   readonly path: string;

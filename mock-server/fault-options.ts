@@ -72,11 +72,11 @@ const faultSetSchema = z.strictObject({
   /** A socket reset: before the server works on the request, or in the middle of its response. */
   reset: z.strictObject({ ...chance, at: z.enum(['request', 'response']).default('request') }).optional(),
   /**
-   * No answer ever, and the connection stays open. A WebSocket connection is not read any more, pings included.
+   * The server never answers, and the connection stays open. It no longer reads a WebSocket connection, pings included.
    * `at: 'accept'` draws once per new connection, for every route, also for connections that ask for an upgrade.
    */
   halfOpen: z.strictObject({ ...chance, at: z.enum(['request', 'accept']).default('request') }).optional(),
-  /** The work is done and the answer is lost: HTTP closes the connection, WebSocket does not reply. */
+  /** The server does the work and loses the answer: HTTP closes the connection, WebSocket does not reply. */
   dropReply: z.strictObject(chance).optional(),
 
   /** The server sends one byte of the body every `everyMs`; over WebSocket, one byte per fragment. */

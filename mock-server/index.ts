@@ -1,4 +1,4 @@
-/** The door `millrace/mock-server`, for tests, benchmarks and workflows. Importing it starts nothing. */
+/** The entry point `millrace/mock-server`, for tests, benchmarks and workflows. Importing it starts nothing. */
 export { startMockServer } from './server.js';
 export type { MockServer, MockServerOptions } from './server.js';
 export { FaultsError } from './fault-options.js';

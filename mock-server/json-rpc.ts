@@ -21,7 +21,7 @@ export const SERVER_ERROR = -32000;
 
 export type RpcId = string | number | NumberText | null;
 
-/** A number that JavaScript would write in another way than it was sent, such as 9007199254740993 or 1.0. */
+/** A number whose text JavaScript would not reproduce, such as 9007199254740993 or 1.0. */
 export class NumberText {
   constructor(readonly text: string) {}
 
@@ -74,7 +74,7 @@ export const SHOWN_CHARACTERS = 200;
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const MARK = 'mock-server:number:';
 
-/** As JSON.parse, except that an id which a number cannot hold exactly is a NumberText. */
+/** Like JSON.parse, except that an id that a number cannot represent exactly becomes a NumberText. */
 function parse(text: string): unknown {
   if (!UNUSUAL_ID.test(text)) return JSON.parse(text);
   // Throws for text that is not JSON.
@@ -82,14 +82,14 @@ function parse(text: string): unknown {
   return JSON.parse(quoteUnusual(text), (key, value: unknown) => {
     if (typeof value !== 'string' || !value.startsWith(MARK)) return value;
     const digits = value.slice(MARK.length);
-    // JSON.parse reads 1e999 as Infinity, which is no id.
+    // JSON.parse reads 1e999 as Infinity, which is not an id.
     return key === 'id' && Number.isFinite(Number(digits)) ? new NumberText(digits) : Number(digits);
   });
 }
 
 /**
- * Makes strings of the numbers that JavaScript would write in another way. Not a regular expression: one that matches
- * strings overflows the stack for strings of many megabytes.
+ * Quotes the numbers whose text JavaScript would not reproduce. It uses no regular expression for strings, because that
+ * would overflow the stack for strings of many megabytes.
  */
 function quoteUnusual(text: string): string {
   let quoted = '';

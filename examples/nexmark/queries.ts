@@ -8,10 +8,10 @@ import { aggregateTask, branch, defineWorkflow, expandTask, skip, sourceTask, sy
 import { session, sliding, tumbling, windowJoin, windowTask } from 'millrace/windows';
 import type { Auction, Bid, NexmarkEvent, Person } from './events.js';
 
-/** What a query reads. */
+/** The input of a query. */
 export interface QueryInput {
   readonly events: () => Iterable<NexmarkEvent> | AsyncIterable<NexmarkEvent>;
-  /** How much older than the newest event before it an event may be, in milliseconds. */
+  /** The time by which an event may be older than the newest event before it, in milliseconds. */
   readonly disorderMs: number;
 }
 

@@ -105,7 +105,7 @@ function checkWords(given: Given, commands: readonly string[], names: readonly s
     if (second !== undefined) throw refuse(`Expected options after the command ${first}, got '${second}'. Remove it`);
     return;
   }
-  // Without a command, yargs passes the words to the default one, which accepts only options there.
+  // Without a command, yargs passes the words to the default command, which then accepts only options.
   const word = names.map((name) => given[name]).find((value) => typeof value === 'string' && value !== '') ?? first;
   if (typeof word !== 'string') return;
   if (/[\\/]|\.[cm]?[jt]s$/.test(word)) {

@@ -10,7 +10,8 @@ import type { Secrets } from '../text/secrets.js';
 
 /**
  * A command. `run` prints its result on standard output, everything else on standard error, and resolves with the exit
- * code. It throws for wrong usage or a wrong configuration: the error is printed as one sentence, and nothing was run.
+ * code. It throws for wrong usage or a wrong configuration. The error is then printed as one sentence, and nothing is
+ * run.
  */
 export interface Command {
   /** The name as users type it. The first command of the list is the default one. */
@@ -32,11 +33,11 @@ export interface CommandWord {
 export interface CommandContext {
   /** Aborts when the reader of standard output has gone. */
   readonly outputClosed: AbortSignal;
-  /** The values to mask in all that the command prints. */
+  /** The values to mask in all output of the command. */
   readonly secrets: Secrets;
-  /** The sentence to print last if code of the user ends the process; undefined for none. */
+  /** Sets the last sentence that is printed if code of the user ends the process; undefined for none. */
   setLastWords(sentence: string | undefined): void;
-  /** Ends the process. Everything else in it is given up. */
+  /** Ends the process at once, with all its pending work. */
   exit(code: ExitCode): void;
 }
 
@@ -72,7 +73,7 @@ export const runsOptions = {
   runs: { ...text, describe: `Where runs are kept (default: ${DEFAULT_RUNS_FOLDER})` },
 } satisfies Record<string, Options>;
 
-/** For commands that load a kept run again: values that the run did not keep. */
+/** Options of commands that load a kept run again: the values that were not kept. */
 export const secretOptions = {
   set: {
     ...text,
@@ -117,7 +118,7 @@ export function workflowNamed(args: Arguments): string | undefined {
   );
 }
 
-/** The name of the only workflow in the folder of workflows. A guess between several could run the wrong one. */
+/** The name of the only workflow in the folder of workflows. Throws if there are several: a guess could be wrong. */
 async function onlyWorkflow(place: JobPlace): Promise<string> {
   const { findOwnWorkflows } = await import('../jobs/workflows/load-workflow.js');
   const { names, broken } = await findOwnWorkflows(place);
@@ -131,7 +132,7 @@ async function onlyWorkflow(place: JobPlace): Promise<string> {
   );
 }
 
-/** Loads the workflow and its configuration. Throws what `loadJob` throws for either. */
+/** Loads the workflow and its configuration. Throws the errors of `loadJob`. */
 export async function loadFrom(args: Arguments, context: CommandContext): Promise<LoadedJob> {
   // Imported when a command needs it, so that --help and a mistyped option answer at once.
   const { loadJob } = await import('../jobs/load-job.js');

@@ -45,7 +45,7 @@ const either =
   (options) =>
     answers.flatMap((answer) => answer(options));
 
-/** The answers for values of options, and for words after a command. Anything without an entry can have any value. */
+/** The answers for values of options, and for words after a command. Options without an entry have any value. */
 const VALUES: Readonly<Record<string, Answers>> = {
   workflow: workflows,
   [workflowWord.name]: workflows,
@@ -107,7 +107,7 @@ interface Typed {
   readonly command: Command | undefined;
   /** The number of words after the command. */
   readonly behind: number;
-  /** The option that the next word is a value of. */
+  /** The option whose value is the next word. */
   readonly pending: string | undefined;
   readonly options: ReadonlyMap<string, string>;
 }

@@ -1,4 +1,4 @@
-/** What a resumed run does with the boundaries of a graph, as text. */
+/** Describes how a resumed run continues the boundaries of a graph. */
 import type { TaskDurability } from '../runtime/definition/prepared-workflow.js';
 import { printable } from '../text/printable.js';
 

@@ -48,7 +48,7 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
   const { job, folder } = ready;
   if (folder !== undefined) context.setLastWords(resumeSentence(folder, args));
   let release: (() => void) | undefined;
-  // An incarnation that could not restore the run will not be able to the next time.
+  // If this incarnation cannot restore the run, the next one cannot either.
   let hasBegun = ready.options.resumeFrom === undefined;
   try {
     const { summary, failure, brokenLawFile } = await runJob(
@@ -73,7 +73,8 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
     if (brokenLawFile !== undefined) {
       process.stderr.write(`A law of the engine broke; the details are in ${brokenLawFile}\n`);
     }
-    // As where a reader of the report has gone: it wants no more, which is no failure.
+    // A reader of the results that has gone wants no more output. As with a reader of the report, this is not a
+    // failure.
     if (failure !== undefined && outputHasGone(failure.error, ready)) {
       report.release();
       return EXIT.signal;
@@ -114,7 +115,7 @@ function isBrokenLaw(error: unknown): boolean {
   return codeOf(error) === 'MILLRACE_CONSERVATION';
 }
 
-/** Prints the facts that a user needs next: where the result is, and the id of the run. */
+/** Prints the paths of the results and the id of the run. */
 function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Arguments): void {
   if (args.flag('json') || args.flag('quiet')) return;
   const written = filesWrittenBy(job);
@@ -128,8 +129,8 @@ function printWhereItIs({ job, folder }: ReadyRun, summary: RunSummary, args: Ar
 }
 
 /**
- * Prints how the run goes on, or why it cannot. `mayGoOn`: false if the run could not be restored, which its error
- * explains.
+ * Prints the command that continues the run, or the reason why it cannot continue. `mayGoOn` is false if the run could
+ * not be restored, which its error explains.
  */
 async function printNextStep(
   summary: RunSummary | undefined,

@@ -22,7 +22,7 @@ export const EXIT_CODES: readonly { readonly code: ExitCode; readonly meaning: s
   },
 ];
 
-/** The exit code for the end of a run. Failure comes first, whatever the number of dead letters. */
+/** The exit code for the end of a run. A failed run has the code of failure, also if it has dead letters. */
 export function exitCodeOf(run: Pick<RunSummary, 'outcome' | 'deadLettered' | 'lettersBefore'>): ExitCode {
   switch (run.outcome) {
     case 'failed':

@@ -17,7 +17,7 @@ export function explainError(error: unknown, isDebug: boolean, secrets?: Secrets
   return isDebug ? `${line}\n${masked(inspect(error, { depth: 4 }))}` : line;
 }
 
-/** The fix in words of the command line, for an error that does not contain it. */
+/** The fix as options of the command line, for an error that does not contain it. */
 function howToMend(error: unknown): string {
   if (!(error instanceof SettingsNotKept)) return '';
   return `. Write ${error.keys.map((key) => `--set ${key}=…`).join(' ')}`;

@@ -3,7 +3,7 @@
  * would end.
  *
  * Guarantees: changes that come close together are reported once; a file counts as changed only if its time, size or
- * identity differs, so an event alone is no change; a report is late by at most MAX_DELAY_MS. A folder that does not
+ * identity differs, not because of an event alone; a report is late by at most MAX_DELAY_MS. A folder that does not
  * exist is not watched.
  */
 import { existsSync, statSync, watch, type FSWatcher } from 'node:fs';
@@ -34,7 +34,7 @@ export class FileChanges {
     return this.states.size;
   }
 
-  /** Watches these files too, given by absolute paths. Throws MILLRACE_FILE where the system refuses. */
+  /** Watches these files too, given by absolute paths. Throws MILLRACE_FILE if the system refuses. */
   add(paths: Iterable<string>): void {
     for (const path of paths) {
       const folder = dirname(path);

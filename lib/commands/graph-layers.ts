@@ -1,5 +1,6 @@
 /**
- * A graph that is too wide to draw, as one row per layer. The layer of a task is the longest path to it from a source.
+ * Shows a graph that is too wide to draw, as one row per layer. The layer of a task is the length of the longest path
+ * to it from a source.
  */
 import type { NodePlan } from '../model/graph.js';
 import { counted, printable } from '../text/printable.js';

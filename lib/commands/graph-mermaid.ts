@@ -37,7 +37,7 @@ export function graphMermaid(
   return [`%% ${printable(name).replaceAll('%', '')}`, 'flowchart LR', ...nodes, ...edges, ...rules];
 }
 
-/** Mermaid writes characters as `#…;`: used for each character that could be Markdown, HTML or a quote. */
+/** Writes each character that could be Markdown, HTML or a quote as `#…;`, the escape of Mermaid. */
 function escape(text: string): string {
   return printable(text).replace(/[^\p{L}\p{N} .,:/_-]/gu, (character) => `#${character.codePointAt(0) ?? 0};`);
 }

@@ -12,7 +12,7 @@ import { durabilityLines } from './durability-lines.js';
 import { graphLayers } from './graph-layers.js';
 import { renderTable } from './table.js';
 
-/** Rails side by side that fit beside the names on a wide screen. */
+/** The most rails side by side that fit beside the names on a wide screen. */
 const MOST_RAILS = 40;
 
 /** The lines of the drawing. */
@@ -45,7 +45,7 @@ function draw({ nodes }: WorkflowPlan['plan'], kinds: ReadonlyMap<string, string
   return renderTable(columns, rows, Infinity);
 }
 
-/** The outputs that a task reads; one that may be missing has a question mark. */
+/** The outputs that a task reads. An optional one has a question mark. */
 export function labelsOf({ optional = [], after, when }: NodePlan['node'], inputs: NodePlan['inputs']): string[] {
   if (after !== undefined) return [ruleText({ after, when })];
   return inputs.map(({ label }) => (optional.includes(label) ? `${label}?` : label));

@@ -2,7 +2,7 @@
 import type { JobPlace } from '../jobs/place.js';
 import type { Secrets } from '../text/secrets.js';
 
-/** Configurations that are loaded in this place add their secrets to those of the command. */
+/** Makes the place. Configurations that are loaded in it add their secrets to those of the command. */
 export function here(context?: { readonly secrets: Secrets }): JobPlace {
   const secrets = context === undefined ? {} : { secrets: context.secrets };
   return {

@@ -1,7 +1,7 @@
 /**
  * `init`: writes a small working project into an empty folder.
  *
- * Guarantees: a folder with any content but a Git repository is refused, and nothing is written into it; no file is
+ * Guarantees: a folder with any content except a Git repository is refused, and nothing is written into it; no file is
  * ever replaced.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
 
-/** What an empty folder may hold: the result of `git init`. */
+/** The result of `git init`: a folder that holds only this counts as empty. */
 const IGNORED = ['.git'];
 
 export const initCommand: Command = {
@@ -93,8 +93,8 @@ function dependencyOn(given: string | undefined): string | undefined {
 }
 
 /**
- * The folder or archive from which the project at `folder`, or one around it, has installed this package. Undefined if
- * it has a version of it.
+ * The folder or archive from which the project at `folder`, or a project around it, has installed this package.
+ * Undefined if it was not installed from a folder or an archive.
  */
 function installedFrom(folder: string): string | undefined {
   const manifest = join(folder, 'package.json');

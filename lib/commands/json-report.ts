@@ -8,7 +8,7 @@ import { eventLine } from '../model/json-line.js';
 import type { Report } from './report.js';
 import { takeOverWrites, type Writable } from './take-over-writes.js';
 
-/** Takes over standard output at once, because output of a workflow file while it loads is not JSON either. */
+/** Redirects standard output at once, because a workflow file may print something that is not JSON while it loads. */
 export function jsonReport(stdout: Writable, stderr: Writable): Report {
   const out = takeOverWrites(stdout, (lines) => {
     stderr.write(lines);

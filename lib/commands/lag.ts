@@ -1,4 +1,4 @@
-/** `lag`: how far the workers of a run that Kafka carries are behind. */
+/** `lag`: the records that the workers of a run that Kafka carries have not processed yet. */
 import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { runIdOf, spreadFrom, spreadOptions } from './spread-options.js';

@@ -1,4 +1,4 @@
-/** `logs`: prints what the last process of a run of a server has printed. */
+/** `logs`: prints the output of the last process of a run of a server. */
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { segment, serverFrom, serverOptions } from './server-client.js';

@@ -1,8 +1,8 @@
 /**
  * The command line: runs a command and returns its exit code.
  *
- * Guarantees: a command loads the code that it needs, and no parser if its words are plain; each error is one sentence
- * on standard error with its code, and without a stack unless `--debug` is given.
+ * Guarantees: a command loads only the code that it needs, and no parser if its words are plain; each error is one
+ * sentence on standard error with its code, and without a stack unless `--debug` is given.
  */
 import { MillraceError } from '../model/errors.js';
 import { Arguments } from './arguments.js';
@@ -70,7 +70,7 @@ export async function main(words: readonly string[], context: CommandContext): P
 }
 
 async function dispatch(words: readonly string[], context: CommandContext): Promise<ExitCode> {
-  // A request of a completion script: its words are unfinished, so yargs must not parse them.
+  // A request of a completion script. Its words are unfinished, so yargs must not parse them.
   if (words[0] === completionCommand.name && words[1] === 'reply') {
     const { complete } = await import('./complete.js');
     for (const line of complete(words.slice(2), COMMANDS)) process.stdout.write(`${line}\n`);
@@ -83,7 +83,7 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
   return command.run(new Arguments(given, command.options, names, own), context);
 }
 
-/** Loaded for what is not plain: help, the version, and each mistake. */
+/** Parses words that are not plain, such as help, the version and mistakes, with yargs. */
 async function parsed(words: readonly string[]): Promise<Parsed> {
   const { yargsWords } = await import('./yargs-words.js');
   return yargsWords(words, COMMANDS);

@@ -1,4 +1,4 @@
-/** The files that options of the command line name. */
+/** Checks the files that options of the command line name. */
 import { MillraceError } from '../model/errors.js';
 import { assertFilesApart, type LoadedJob } from '../jobs/load-job.js';
 import type { Arguments } from './arguments.js';

@@ -1,8 +1,8 @@
 /**
- * The words of a command line that is plain: a command, its words, and options that it has, each with its value. Most
- * command lines are, and reading them takes no parser, which takes as long to load as the rest of a short command.
+ * Reads a plain command line: a command, its words, and options that it has, each with its value. Most command lines
+ * are plain. Reading them needs no parser, whose loading takes as long as the rest of a short command.
  *
- * Guarantees: the result is what yargs returns for the same words; undefined for anything else, such as help, an
+ * Guarantees: the result is the same that yargs returns for these words; undefined for anything else, such as help, an
  * unknown option or a missing value.
  */
 import type { Options } from 'yargs';
@@ -15,7 +15,7 @@ export interface Parsed {
   readonly given: Given;
 }
 
-/** The first command is the default one, and has no words of its own there. */
+/** The first command is the default one. Without its name, it has no words. */
 export function plainWords(words: readonly string[], commands: readonly Command[]): Parsed | undefined {
   const named = commands.find(({ name }) => name === words[0]);
   const command = named ?? commands[0];
@@ -61,7 +61,7 @@ function readOption(
   return true;
 }
 
-/** Words that yargs does not take for an option, strip of quotes, or read as a flag. */
+/** Whether yargs reads the word as it is: not as an option, not as a flag, and without removing quotes. */
 function isPlain(word: string): boolean {
   return word !== '' && !/^[-'"]|^(?:true|false)$/.test(word);
 }

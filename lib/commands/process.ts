@@ -11,7 +11,7 @@ import { main } from './main.js';
 import { stackLines } from './stack-lines.js';
 import { Secrets } from '../text/secrets.js';
 
-/** How long resources that a workflow left open may keep the process alive after the end. */
+/** The time for which resources that a workflow left open may keep the process alive after the end. */
 const LINGER_MS = 2000;
 /** The same after a signal: a container is killed ten seconds after it. */
 const LINGER_AFTER_SIGNAL_MS = 1000;
@@ -84,7 +84,7 @@ const context = {
 void main(words, context).then((code) => {
   isOver = true;
   process.exitCode ??= code;
-  // Nothing was run, so nothing of it can need time.
+  // Nothing was run, so no resource of a run needs time to close.
   if (code === EXIT.usage) process.exit();
   setTimeout(
     () => {

@@ -24,7 +24,7 @@ export interface FrameTask {
   readonly name: string;
   readonly counts: TaskCounts;
   readonly perSecond: number;
-  /** The part of its work that is done, 0 to 1; undefined if the whole is not known. */
+  /** The share of its work that is done, 0 to 1; undefined if the total is not known. */
   readonly share?: number | undefined;
 }
 
@@ -100,7 +100,7 @@ function mostAlive(tasks: readonly FrameTask[], count: number, bottleneck: strin
   return tasks.filter((task) => chosen.has(task));
 }
 
-/** The mark names the bottleneck also without colours. */
+/** The row of a task. A mark shows the bottleneck also without colours. */
 function rowOf({ name, counts, perSecond, share }: FrameTask, isBarred: boolean, bottleneck?: Bottleneck): string[] {
   const mark = bottleneck === undefined ? '' : name === bottleneck.task ? '▸ ' : '  ';
   return [

@@ -1,8 +1,8 @@
 /**
  * The report of a run to the user: live on a terminal, in plain lines elsewhere, as JSON, or none.
  *
- * Contract: `start` is called in the turn in which the run was created, `end` once after it has ended; `release` is
- * called on every path and gives back the streams. All text for people goes to standard error, so that standard output
+ * Contract: `start` is called in the turn in which the run was created, `end` once after it has ended. `release` is
+ * called on every path and restores the streams. All text for people goes to standard error, so that standard output
  * carries only the output of the workflow itself, or with --json the events.
  */
 import type { RunEvent } from '../model/events.js';
@@ -23,7 +23,7 @@ export interface Report {
   release(): void;
 }
 
-/** Reports only a request to stop, because the user is waiting for an answer then. */
+/** Reports only that the run stops after a signal, because the user then waits for an answer. */
 export function quietReport(): Report {
   return {
     start: ignore,
@@ -36,7 +36,7 @@ export function quietReport(): Report {
 }
 
 /**
- * Returns a function that gives the sentence for an event that people should read: notices, problems, and the first
+ * Returns a function that returns a sentence for each event that people should read: notices, problems, and the first
  * dead letter of each task. For other events it returns undefined.
  */
 export function sentences(): (event: RunEvent) => string | undefined {

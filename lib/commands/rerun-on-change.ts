@@ -2,8 +2,8 @@
  * `run --watch`: runs the workflow again when one of its source or input files changes.
  *
  * Guarantees: each run has its own process, so that it loads the current modules; the current run is cancelled and has
- * ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command. A
- * Ctrl-C, which the terminal sends to both processes, counts once.
+ * ended before the next one starts; changes during a run are not missed; a signal ends the run, and then the command.
+ * The terminal sends a Ctrl-C to both processes; it is counted once.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { relative } from 'node:path';
@@ -49,7 +49,8 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
   const onSignal = (signal: NodeJS.Signals): void => {
     isStopped = true;
     presses++;
-    // A message and no signal: the run may have got the signal from the terminal, and counts it once. The third kills.
+    // A message instead of a signal, because the run may have received the signal from the terminal, and counts it
+    // once. The third key press kills the run.
     if (presses > 2 || child?.connected !== true) child?.kill(presses > 2 ? 'SIGKILL' : signal);
     else child.send({ [PRESSES]: presses, signal });
     wake();

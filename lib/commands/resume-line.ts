@@ -6,7 +6,7 @@ export function resumeLine(runId: string, runs: string | undefined): string {
   return `${commandName()} resume ${runId}${runs === undefined ? '' : ` --runs ${runs}`}`;
 }
 
-/** The command as the user started it: by the file, or by the link in node_modules/.bin, which npx finds. */
+/** The command as the user started it: with node and the file, with npx, or by its name. */
 export function commandName(): string {
   const [, started = ''] = process.argv;
   if (started.endsWith('.js')) return `node ${relative('.', started)}`;

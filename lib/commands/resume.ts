@@ -63,7 +63,7 @@ export const resumeCommand: Command = {
   },
 };
 
-/** Asks a server to resume the run, which gets its other options from the server. */
+/** Asks a server to resume the run. The server chooses the other options of the run. */
 async function resumeOnServer(args: Arguments): Promise<ExitCode> {
   const others = Object.keys(resumeCommand.options).filter((name) => name !== 'server' && name !== 'debug');
   args.refuseOptions(others, 'cannot be combined with --server');
@@ -77,7 +77,7 @@ async function resumeOnServer(args: Arguments): Promise<ExitCode> {
 /** After this wait for the process of a run, in milliseconds, a line informs the user. */
 const NOTICE_AFTER_MS = 1000;
 
-/** Reopens the run. A run that may still be worked on elsewhere is waited for. */
+/** Reopens the run. If another process may still work on it, waits for that process. */
 async function reopen(folder: RunFolder, job: LoadedJob, place: JobPlace, isRunning: boolean): Promise<ReadyRun> {
   const { reopenRun } = await import('../jobs/kept-run.js');
   if (!isRunning) return reopenRun(folder, job, place);

@@ -20,8 +20,8 @@ export class RunWatch {
   private readonly startedAtMs = performance.now();
   private readonly dependencies = new Map<string, readonly string[]>();
   /**
-   * Tasks that accept each record of each dependency. `inheriting`: those of them that emit as many records as they
-   * accept.
+   * `accepting`: the tasks that accept each record of each dependency. `inheriting`: those of them that emit as many
+   * records as they accept.
    */
   private readonly accepting = new Set<string>();
   private readonly inheriting = new Set<string>();
@@ -44,7 +44,7 @@ export class RunWatch {
     if (event.type === 'run-started') {
       for (const { name, dependencies, inputs, join, bearing } of event.graph) {
         this.dependencies.set(name, dependencies);
-        // Of the records of a task with named outputs, an unknown part comes here.
+        // If a dependency is a named output, the number of records that it will have is not known.
         if (join === 'aligned' && dependencies.length > 0 && inputs === undefined) this.accepting.add(name);
         if (join === 'aligned' && bearing === 'inherits') this.inheriting.add(name);
       }
@@ -59,13 +59,13 @@ export class RunWatch {
     return counts.map(([name, count]) => ({ name, counts: count, perSecond: this.rates.perSecond(name) }));
   }
 
-  /** All data of the live frame but its head. */
+  /** All data of the live frame, except its head. */
   figures(): Figures {
     const tasks = this.look().map((task) => ({ ...task, share: this.shareOf(task) }));
     return { tasks, resources: this.resources, bottleneck: this.progress?.bottleneck, leftMs: this.leftMs(tasks) };
   }
 
-  /** The part of its work that a task has done; undefined if the whole is not known. */
+  /** The share of its work that a task has done; undefined if the total is not known. */
   private shareOf({ name, counts }: FrameTask): number | undefined {
     if (this.ended.has(name)) return 1;
     const read = (this.progress && entry(this.progress.tasks, name))?.readShare;
@@ -86,7 +86,7 @@ export class RunWatch {
     return wholes.includes(undefined) ? undefined : Math.min(...(wholes as number[]));
   }
 
-  /** The remaining time of the slowest source or task; undefined if the whole of one of them is not known. */
+  /** The remaining time of the slowest source or task; undefined if the total of one of them is not known. */
   private leftMs(tasks: readonly FrameTask[]): number | undefined {
     const { elapsedMs } = this;
     const open = tasks.filter(({ name }) => !this.ended.has(name));

@@ -71,7 +71,7 @@ export const runCommand: Command = {
   },
 };
 
-/** Options of a run in one process that have no meaning for one that is spread. */
+/** Options that have no meaning for a run that is spread over several processes. */
 const IN_ONE_PROCESS = ['window', 'seed', 'threads', 'resume', 'watch'];
 
 /** Creates the topics of a run, unless they exist, works on it, and reports it as one run. */
@@ -100,7 +100,7 @@ async function spread(args: Arguments, context: CommandContext): Promise<ExitCod
       import('../jobs/carried-run.js'),
       import('./execute.js'),
     ]);
-    // What cannot be spread is refused before anything is written.
+    // A workflow that cannot be spread is refused before anything is written.
     stagesOf({ ...options, workflow: job.prepared, runId });
     assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
     const carrier = carrierWith(options, crewFor(args, runId, workers));
@@ -115,7 +115,7 @@ async function spread(args: Arguments, context: CommandContext): Promise<ExitCod
   }
 }
 
-/** Runs the same command line, without `--watch`, again and again. */
+/** Runs the same command line, without `--watch`, once at first and again after each change. */
 async function watch(args: Arguments, context: CommandContext): Promise<ExitCode> {
   args.refuseOptions(['resume'], 'cannot be combined with --watch, which starts each run from the beginning');
   const { rerunOnChange } = await import('./rerun-on-change.js');

@@ -1,4 +1,4 @@
-/** `schedules`: the schedules of a server, and what became of the ticks of one. */
+/** `schedules`: the schedules of a server, and the decisions about the ticks of one. */
 import { MillraceError } from '../model/errors.js';
 import { printable } from '../text/printable.js';
 import { debugOptions, type Command } from './command.js';

@@ -99,7 +99,7 @@ function poolsOf(words: readonly string[]): ReadonlyMap<string, number> {
   return sizes;
 }
 
-/** Milliseconds; undefined for ever. */
+/** The time for which runs are kept, in milliseconds; undefined for ever. */
 function keepFrom(text: string): number | undefined {
   if (text === 'forever') return undefined;
   const keepMs = parseDuration(text) ?? 0;

@@ -1,6 +1,6 @@
 /**
- * Requests to a server for the command line. The token comes from the environment, never from an option, which other
- * users could see.
+ * Requests of the command line to a server. The token comes from the environment, never from an option, because other
+ * users can see the options of a process.
  */
 import type { Options } from 'yargs';
 import { describeThrown, MillraceError } from '../model/errors.js';
@@ -24,8 +24,8 @@ export interface ServerClient {
 }
 
 /**
- * The server that the arguments name, or the default one. Throws MILLRACE_USAGE without a token, or for an address that
- * is none.
+ * The server that the arguments name, or the default one. Throws MILLRACE_USAGE if there is no token, or if the address
+ * is not a URL.
  */
 export function serverFrom(args: Arguments): ServerClient {
   const address = args.text('server') ?? DEFAULT_SERVER;

@@ -1,4 +1,4 @@
-/** The options of commands that spread a workflow over several processes by Kafka, and what they mean. */
+/** The options of commands that spread a workflow over several processes by Kafka, and their values. */
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { LoadedJob } from '../jobs/load-job.js';
@@ -59,7 +59,7 @@ export async function clusterOf(args: Arguments, context: CommandContext): Promi
   return clusterFrom(kafkaFrom(args), here(context));
 }
 
-/** What the workers of a run have in common. */
+/** The options that the workers of a run share. */
 export async function spreadFrom(
   args: Arguments,
   context: CommandContext,

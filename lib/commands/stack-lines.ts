@@ -5,7 +5,7 @@ import { printable } from '../text/printable.js';
 /** The most lines to show. */
 const MAX_LINES = 8;
 
-/** This package, whose frames say nothing about the mistake of a user. */
+/** The folder of this package. Its frames do not help to find the mistake of a user. */
 const OWN = fileURLToPath(new URL('../', import.meta.url));
 
 /** The frames outside of Node and of this package, as printable lines; all frames if there are no others. */

@@ -2,8 +2,8 @@
  * Signals: the first Ctrl-C drains the run, the second aborts it, the third kills the process as if there were no
  * listener. A draining run is aborted when its grace is over.
  *
- * Guarantees: SIGTERM has the same effect as SIGINT; after `release` both have their earlier effect; a run that was
- * aborted and does not end, because code of the user does not, ends with its process.
+ * Guarantees: SIGTERM has the same effect as SIGINT; after `release` both have their earlier effect. If an aborted run
+ * does not end, because code of the user does not end, the process ends.
  */
 import type { Run } from '../runtime/run/run.js';
 import { describeMs } from '../text/quantities.js';
@@ -42,7 +42,7 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
   const abandonAfter = (ms: number): void => {
     clearTimeout(stuck);
     stuck = setTimeout(() => {
-      // What cleans up may take its time: the next signal ends it.
+      // Tasks that clean up after the run may take longer. The next signal ends them.
       if (run.isInAftermath) abandonAfter(maxAbortMs);
       else onStuck();
     }, ms);
@@ -74,7 +74,7 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
     if (presses > 0 && performance.now() - pressedAtMs < SAME_KEY_PRESS_MS) return;
     press(signal);
   };
-  // The process of `run --watch` counts the signals that it gets. The terminal has sent each of them to this process
+  // The process of `run --watch` counts the signals that it receives. The terminal sends each of them to this process
   // too.
   const onMessage = (message: unknown): void => {
     const { [PRESSES]: counted, signal } = Object(message) as { [PRESSES]?: unknown; signal?: NodeJS.Signals };

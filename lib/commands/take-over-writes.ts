@@ -1,5 +1,5 @@
 /**
- * Takes over all writes to a stream of the process: the output of a task would otherwise break the live frame, or mix
+ * Redirects all writes to a stream of the process. Otherwise the output of a task would break the live frame, or mix
  * with the lines of `--json`.
  *
  * Guarantees: no output is lost, lines stay whole and in order, and `release` leaves the stream as it was.

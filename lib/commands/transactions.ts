@@ -1,6 +1,6 @@
 /**
- * `transactions list|abort`: the open transactions of a cluster. One that nobody ends hides everything behind it from
- * readers of committed data.
+ * `transactions list|abort`: the open transactions of a cluster. An open transaction hides all later records of its
+ * partitions from readers of committed data.
  */
 import { MillraceError } from '../model/errors.js';
 import { counted, printable } from '../text/printable.js';
@@ -18,7 +18,7 @@ export const transactionsCommand: Command = {
     { name: 'action', describe: 'list prints the open ones; abort ends them and fences their writers' },
     {
       name: 'prefix',
-      describe: `What their transactional ids begin with (for list: ${DEFAULT_PREFIX})`,
+      describe: `A prefix of their transactional ids (default for list: ${DEFAULT_PREFIX})`,
       isOptional: true,
     },
   ],
@@ -29,7 +29,7 @@ export const transactionsCommand: Command = {
     if (action === undefined || (action === 'abort' && prefix === '')) {
       throw new MillraceError(
         'MILLRACE_USAGE',
-        'Expected list, or abort and what the transactional ids begin with, such as millrace.Offers.monday',
+        'Expected list, or abort with a prefix of transactional ids, such as millrace.Offers.monday',
       );
     }
     const cluster = await clusterOf(args, context);

@@ -13,7 +13,7 @@ export interface WatchedFiles {
   readonly files: readonly string[];
 }
 
-/** The key of a message with the number of signals that the watching process has got, beside the last `signal`. */
+/** The key of a message with the number of signals that the watching process has received. It also has `signal`. */
 export const PRESSES = 'presses';
 
 /** The message with which the watching process ends a run. */
@@ -33,7 +33,7 @@ export function watchedRun(job: LoadedJob, place: JobPlace): AbortSignal | undef
     if (message === STOP) stop();
   });
   process.on('disconnect', stop);
-  // The listeners keep the channel open, and with it the process, which has to end with the run.
+  // Without this, the listeners would keep the channel open, and the process alive after the end of the run.
   process.channel?.unref();
   process.send({ files: filesReadBy(job, place) } satisfies WatchedFiles);
   return stopped.signal;

@@ -3,7 +3,7 @@ import { MillraceError } from '../model/errors.js';
 import type { WatchOptions } from '../jobs/watch-run.js';
 import type { Arguments } from './arguments.js';
 
-/** Throws MILLRACE_USAGE. */
+/** The watchers that the arguments select. Throws MILLRACE_USAGE. */
 export function watchOptionsFrom(args: Arguments): WatchOptions {
   const lineage = args.text('openlineage');
   return {
@@ -11,7 +11,7 @@ export function watchOptionsFrom(args: Arguments): WatchOptions {
     metricsPort: args.wholeNumber('metrics-port', 0, 65_535),
     isKept: !args.flag('ephemeral'),
     log: logFrom(args),
-    // The variable name that clients of OpenLineage use.
+    // The name of the variable that clients of OpenLineage use.
     lineage: lineage === undefined ? undefined : { to: lineage, apiKey: process.env['OPENLINEAGE_API_KEY'] },
   };
 }

@@ -50,7 +50,7 @@ function crewOfProcesses(words: readonly string[], workers: number): Crew {
   };
 }
 
-/** Works with so many processes until the run is over. */
+/** Works with this number of processes until the run is over. */
 export async function work(given: Work, workers: number): Promise<ExitCode> {
   return workers === 1 ? workHere(given) : workInProcesses(given, workers);
 }
@@ -89,7 +89,7 @@ async function workHere({ options, job, args, context }: Work): Promise<ExitCode
   }
 }
 
-/** Resolves with the code of a process that has seen the end of the run; otherwise with that of one that failed. */
+/** Works in several processes. Resolves with an exit code as `endOf` does. */
 async function workInProcesses({ options, args }: Work, workers: number): Promise<ExitCode> {
   const children = startProcesses(wordsOfWorker(options.runId, args, args.flag('quiet')), workers);
   const release = onSignals((_count, signal) => {
@@ -108,7 +108,7 @@ function startProcesses(words: readonly string[], workers: number): readonly Chi
   );
 }
 
-/** The code of a process that has seen the end of the run; otherwise that of one that failed. */
+/** The code of a process that has seen the end of the run; if there is none, the code of a process that failed. */
 async function endOf(children: readonly ChildProcess[]): Promise<ExitCode> {
   const codes = await Promise.all(
     children.map(async (child) => ((await once(child, 'exit')) as [number | null])[0] ?? EXIT.failed),
@@ -141,7 +141,7 @@ function sentenceOf({ type, stage, partition, error, event }: WorkerEvent): stri
   return `${lane}: ${{ taken: 'taken', closed: 'completed', 'given-up': 'given up' }[type]}`;
 }
 
-/** Prints sentences; a notice that several lanes have is printed once. */
+/** Prints sentences. A notice that several lanes emit is printed once. */
 function told(): (sentence: string) => void {
   const before = new Set<string>();
   return (sentence) => {

@@ -1,7 +1,7 @@
 /**
- * The words of a command line as yargs reads them, with its help and its sentences about mistakes.
+ * Reads a command line with yargs, which also prints its help and its messages about mistakes.
  *
- * Guarantees: no command runs here; help and the version are printed, and then there is no command to run.
+ * Guarantees: no command runs here; if help or the version is printed, there is no command to run.
  */
 import yargs, { type Argv } from 'yargs';
 import { MillraceError } from '../model/errors.js';
@@ -59,8 +59,9 @@ export async function yargsWords(words: readonly string[], commands: readonly Co
 }
 
 /**
- * Hides types in the help: options are read as text and checked by their command, so `[string]` behind a numeric option
+ * Hides types in the help. Options are read as text and checked by their command, so `[string]` behind a numeric option
  * would mislead.
+
  */
 function withoutTypes(parser: Argv): Argv {
   // The types of yargs lack this method.

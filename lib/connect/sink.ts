@@ -70,7 +70,7 @@ export interface Sink<In, Row = In> {
   /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
   /**
-   * The name of the form of its marks in checkpoints. A run resumes only if it is still the same. Default ''.
+   * The name of the format in which checkpoints store its marks. A run resumes only with the same name. Default ''.
    */
   readonly checkpointFormat?: string;
   /**

@@ -105,7 +105,7 @@ export interface Source<Out> {
   /** The kind of the task in `graph` and `list`. Default 'source'. */
   readonly kind?: string;
   /**
-   * The name of the form of its positions in checkpoints. A run resumes only if it is still the same. Default ''.
+   * The name of the format in which checkpoints store its positions. A run resumes only with the same name. Default ''.
    */
   readonly checkpointFormat?: string;
   /** The dataset that is read, for lineage events. */

@@ -1,6 +1,6 @@
 /**
- * A run that Kafka carries, in a folder of this machine: its events, dead letters and summary, but not its progress,
- * which is in the topics of the run.
+ * A run that Kafka carries, kept in a folder of this machine. The folder has its events, dead letters and summary. Its
+ * progress is in the topics of the run.
  *
  * Guarantees: a run that is started again with the same id writes its recording from the beginning, because it reads
  * all news of the run again.
@@ -15,7 +15,7 @@ import { requestToKeep, type ReadyRun } from './kept-run.js';
 import { lettersOf, type LoadedJob } from './load-job.js';
 import { pathFrom, type JobPlace } from './place.js';
 
-/** Where the run is kept; `runs` is undefined for a run that keeps nothing on this machine. */
+/** The place of the run; `runs` is undefined for a run that keeps nothing on this machine. */
 export interface CarriedRun {
   readonly runs: string | undefined;
   readonly runId: string;

@@ -1,7 +1,7 @@
 /**
  * The dead letters of a kept run: grouped by reason, and those that can be replayed.
  *
- * Guarantees: memory is bounded however many letters there are that cannot be replayed.
+ * Guarantees: memory does not grow with the number of letters that cannot be replayed.
  */
 import { recordName } from '../model/lineage-id.js';
 import type { DeadLetter, LetterHead } from '../model/ports.js';
@@ -30,7 +30,7 @@ export interface LetterGroups {
   readonly others: number;
 }
 
-/** Groups beyond this number are counted as one: a list of reasons that all differ does not help. */
+/** Letters of further groups are only counted, because a long list of different reasons does not help. */
 const MAX_GROUPS = 200;
 
 /** The dead letters of a run, by reason. Throws MILLRACE_FILE for a line that is not a letter. */
@@ -59,7 +59,7 @@ export interface Replay {
 /**
  * Finds the dead letters of a finished run that can be replayed. To replay them, call `reopenRun` with the job and
  * `redo`. For a run that has not finished, the result is its state instead. Throws MILLRACE_FILE for a damaged last
- * checkpoint or a line that is not a letter, MILLRACE_RESUME for a run that Kafka carries, and what `loadJob` throws.
+ * checkpoint or a line that is not a letter, MILLRACE_RESUME for a run that Kafka carries, and the errors of `loadJob`.
  */
 export async function findReplay(
   folder: RunFolder,

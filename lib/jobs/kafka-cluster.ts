@@ -1,9 +1,9 @@
 /**
- * The cluster that `--kafka` names: brokers, or a JSON file with the options of `kafka()` for those that need TLS or a
- * login.
+ * The cluster that `--kafka` names: brokers, or a JSON file with the options of `kafka()` for clusters that need TLS or
+ * a login.
  *
- * Guarantees: a password is never an argument of a process. `${NAME}` in the file stands for an environment variable;
- * what comes from one, and what is a secret by its name, is masked in all that the command prints.
+ * Guarantees: a password is never an argument of a process. `${NAME}` in the file stands for an environment variable.
+ * Values from environment variables, and values whose key names a secret, are masked in all output of the command.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -17,7 +17,7 @@ import type { JsonObject, JsonValue } from './config/strict-json.js';
 import { absolutePath, type JobPlace } from './place.js';
 
 const BROKERS = /^[^,/\\\s]+:\d+(,[^,/\\\s]+:\d+)*,?$/;
-/** The options of `tls.connect` that hold the text of a file, by the key that names the file instead. */
+/** Options of `tls.connect` that hold the text of a file, by the key of the configuration that names the file. */
 const TLS_FILES: Readonly<Record<string, string>> = { caFile: 'ca', certFile: 'cert', keyFile: 'key' };
 
 /**

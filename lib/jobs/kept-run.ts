@@ -30,7 +30,7 @@ export interface ReadyRun {
 /** How a run is kept: not at all, in a new folder in `runs`, or in the folder of the run that it resumes. */
 export type RunKeeping = 'ephemeral' | { readonly runs: string; readonly runId?: string | undefined } | RunFolder;
 
-/** A run of the job that is ready to start. Throws what `newEphemeralRun`, `keepNewRun` or `reopenRun` throws. */
+/** A run of the job that is ready to start. Throws the errors of `newEphemeralRun`, `keepNewRun` or `reopenRun`. */
 export function prepareRun(job: LoadedJob, place: JobPlace, keeping: RunKeeping): Promise<ReadyRun> {
   if (keeping === 'ephemeral') return newEphemeralRun(job, place);
   if (keeping instanceof RunFolder) return reopenRun(keeping, job, place);
@@ -88,8 +88,8 @@ export interface LoadAgainOptions {
 
 /**
  * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start, or if
- * a setting of the run that was not kept is missing, MILLRACE_USAGE for another setting than those, MILLRACE_FILE if
- * the checkpoint of the run is broken, and what `loadJob` throws.
+ * a setting is missing whose value was not kept, MILLRACE_USAGE for any other setting, MILLRACE_FILE if the checkpoint
+ * of the run is broken, and the errors of `loadJob`.
  */
 export async function loadAgain(
   folder: RunFolder,
@@ -123,8 +123,8 @@ export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPla
 }
 
 /**
- * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source has let go of
- * records, or a sink has committed rows, that the damaged one contained.
+ * Throws the error of a damaged checkpoint if the run cannot resume from the one before it: a source can no longer read
+ * records, or a sink has committed rows, that only the damaged checkpoint contained.
  */
 function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
   const bound = prepared.declarations.find(
@@ -142,14 +142,14 @@ function assertMayGoBack({ prepared }: LoadedJob, damage: MillraceError): void {
 export interface RunToResume {
   readonly job: LoadedJob;
   readonly folder: RunFolder;
-  /** True if a process works on it, as far as can be seen from here. `reopenRun` waits for its end. */
+  /** True if a process works on it, as far as this process can check. `reopenRun` waits for its end. */
   readonly isRunning: boolean;
 }
 
 /**
- * The run with this id, or the newest one that can resume if `runId` is undefined; `notify` is for it, as in
- * `findResumable`. Throws MILLRACE_UNKNOWN_RUN if there is none, MILLRACE_RESUME for a run that has finished, and what
- * `loadAgain` throws.
+ * The run with this id; or the newest one that can resume if `runId` is undefined, with `notify` as in `findResumable`.
+ * Throws MILLRACE_UNKNOWN_RUN if there is none, MILLRACE_RESUME for a run that has finished, and the errors of
+ * `loadAgain`.
  */
 export async function openForResume(
   { runs, runId }: { readonly runs: string; readonly runId: string | undefined },
@@ -172,8 +172,8 @@ export async function openForResume(
 }
 
 /**
- * The newest unfinished run that can resume, with its job; undefined if there is none. `notify` gets one sentence about
- * each newer unfinished run that cannot. Throws what `loadJob` throws.
+ * The newest unfinished run that can resume, with its job; undefined if there is none. `notify` receives one sentence
+ * about each newer unfinished run that cannot resume. Throws the errors of `loadJob`.
  */
 async function findResumable(
   runs: string,
@@ -189,7 +189,7 @@ async function findResumable(
       if (checkpoint !== undefined) await job.prepared.assertResumable(checkpoint);
       return { job, folder };
     } catch (error) {
-      // Any other error is about the workflow or its configuration, and the user can mend it.
+      // Any other error is about the workflow or its configuration, and the user can correct it.
       if (codeOf(error) !== 'MILLRACE_RESUME') throw error;
       notify(`Run ${folder.manifest.runId} is passed over: ${describeThrown(error)}`);
     }
@@ -204,8 +204,8 @@ export interface FoundRun {
 }
 
 /**
- * The newest unfinished run that can resume with the requested job. `notify` gets one sentence about each newer
- * unfinished run, with the reason why it is passed over. Throws what `loadJob` throws.
+ * The newest unfinished run that can resume with the requested job. `notify` receives one sentence about each newer
+ * unfinished run, with the reason why it is passed over. Throws the errors of `loadJob`.
  */
 export async function findUnfinished(
   runs: string,

@@ -31,10 +31,10 @@ export interface RunFacts {
 /** Facts about a run that cannot be read. */
 export interface BrokenRunFacts {
   readonly run: string;
-  /** '' where it is not known. */
+  /** '' if it is not known. */
   readonly workflow: string;
   readonly state: 'broken';
-  /** ISO 8601; '' where it is not known. */
+  /** ISO 8601; '' if it is not known. */
   readonly started: string;
   readonly error: MillraceError;
 }
@@ -54,14 +54,14 @@ export interface RunDetails {
   readonly path: string;
 }
 
-/** A kept run. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE where its manifest is broken. */
+/** A kept run. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE if its manifest is broken. */
 export function openRun(runs: string, runId: string, place: JobPlace): Promise<RunFolder> {
   return RunFolder.open(pathFrom(place, runs), runId);
 }
 
 /**
  * The runs in the folder `runs` that have not finished and that no process works on, newest first. Broken runs, and
- * runs that can never resume, are passed over, and `pass` gets a sentence about each.
+ * runs that can never resume, are passed over, and `pass` receives a sentence about each.
  */
 export async function* unfinishedRuns(
   runs: string,
@@ -111,7 +111,7 @@ export async function listKeptRuns(runs: string, place: JobPlace): Promise<(RunF
 }
 
 /**
- * One run as `listKeptRuns` returns it. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE where its manifest is broken.
+ * One run as `listKeptRuns` returns it. Throws MILLRACE_UNKNOWN_RUN, and MILLRACE_FILE if its manifest is broken.
  */
 export async function keptRunOf(runs: string, runId: string, place: JobPlace): Promise<RunFacts | BrokenRunFacts> {
   return rowOf(await openRun(runs, runId, place));
@@ -154,7 +154,7 @@ export async function cleanRuns(runs: string, place: JobPlace, options: CleanOpt
   const isMeant = ({ path }: { readonly path: string }): boolean => runId === undefined || basename(path) === runId;
   const folders = (await listRuns(pathFrom(place, runs), (one) => broken.push(one))).filter(isMeant);
   const unreadable = broken.filter(isMeant);
-  // `openRun` throws an error that lists the runs that exist.
+  // For an unknown id, `openRun` throws an error that names the newest run.
   if (folders.length + unreadable.length === 0 && runId !== undefined) await openRun(runs, runId, place);
   let kept = 0;
   let keptBroken = 0;

@@ -38,19 +38,19 @@ export interface LoadedJob {
   readonly workflow: LoadableWorkflow;
   /** The workflow with its configuration, ready for one run. */
   readonly prepared: PreparedWorkflow;
-  /** The values to mask in all that the run writes. */
+  /** The values to mask in all output of the run. */
   readonly secrets: Secrets;
 }
 
 /**
  * Loads the workflow and its configuration. Throws MILLRACE_UNKNOWN_WORKFLOW, MILLRACE_CONFIG, MILLRACE_USAGE for wrong
- * settings, and what `Workflow.plan` throws for a wrong graph.
+ * settings, and the errors of `Workflow.plan` for a wrong graph.
  */
 export async function loadJob(request: JobRequest, place: JobPlace, options: PrepareOptions = {}): Promise<LoadedJob> {
   return prepareJob(await loadWorkflow(request.workflow, place), request, place, options);
 }
 
-/** As `loadJob`, for a workflow that is already loaded. */
+/** Like `loadJob`, for a workflow that is already loaded. */
 export async function prepareJob(
   workflow: LoadableWorkflow,
   request: JobRequest,
@@ -70,7 +70,7 @@ export async function prepareJob(
   return { request, workflow, prepared, secrets };
 }
 
-/** An error that the code of the definition threw names no workflow and no place by itself. */
+/** Adds the workflow and the place to an error that the code of the definition threw. */
 function explainBuildError(error: unknown, workflow: string, { folder }: JobPlace): unknown {
   // The workflow may come from another copy of this package, with a separate error class.
   if (error instanceof Error && error.name === 'MillraceError') return error;
@@ -81,7 +81,7 @@ function explainBuildError(error: unknown, workflow: string, { folder }: JobPlac
   );
 }
 
-/** A function with one parameter, or none, as its text shows. */
+/** Matches the text of a function with at most one parameter. */
 const ONE_PARAMETER = /^(?:async\s+)?(?:function\s*)?[\w$]*\s*(?:\(\s*[\w$]*\s*,?\s*\)\s*(?:=>|\{)|=>)/;
 
 /**
@@ -111,8 +111,8 @@ export interface NamedOutput {
 }
 
 /**
- * Throws MILLRACE_FILE where one of the outputs is a file that the workflow reads or writes, or another output, and
- * where the run would write over its own configuration or workflow file.
+ * Throws MILLRACE_FILE if one of the outputs is a file that the workflow reads or writes, or is another output, or if
+ * the run would write over its own configuration or workflow file.
  */
 export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[], place: JobPlace): void {
   assertDistinctFiles([
@@ -124,7 +124,7 @@ export function assertFilesApart(job: LoadedJob, outputs: readonly NamedOutput[]
   ]);
 }
 
-/** The files that say what the run is. */
+/** The files that define the run: its configuration and its workflow files. */
 function definitionsOf({ request, workflow }: LoadedJob, place: JobPlace): FileClaim[] {
   const config = configFileOf(workflow, request.config, place);
   return [
@@ -158,9 +158,9 @@ export function filesWrittenBy({ prepared }: LoadedJob): readonly string[] {
 }
 
 /**
- * Throws MILLRACE_FILE if a result of the job cannot be written, or what else `check` of a task throws, such as
- * MILLRACE_RESUME if a result is not what it was at the checkpoint. Nothing is opened or written. Tasks that run after
- * others are checked by nobody in advance: these may make their folders.
+ * Throws MILLRACE_FILE if a result of the job cannot be written, and the other errors of `check` of a task, such as
+ * MILLRACE_RESUME if a result has changed since the checkpoint. Nothing is opened or written. Tasks that run after
+ * other tasks are not checked in advance, because the other tasks may make their folders.
  */
 export async function assertCanOpen({ prepared: { declarations, plan } }: LoadedJob, from?: Checkpoint): Promise<void> {
   const first = new Set(plan.phases[0]?.parts.flatMap(({ tasks }) => tasks));

@@ -1,8 +1,8 @@
 /**
- * Finds the folder that the relative paths of a kept run start from, also after the project was moved.
+ * Finds the folder from which the relative paths of a kept run are resolved, also after the project was moved.
  *
  * Guarantees: a run is resumed in another folder than that of its start only if the folder of its start does not exist
- * any more, so two folders never work on one run.
+ * any more, so processes in two folders never work on one run.
  */
 import { existsSync } from 'node:fs';
 import { sep } from 'node:path';
@@ -10,7 +10,7 @@ import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { absolutePath, DEFAULT_RUNS_FOLDER, type JobPlace } from './place.js';
 
-/** The folder that the relative paths of the run start from. */
+/** The folder from which the relative paths of the run are resolved. */
 export function homeOf({ manifest, path }: RunFolder): string {
   const end = `${DEFAULT_RUNS_FOLDER.replaceAll('/', sep)}${sep}${manifest.runId}`;
   if (existsSync(manifest.cwd)) return manifest.cwd;

@@ -24,8 +24,8 @@ export interface JobPlace extends JobFolder {
   /** The environment variables for each `${NAME}` in a configuration. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /**
-   * Gets the secrets of each configuration that is loaded, so that the caller can mask them in what it prints. Default:
-   * each job has its own.
+   * Receives the secrets of each configuration that is loaded, so that the caller can mask them in its output. Default:
+   * each job has its own secrets.
    */
   readonly secrets?: Secrets;
   /** The Node.js that runs the job. */
@@ -33,9 +33,9 @@ export interface JobPlace extends JobFolder {
 }
 
 export interface NodeFacts {
-  /** The absolute path of its program, which also checks the syntax of a file that does not load. */
+  /** The absolute path of its executable. It is also used to check the syntax of a file that does not load. */
   readonly path: string;
-  /** Without a `v`, such as 24.11.0. */
+  /** The version without a `v`, such as 24.11.0. */
   readonly version: string;
 }
 

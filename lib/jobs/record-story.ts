@@ -1,5 +1,5 @@
 /**
- * The story of one record of a kept run: where it was read, given up and written.
+ * The story of one record of a kept run: the places where it was read, given up and written.
  *
  * Guarantees: each place shows at most 20 traces and counts the others; no task runs and nothing is written.
  */
@@ -19,9 +19,9 @@ const MAX_TRACES = 20;
 /** One trace of a record. */
 export interface Trace {
   readonly task: string;
-  /** ISO 8601; '' where it is not known. */
+  /** ISO 8601; '' if it is not known. */
   readonly at: string;
-  /** `Root#number`; '' where it is not known. */
+  /** `Root#number`; '' if it is not known. */
   readonly record: string;
   readonly what: string;
 }
@@ -29,7 +29,7 @@ export interface Trace {
 /**
  * The traces of the record with this key, in the order of the graph. The key is a value of the record, or its number as
  * `Root#12`. `settings` are as for `loadAgain`. Empty if no record that the run read, gave up or wrote holds the key.
- * Throws what `loadAgain` throws, and MILLRACE_FILE for a dead letter that cannot be read.
+ * Throws the errors of `loadAgain`, and MILLRACE_FILE for a dead letter that cannot be read.
  */
 export async function storyOfRecord(
   folder: RunFolder,

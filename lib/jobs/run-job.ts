@@ -19,7 +19,7 @@ import type { JobPlace, NodeFacts } from './place.js';
 export interface RunEnd {
   /** Undefined only if the run failed without a summary. */
   readonly summary: RunSummary | undefined;
-  /** The error that the run failed with, or that prevents its end from being kept. */
+  /** The error of the run, or else the error that kept its end from being stored. */
   readonly failure?: { readonly error: unknown };
   /** The file with the details of a broken law of the engine. */
   readonly brokenLawFile?: string | undefined;
@@ -27,7 +27,7 @@ export interface RunEnd {
 
 /**
  * Runs the job. `onStart` is called in the turn in which the run was created, so that a subscriber misses no event.
- * `overrides` replace options of the ready run. Rejects with what `PreparedWorkflow.run` throws.
+ * `overrides` replace options of the ready run. Rejects with the errors that `PreparedWorkflow.run` throws.
  */
 export async function runJob(
   { job, options, folder, notices = [] }: ReadyRun,

@@ -15,9 +15,9 @@ export function reportModelOf(folder: RunFolder): Promise<RunStory> {
 /**
  * Writes the report of the run as one HTML file, and resolves with its path.
  *
- * @param out where to write it; undefined for `report.html` in the folder of the run.
- * @param options `force`: replaces a file that is no HTML page. Throws MILLRACE_FILE without it for such a file, and
- *   where the events cannot be read or the file cannot be written.
+ * @param out the path of the page; undefined for `report.html` in the folder of the run.
+ * @param options `force`: also replaces a file that is not an HTML page. Without it, throws MILLRACE_FILE for such a
+ *   file. Also throws MILLRACE_FILE if the events cannot be read or the file cannot be written.
  */
 export async function writeReport(
   folder: RunFolder,

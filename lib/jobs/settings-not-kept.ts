@@ -1,7 +1,7 @@
 /** The error of a run that cannot be loaded again, because the values of some of its settings were not kept. */
 import { MillraceError } from '../model/errors.js';
 
-/** MILLRACE_RESUME, with the keys of the settings, so that the caller can say how to give them. */
+/** MILLRACE_RESUME with the keys of the settings, so that the caller can explain how to pass them. */
 export class SettingsNotKept extends MillraceError {
   constructor(
     runId: string,

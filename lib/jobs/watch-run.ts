@@ -3,7 +3,7 @@
  * Prometheus.
  *
  * Guarantees: a port or file that cannot be opened is an error before the run starts; a kept run is recorded in its
- * folder, and a run that resumes continues its recording; a recording that fails changes nothing about the run.
+ * folder, and a run that resumes continues its recording; a recording that fails does not affect the run.
  */
 import type { Writable } from 'node:stream';
 import { takeWhile } from 'rxjs';
@@ -14,9 +14,9 @@ import type { Log, LogOptions } from '../observe/log-file.js';
 import type { MetricsServer } from '../observe/metrics-server.js';
 import { pathFrom, type JobPlace } from './place.js';
 
-/** The watchers to open; those without an option stay off. */
+/** The watchers to open. A watcher without its option stays off. */
 export interface WatchOptions {
-  /** Where to record the events. Default: in the folder of the run, if it has one. */
+  /** The file for the events. Default: a file in the folder of the run, if it has one. */
   readonly events?: string | undefined;
   /** True if the run has a folder. */
   readonly isKept: boolean;

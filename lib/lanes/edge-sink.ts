@@ -1,7 +1,7 @@
 /**
  * A topic between two stages, as a sink of the lanes in front of it. It writes within the transaction of the lane.
  *
- * Guarantees: nothing is written between the positions of a checkpoint and the end of its transaction.
+ * Guarantees: between the taking of the positions of a checkpoint and the end of its transaction, nothing is written.
  */
 import type { Sink, SinkRows } from '../connect/index.js';
 import { bytesOf } from '../connectors/kafka/topic-writer.js';
@@ -62,7 +62,10 @@ export class EdgeSink implements Sink<unknown, NewRecord> {
     return undefined;
   }
 
-  /** The transaction is committed with the checkpoint. That this exists keeps the next rows back until then. */
+  /**
+   * Does nothing, because the checkpoint commits the transaction. But a sink with this method receives no further rows
+   * until the checkpoint is stored.
+   */
   commit(): undefined {
     return undefined;
   }

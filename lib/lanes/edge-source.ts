@@ -1,8 +1,8 @@
 /**
  * One partition of a topic between two stages, as the source of a lane. The number of a record is its offset.
  *
- * Guarantees: the source is over when each lane of the stage in front of it has marked its end. The marks that were
- * read are part of the position, so a resumed lane knows them.
+ * Guarantees: the source ends when it has read the end mark of each lane of the stage in front of it. A position
+ * contains the end marks that were read before it, so a resumed lane knows them.
  */
 import type { ConnectorContext, Source, SourcePartition, SourcePast, SourceRead } from '../connect/index.js';
 import type { Dataset } from '../model/events.js';
@@ -23,11 +23,11 @@ export interface EdgeSourceParts {
   readonly writers: number;
   /** The namespace of the cluster, for events. */
   readonly namespace: string;
-  /** For how long a partition may be without a leader, in milliseconds. */
+  /** The longest time that a partition may be without a leader, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** A position also has the lanes that had ended before it. */
+/** A position with the lanes whose end marks were read before it. */
 interface EdgePosition extends SourcePosition {
   readonly ended: readonly number[];
 }
@@ -43,7 +43,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   private lane: PartitionReader | undefined;
   private ended = new Set<number>();
   private first = 0;
-  /** The offset after the last record that the run was given. */
+  /** The offset after the last record that `read` returned. */
   private last = 0;
 
   constructor(parts: EdgeSourceParts) {
@@ -107,7 +107,10 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
     this.reader?.close();
   }
 
-  /** The offset to commit, given the watermark: behind markers and gaps if every record that was given has settled. */
+  /**
+   * The offset to commit at this watermark. If each record that `read` returned has settled, the offset also passes the
+   * end marks and gaps behind the last one.
+   */
   settledUpTo(watermark: number): number {
     return watermark < this.last || this.lane === undefined ? watermark : Math.max(watermark, this.lane.given);
   }

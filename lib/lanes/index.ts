@@ -1,6 +1,6 @@
 /**
- * The door `millrace/lanes`: a workflow spread over several processes by Kafka. Importing it loads no client; the first
- * call that connects does.
+ * The entry point `millrace/lanes`: a workflow spread over several processes by Kafka. The client of Kafka is loaded by
+ * the first call that connects, not by the import.
  */
 export {
   createRun,

@@ -1,4 +1,4 @@
-/** The parts of this room that commands use and users of the package do not. */
+/** The parts of this room for the commands. They are not public. */
 export { carrierWith, crewOfOne } from './kafka-carrier.js';
 export { stagesOf } from './worker.js';
 export type { Crew, StartCrew } from './spread-engine.js';

@@ -1,4 +1,4 @@
-/** A run whose records are carried by Kafka between processes, as an option of the run. */
+/** The option `carrier` of a run: Kafka carries its records between processes. */
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
 import { checkOptions, count, madeBy, number, type OptionRules } from '../options/options.js';
 import type { Carrier } from '../runtime/run/carrier.js';
@@ -12,7 +12,7 @@ export interface KafkaCarrierOptions extends Pick<
   WorkerOptions,
   'cluster' | 'partitions' | 'commitEveryMs' | 'transactionTimeoutMs' | 'stallMs'
 > {
-  /** The copies of each partition of the topics of the run. Default: as many as the brokers make. */
+  /** The number of copies of each partition of the topics of the run. Default: the default of the brokers. */
   readonly replication?: number;
 }
 
@@ -30,8 +30,9 @@ const RULES: OptionRules<KafkaCarrierOptions> = {
  * process that runs the same workflow with the same `runId`. Its events, its counts and its summary are those of the
  * whole run. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example MyFlow.run(config, { runId: 'monday', carrier: kafkaCarrier({ cluster: kafka({ brokers: ['localhost:9092'] })
- *   }) })
+ * @example
+ * const cluster = kafka({ brokers: ['localhost:9092'] });
+ * MyFlow.run(config, { runId: 'monday', carrier: kafkaCarrier({ cluster }) });
  */
 export function kafkaCarrier(options: KafkaCarrierOptions): Carrier {
   checkOptions('a kafkaCarrier', options, RULES, ['cluster']);

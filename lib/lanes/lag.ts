@@ -1,31 +1,31 @@
-/** How far the workers of a run are behind, and the transactions that a cluster knows. */
+/** The lag of the workers of a run, and the open transactions of a cluster. */
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { MillraceError } from '../model/errors.js';
 import { CLOSED } from './lane.js';
 import { stagesOf, type SpreadOptions } from './worker.js';
 
-/** What a stage has not processed yet. */
+/** The records that a stage has not processed yet. */
 export interface StageLag {
   /** The name of the stage. */
   readonly stage: string;
   /** The number of its lanes. */
   readonly lanes: number;
-  /** Those of them that have completed. */
+  /** The number of lanes that have completed. */
   readonly completed: number;
   /**
    * The records in its topics behind the committed offsets of its lanes; undefined for a stage that begins with a
-   * source. Marks of ends and of transactions count too, so a few may be left at the end.
+   * source. The marks of ends and of transactions are counted too, so the number may stay above 0 at the end.
    */
   readonly records: number | undefined;
 }
 
-/** The longest that the transaction of a transactional id may take that is only begun to end another one. */
+/** The transaction timeout of a producer that is begun only to abort an open transaction. */
 const ABORT_TIMEOUT_MS = 60_000;
 
 /**
- * The lag of each stage of a run. Rejects with MILLRACE_KAFKA if its topics do not exist, and with MILLRACE_SPREAD for a
- * workflow that cannot be spread.
+ * The lag of each stage of a run. Rejects with MILLRACE_KAFKA if its topics do not exist, and with MILLRACE_SPREAD for
+ * a workflow that cannot be spread.
  */
 export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]> {
   const plan = stagesOf(options);
@@ -57,7 +57,7 @@ export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]
 }
 
 /**
- * The transactional ids with this prefix whose transaction has begun and not ended, in order. Rejects with
+ * The transactional ids with this prefix that have an open transaction, sorted. Rejects with
  * MILLRACE_MISSING_PACKAGE without the client of Kafka, and with MILLRACE_NETWORK if no broker answers.
  */
 export async function openTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
@@ -75,7 +75,7 @@ export async function openTransactions(cluster: KafkaCluster, prefix: string): P
 
 /**
  * Aborts the open transactions of all transactional ids with this prefix, and fences their writers. A run that still
- * works under one of them stops, or begins the lane again. Resolves with the ids. Rejects with MILLRACE_USAGE for an
+ * uses one of these ids stops, or begins the lane again. Resolves with the ids. Rejects with MILLRACE_USAGE for an
  * empty prefix.
  */
 export async function abortTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {

@@ -1,8 +1,8 @@
 /**
- * The dead letters of a lane, which wait for the transaction that counts on them.
+ * The dead letters of a lane. Each waits for the transaction of the checkpoint that treats its record as done.
  *
- * Guarantees: a letter leaves with the first checkpoint in which its record has passed something behind the task that
- * gave it up. Until then a new owner of the lane would process the record again, and make the letter itself.
+ * Guarantees: a letter is written with the first checkpoint after which a new owner of the lane would not process its
+ * record again. Before that checkpoint, a new owner would process the record and make the letter itself.
  */
 import type { NewRecord } from '../connectors/kafka/port.js';
 import { partitionIn, type Checkpoint } from '../model/checkpoint.js';
@@ -16,11 +16,11 @@ import { stateRecord } from './lane-past.js';
 const MOST_WAITING = 1024;
 const encoder = new TextEncoder();
 
-/** What a checkpoint writes of dead letters. */
+/** The records of dead letters that a checkpoint writes. */
 export interface DueLetters {
-  /** For the topic of dead letters. */
+  /** The records for the topic of dead letters. */
   readonly letters: readonly NewRecord[];
-  /** For the state of the lane. */
+  /** The records for the state of the lane. */
   readonly state: readonly NewRecord[];
 }
 
@@ -34,7 +34,7 @@ export class LaneLetters implements DeadLetterStore {
   private next: number;
   private readonly readyListeners: (() => void)[] = [];
 
-  /** @param behind for each writer of a topic the task behind it, which the letters name instead. */
+  /** @param behind by the name of a topic's writer: the task behind the topic. Letters name that task instead. */
   constructor(
     past: ReadonlyMap<number, LetterHead>,
     location: string,
@@ -47,7 +47,7 @@ export class LaneLetters implements DeadLetterStore {
     this.durable = {
       mark: () => Promise.resolve(null),
       rewind: (_mark, keeps) => {
-        // Checkpoints contain only letters that are kept. The run must be told each of them.
+        // Checkpoints contain only letters that are kept, so each of them is reported to the run.
         for (const head of this.heads.values()) keeps(head);
         return Promise.resolve(null);
       },
@@ -67,7 +67,7 @@ export class LaneLetters implements DeadLetterStore {
     this.readyListeners.push(listener);
   }
 
-  /** Letters are part of the transaction, which fails as a whole. */
+  /** Never calls back: letters are part of the transaction, which fails as a whole. */
   whenBroken(): void {
     return undefined;
   }
@@ -76,7 +76,7 @@ export class LaneLetters implements DeadLetterStore {
     return Promise.resolve();
   }
 
-  /** Takes the letters that belong to this checkpoint. */
+  /** Removes the letters that are due with this checkpoint from the queue, and returns their records. */
   take(checkpoint: Checkpoint, plan: ResumePlan, incarnation: number): DueLetters {
     const state: NewRecord[] = [];
     for (const [number, head] of this.heads) {
@@ -106,7 +106,7 @@ export class LaneLetters implements DeadLetterStore {
   }
 }
 
-/** Whether a resumed run may meet the record again, and must then know that it was given up. */
+/** Whether a resumed run may read the record again. It must then know that the record was given up. */
 function isNeeded(
   { lineage: { root, partition, number } }: LetterHead,
   { roots }: Checkpoint,

@@ -1,5 +1,5 @@
 /**
- * The news of lanes, as records of the topic `….events`: what a worker reports to everybody who follows the run.
+ * The news of lanes, as records of the topic `….events`. Workers write them for the processes that follow the run.
  *
  * Guarantees: a slow or unreachable broker neither slows nor fails a lane. News that find no room in the queue are left
  * out and counted. The totals of a lane that has completed are not news of this kind: they are written in its last
@@ -10,9 +10,9 @@ import { TopicWriter } from '../connectors/kafka/topic-writer.js';
 import type { RunEvent } from '../model/events.js';
 import type { LaneTally } from './lane-tally.js';
 
-/** What is known of a lane. */
+/** One piece of news about a lane. */
 export type LaneNews =
-  /** Its totals. `isFinal`: it has completed, and they do not change any more. */
+  /** The totals of the lane. `isFinal`: the lane has completed, so its totals do not change any more. */
   | {
       readonly kind: 'tally';
       readonly lane: number;
@@ -20,9 +20,9 @@ export type LaneNews =
       readonly tally: LaneTally;
       readonly isFinal: boolean;
     }
-  /** An event of its run. */
+  /** An event of the run of the lane. */
   | { readonly kind: 'event'; readonly lane: number; readonly event: RunEvent }
-  /** It stopped, and can be continued. */
+  /** The lane stopped, and another worker can continue it. */
   | {
       readonly kind: 'stopped';
       readonly lane: number;
@@ -31,7 +31,7 @@ export type LaneNews =
       readonly message: string;
     };
 
-/** The events of a lane that are news. The others are about its own beginning and end, or are part of its totals. */
+/** The events of a lane that are news. The others concern its own start and end, or are part of its totals. */
 const FORWARDED: ReadonlySet<RunEvent['type']> = new Set<RunEvent['type']>([
   ...(['notice', 'stall', 'subscriber-error', 'slow-records', 'dropped'] as const),
   ...(['retry', 'circuit', 'throttled', 'concurrency'] as const),
@@ -43,7 +43,7 @@ const MOST_WAITING = 2000;
 const FLUSH_EVERY_MS = 200;
 const MAX_BYTES = 1024 * 1024;
 
-/** Whether others learn of the event as it is. */
+/** Whether the event is forwarded, unchanged, to the processes that follow the run. */
 export function isForwarded({ type }: RunEvent): boolean {
   return FORWARDED.has(type);
 }
@@ -78,12 +78,12 @@ export class NewsWriter {
     }, FLUSH_EVERY_MS);
   }
 
-  /** An event of the run of a lane, if others learn of it. */
+  /** Adds an event of the run of a lane, if it is one that is forwarded. */
   event(lane: number, event: RunEvent): void {
     if (isForwarded(event)) this.add({ kind: 'event', lane, event });
   }
 
-  /** Writes what waits. Never rejects. */
+  /** Writes the news in the queue. Never rejects. */
   async close(): Promise<void> {
     this.flush();
     await this.writing;
@@ -100,7 +100,7 @@ export class NewsWriter {
       const event: RunEvent = { type: 'dropped', at: Date.now(), count: left, types: { 'news of lanes': left } };
       waiting.push(newsRecord({ kind: 'event', lane: -1, event }));
     }
-    // One batch after the other; what a broker does not accept within the timeout of the client is lost.
+    // One batch after the other. A batch that the brokers do not accept within the timeout of the client is lost.
     this.writing = this.writing.then(() => this.writer.write(waiting, 0)).catch(() => undefined);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * What a lane keeps in its partition of the state topic, and how its next owner reads it.
+ * The records of a lane in its partition of the state topic, and their reading by the next owner of the lane.
  *
- * The topic is compacted: of each key the newest value counts. There is a key for the checkpoint, one for each entry of
- * the state of a boundary, and one for each dead letter whose record is still above the watermark.
+ * The topic is compacted: only the newest value of each key counts. There is one key for the checkpoint, one for the
+ * totals, one per entry of the state of a boundary, and one per dead letter whose record is still above the watermark.
  *
  * Guarantees: only committed values are read, up to the end of the partition at the time of the call.
  */
@@ -22,15 +22,15 @@ export type StateKey =
   | readonly ['state', space: string, key: string]
   | readonly ['letter', number: number];
 
-/** An entry of a state: the number of its first write, by which entries are ordered, and the value. */
+/** An entry of a state: the number of its first write, and its value. Entries are ordered by that number. */
 export type StoredEntry = readonly [first: number, value: unknown];
 
-/** What earlier owners of a lane have left. */
+/** The data that earlier owners of a lane have stored. */
 export interface LanePast {
   readonly checkpoint: Checkpoint | undefined;
-  /** What they have done. */
+  /** The totals of the earlier owners. */
   readonly tally: LaneTally | undefined;
-  /** By space and key. */
+  /** The entries of states, by space and key. */
   readonly entries: ReadonlyMap<string, ReadonlyMap<string, StoredEntry>>;
   /** Dead letters, by their numbers. */
   readonly letters: ReadonlyMap<number, LetterHead>;
@@ -41,7 +41,7 @@ const decoder = new TextDecoder();
 const MAX_WAIT_MS = 100;
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** The record that stores a value; undefined removes it. Throws MILLRACE_UNCLONABLE. */
+/** The record that stores a value; the value undefined removes the key. Throws MILLRACE_UNCLONABLE. */
 export function stateRecord(key: StateKey, value: unknown): NewRecord {
   return {
     key: encoder.encode(JSON.stringify(key)),
@@ -50,7 +50,7 @@ export function stateRecord(key: StateKey, value: unknown): NewRecord {
   };
 }
 
-/** Reads the partition of a lane to its end. The lane must have been taken before, so that nobody else writes to it. */
+/** Reads the partition of a lane to its end. The caller must own the lane, so that no other process writes to it. */
 export async function readPast(
   client: KafkaPort,
   topic: TopicDescription,

@@ -2,9 +2,9 @@
  * Keeps the progress of a lane in Kafka: the checkpoint, the state of its boundaries, its dead letters and its offsets,
  * in the transaction of its outputs.
  *
- * Guarantees: all of it becomes visible together, or none of it. Only the owner of the lane can write. The last
- * checkpoint of a lane that has completed contains the marks of its end, for each partition behind it. A checkpoint
- * from which no other worker could continue is refused.
+ * Guarantees: all of this becomes visible together, or nothing does. Only the owner of the lane can write. The last
+ * checkpoint of a completed lane also writes an end mark to each partition of its output topics. A checkpoint from
+ * which no other worker could continue is refused.
  */
 import { doneText } from '../connectors/kafka/done-text.js';
 import type { CommittedOffset, NewRecord, TopicDescription } from '../connectors/kafka/port.js';
@@ -40,10 +40,10 @@ export interface LaneStoreParts {
   readonly letterTopic: TopicDescription;
   readonly letters: LaneLetters;
   readonly inputs: readonly LaneInput[];
-  /** The topics that the lane writes, which learn of its end. */
+  /** The topics that the lane writes. Each partition receives the end mark of the lane. */
   readonly outputs: readonly TopicDescription[];
   readonly past: LanePast;
-  /** What the lane has done until now. */
+  /** The totals of the lane until now. */
   readonly tally: () => LaneTally;
   /** The graph of the stage. */
   readonly plan: GraphPlan;
@@ -148,7 +148,7 @@ export class LaneStore implements CheckpointStore {
     return new Map([...this.parts.past.entries].map(([space, entries]) => [space, inOrder(entries)]));
   }
 
-  /** How far the lane has read: for each topic the watermark, and in its metadata what is done above it. */
+  /** The progress of the lane: the watermark of each topic, with the lineages done above the watermark as metadata. */
   private offsetsOf({ roots }: Checkpoint): Offsets {
     const { inputs, plan } = this.parts;
     return new Map(
@@ -167,7 +167,8 @@ export class LaneStore implements CheckpointStore {
   }
 
   /**
-   * A worker that takes the lane must be able to continue from the checkpoint, and to give its outputs the same names.
+   * Throws MILLRACE_SPREAD if another worker could not continue from the checkpoint, or could not give the outputs the
+   * same identities.
    */
   private assertRepeatable({ obstacle, uncertain = [] }: Checkpoint): void {
     const [task] = uncertain;

@@ -1,8 +1,8 @@
 /**
- * What a lane has done, in numbers that can be added: of its incarnations, and of all lanes of a run.
+ * The totals of a lane, in numbers that can be added over its incarnations and over all lanes of a run.
  *
- * Guarantees: the sum does not depend on the order. Tasks that only stand in the place of a topic are left out; what
- * ended in the join in front of a topic counts for the task behind it, as it does in one process.
+ * Guarantees: the sum does not depend on the order. Tasks that stand in the place of a topic are left out. A record
+ * that ended in the join in front of a topic is counted for the task behind the topic, as in one process.
  */
 import { LATENCY_BOUNDS_MS } from '../measure/histogram.js';
 import type { CallsSummary } from '../model/call-event.js';
@@ -14,7 +14,7 @@ import type { Stage } from './stages.js';
 /** The totals of one task. Durations in milliseconds. */
 export interface TaskTally extends TaskCounts {
   readonly outputs: Readonly<Record<string, number>>;
-  /** By reason, as far as it is known: a worker that died takes the reasons of its last records along. */
+  /** Skipped records by reason. The reasons of the last records of a worker that died are not known. */
   readonly skipReasons: Readonly<Record<string, number>>;
   readonly failed: number;
   readonly retried: number;
@@ -24,21 +24,21 @@ export interface TaskTally extends TaskCounts {
   readonly waiting: number;
   /** Finished records per second at the moment. */
   readonly perSecond: number;
-  /** The time from the first record of a lane to its last one: the longest of all lanes. */
+  /** The time from the first record of a lane to its last one; the maximum of all lanes. */
   readonly elapsedMs: number;
-  /** Time in which lanes were busy and blocked, in which they ran, and the load of each weighted with that. */
+  /** Sums over the lanes: time busy, time blocked, running time, and load multiplied by running time. */
   readonly busyMs: number;
   readonly blockedMs: number;
   readonly ranMs: number;
   readonly loadMs: number;
   readonly queueing: LatencyProgress;
   readonly service: LatencyProgress;
-  /** How much of its input a source has read, if it knows. */
+  /** The share of its input that a source has read, if the source knows it. */
   readonly readShare?: number;
   readonly calls?: CallsSummary;
 }
 
-/** The totals of a lane, or of several. */
+/** The totals of one lane or of several lanes. */
 export interface LaneTally {
   readonly tasks: Readonly<Record<string, TaskTally>>;
   readonly roots: Readonly<Record<string, RootFigures>>;
@@ -60,14 +60,14 @@ export const NOTHING: TaskTally = {
 };
 export const EMPTY: LaneTally = { tasks: {}, roots: {}, slowest: [] };
 
-/** What one incarnation of a lane has done so far. */
+/** The totals of a lane, including its current incarnation. */
 export class TallyOfRun {
   private readonly stage: Stage;
   private readonly before: LaneTally;
   private progress: Progress | undefined;
   private summary: RunSummary | undefined;
 
-  /** @param before what the earlier incarnations have done. */
+  /** @param before the totals of the earlier incarnations. */
   constructor(stage: Stage, before: LaneTally | undefined) {
     this.stage = stage;
     this.before = before ?? EMPTY;
@@ -81,7 +81,7 @@ export class TallyOfRun {
     this.summary = summary;
   }
 
-  /** The totals of all incarnations, given the counts of the run of this one. */
+  /** The totals of all incarnations. @param counts the counts of the run of this incarnation. */
   total(counts: Readonly<Record<string, TaskCounts>>): LaneTally {
     const { stage, progress, summary } = this;
     const tasks = new Map<string, TaskTally>();
@@ -126,7 +126,7 @@ export function sumOfTallies(tallies: Iterable<LaneTally>): LaneTally {
   };
 }
 
-/** Reasons that are not known, so that the counts of all reasons add up to the skipped records. */
+/** The reasons, with unknown reasons added, so that the counts add up to the number of skipped records. */
 export function completeReasons({ skipped, skipReasons }: TaskTally): Readonly<Record<string, number>> {
   const known = Object.values(skipReasons).reduce((sum, count) => sum + count, 0);
   if (known >= skipped) return skipReasons;
@@ -144,7 +144,7 @@ function tallyOf(
   const ranMs = progress?.elapsedMs ?? 0;
   const shares = end?.shares ?? measured?.shares;
   const isOver = summary !== undefined;
-  // What ended in the join in front of the task is part of its summary, and not of its counts.
+  // The summary of a task includes the records that ended in the join in front of it. Its counts do not.
   const { skipped = counts.skipped, deadLettered = counts.deadLettered } = end ?? {};
   return {
     ...counts,
@@ -227,7 +227,7 @@ function sumByName(
   return Object.fromEntries(sum);
 }
 
-/** The quantiles are read from the fixed buckets, so they are the bounds of those. */
+/** The quantiles are taken from the fixed buckets, so each is the upper bound of a bucket, or the maximum. */
 function sumOfLatencies(one: LatencyProgress, other: LatencyProgress): LatencyProgress {
   if (one.count === 0) return other;
   if (other.count === 0) return one;

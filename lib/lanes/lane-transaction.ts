@@ -1,9 +1,9 @@
 /**
- * The transactions of one lane: everything that it writes, and how far it has read, becomes visible together.
+ * The transactions of one lane: its outputs and its progress become visible together.
  *
  * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction. Writes to one topic are stored
- * in the order of the calls. After an end whose first request may still be under way, the next transaction has a new
- * epoch, so a late request cannot end it.
+ * in the order of the calls. If a request of a transaction was repeated because it was not answered, the next
+ * transaction has a new epoch, so a late request cannot change it.
  */
 import type {
   CommittedOffset,
@@ -27,14 +27,14 @@ export interface LaneTransactionParts {
   readonly timeoutMs: number;
 }
 
-/** By topic and partition. */
+/** Offsets by topic and partition. */
 export type Offsets = ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>>;
 
 export class LaneTransaction {
   private readonly parts: LaneTransactionParts;
   private producer: ProducerIdentity | undefined;
   private writers = new Map<string, TopicWriter>();
-  /** By topic: the last write, which the next one follows. */
+  /** By topic: the last write. The next write waits for it. */
   private readonly writing = new Map<string, Promise<void>>();
   private adding: Promise<void> = Promise.resolve();
   private hasOpened = false;
@@ -67,7 +67,7 @@ export class LaneTransaction {
     return written;
   }
 
-  /** Ends the transaction, with these offsets in it. */
+  /** Commits the transaction, together with these offsets. */
   async commit(offsets: Offsets): Promise<void> {
     const { client, group } = this.parts;
     await Promise.all(this.writing.values());
@@ -80,7 +80,7 @@ export class LaneTransaction {
     if (wasRepeated) await this.begin();
   }
 
-  /** Takes back what was written since the last end. Never rejects: the next owner does it as well. */
+  /** Discards the writes since the last end. Never rejects, because the next owner discards them as well. */
   async abort(): Promise<void> {
     await Promise.allSettled(this.writing.values());
     if (this.producer === undefined || !this.hasOpened) return;
@@ -100,7 +100,7 @@ export class LaneTransaction {
     const made = new TopicWriter({
       client: {
         write: (batch) => client.write(batch),
-        // Two requests of one transaction at the same time would make each other wait.
+        // Brokers make two simultaneous requests of one transaction wait for each other.
         addPartitions: (producer, name, partitions) => {
           const adding = this.adding.then(() => client.addPartitions(producer, name, partitions));
           this.adding = adding.catch(() => undefined);

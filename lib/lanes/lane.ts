@@ -1,7 +1,7 @@
 /**
- * The work of one lane in this process, from taking it to its end.
+ * The work of one lane in this process, from its start to its end.
  *
- * Taking a lane fences its former owner, reads what that has left, and resumes the run of the lane from there.
+ * A new owner of a lane fences the former owner, reads the stored progress, and resumes the run of the lane from there.
  *
  * Guarantees: a lane writes nothing after `assertOwned` throws. `finished` resolves when everything that the lane has
  * opened is closed. The end of a lane that has completed is committed after its results have their final names, so a
@@ -33,7 +33,7 @@ import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
 export const CLOSED = 'millrace-closed';
 
-/** What is the same for all lanes of a worker. */
+/** Values that all lanes of a worker share. */
 export interface LaneSurroundings {
   readonly workflow: SpreadWorkflow;
   readonly cluster: KafkaCluster;
@@ -47,14 +47,14 @@ export interface LaneSurroundings {
   readonly stallMs: number | undefined;
   readonly secrets?: Secrets | undefined;
   readonly upstream?: Upstream | undefined;
-  /** Throws MILLRACE_LOCKED once another worker may have the lanes of this one. */
+  /** Throws MILLRACE_LOCKED once another worker may own the lanes of this one. */
   readonly assertOwned: () => void;
   readonly onEvent: (lane: LaneName, event: RunEvent) => void;
-  /** Called about once per second with what a lane has done. */
+  /** Called about once per second with the totals of a lane. */
   readonly onTally: (lane: LaneName, tally: LaneTally) => void;
 }
 
-/** Which lane it is. */
+/** The identity of a lane. */
 export interface LaneName {
   /** Its number among all lanes of the run. */
   readonly lane: number;
@@ -67,8 +67,8 @@ export interface LaneName {
 /** How a lane ended in this process. */
 export interface LaneEnd {
   /**
-   * 'closed': it has completed, for good. 'given-up': it was stopped before, or another worker has it. 'failed': it can
-   * be continued once the reason is gone.
+   * 'closed': it has completed and stays so. 'given-up': it was stopped before its end, or another worker owns it.
+   * 'failed': it can be continued when the reason of the failure is gone.
    */
   readonly kind: 'closed' | 'given-up' | 'failed';
   readonly error?: unknown;
@@ -86,7 +86,7 @@ export class Lane {
   private tally: TallyOfRun | undefined;
   private isStopped = false;
 
-  /** Takes the lane. */
+  /** Starts the work on the lane. */
   constructor(name: LaneName, stage: Stage, surroundings: LaneSurroundings) {
     this.name = name;
     this.stage = stage;
@@ -94,13 +94,13 @@ export class Lane {
     this.finished = this.work();
   }
 
-  /** Lets the records in flight settle, at most for so long, and gives the lane up. */
+  /** Lets the records in flight settle for at most `graceMs`, and gives the lane up. */
   stop(graceMs: number): void {
     this.isStopped = true;
     this.run?.drain({ graceMs });
   }
 
-  /** Gives the lane up at once: another worker may have it. */
+  /** Gives the lane up at once, because another worker may own it. */
   lose(error: unknown): void {
     this.isStopped = true;
     this.store?.lose(error);
@@ -133,7 +133,7 @@ export class Lane {
     }
   }
 
-  /** Whether an earlier owner has ended the lane. Nobody can do that any more, so the answer stays. */
+  /** Whether an earlier owner has completed the lane. The earlier owners are fenced, so the answer is final. */
   private async isClosed(client: KafkaPort): Promise<boolean> {
     const { plan, topics } = this.surroundings;
     const topic = topics.get(plan.stateTopic) as TopicDescription;
@@ -203,7 +203,7 @@ export class Lane {
       checkpointEvery: { everyMs: this.surroundings.checkpointEveryMs },
       resumeFrom: past.checkpoint,
       deadLetters: letters,
-      // The workers are what does work at the same time.
+      // The workers provide the parallelism.
       threads: 1,
       ...(this.surroundings.secrets === undefined ? {} : { secrets: this.surroundings.secrets }),
       ...(this.surroundings.upstream === undefined ? {} : { upstream: this.surroundings.upstream }),
@@ -218,7 +218,7 @@ export class Lane {
     return this.endOf(run);
   }
 
-  /** The end of the run; rejects with MILLRACE_STALLED if it hangs, also if it cannot even be cancelled. */
+  /** Resolves at the end of the run. Rejects with MILLRACE_STALLED if the run hangs, even if it cannot be cancelled. */
   private async endOf(run: Run): Promise<RunSummary> {
     const { stallMs } = this.surroundings;
     if (stallMs === undefined) return run.finished;
@@ -244,12 +244,12 @@ export class Lane {
     }
   }
 
-  /** From here on no worker takes the lane again. */
+  /** Records the end of the lane, so that no worker works on it again. */
   private async close(transaction: LaneTransaction): Promise<void> {
     await this.keepTally(transaction, true);
   }
 
-  /** Writes what the lane has done, for its next owner or, if it is final, for all who follow the run. */
+  /** Writes the totals of the lane: for its next owner, and if they are final, also for the followers of the run. */
   private async keepTally(transaction: LaneTransaction, isFinal: boolean): Promise<void> {
     const { plan, topics } = this.surroundings;
     const { lane } = this.name;

@@ -1,9 +1,9 @@
 /**
- * The membership of a worker in the group of a run: which lanes it should have, by Kafka's own protocol.
+ * The membership of a worker in the group of a run. Kafka's group protocol assigns the lanes to the members.
  *
- * Guarantees: a lane is reported as given up only after `release` has resolved for it, so nobody else gets it before. A
- * member that was expelled, or has heard nothing for `LEASE_BEATS` signs of life, owns nothing. Signs of life go on
- * while lanes are drained.
+ * Guarantees: a lane is reported as given up only after `release` has resolved for it, so no other worker receives it
+ * before. A member that was expelled, or whose heartbeats were not answered for `LEASE_BEATS` intervals, owns nothing.
+ * Heartbeats continue while lanes are drained.
  */
 import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf, MillraceError } from '../model/errors.js';
@@ -11,8 +11,8 @@ import { codeOf, MillraceError } from '../model/errors.js';
 const JOINING = 0;
 const LEAVING = -1;
 /**
- * The owner of lanes stops writing when no sign of life was answered for so many intervals. Brokers expel it after nine
- * of them, by default. What is written to Kafka is fenced in any case; this protects files.
+ * The number of heartbeat intervals without an answer after which the owner of lanes stops writing. By default, brokers
+ * expel it after nine intervals. Writes to Kafka are fenced in any case; this limit protects files.
  */
 const LEASE_BEATS = 8;
 const FIRST_BEAT_MS = 1000;
@@ -23,11 +23,11 @@ export interface MembershipParts {
   readonly group: string;
   readonly topic: TopicDescription;
   readonly rebalanceTimeoutMs: number;
-  /** Takes lanes. */
+  /** Starts the work on these lanes. */
   readonly take: (lanes: readonly number[]) => void;
-  /** Drains lanes. Resolves when nothing of them is left in this process; never rejects. */
+  /** Drains lanes. Resolves when this process has closed them; never rejects. */
   readonly release: (lanes: readonly number[]) => Promise<void>;
-  /** Lanes that another worker may have already. Resolves when nothing of them is left; never rejects. */
+  /** Stops lanes that another worker may own already. Resolves when this process has closed them; never rejects. */
   readonly lose: (lanes: readonly number[], error: MillraceError) => Promise<void>;
 }
 
@@ -46,14 +46,15 @@ export class Membership {
     this.parts = parts;
   }
 
-  /** Throws MILLRACE_LOCKED if another worker may have the lanes of this one. */
+  /** Throws MILLRACE_LOCKED if another worker may own the lanes of this one. */
   assertOwned(): void {
     if (performance.now() - this.heardAt < this.beatEveryMs * LEASE_BEATS) return;
     throw lost('the brokers have heard nothing of this worker for too long');
   }
 
   /**
-   * Takes part until `leave` is called. Rejects if the brokers refuse the worker, or cannot be reached for too long.
+   * Stays in the group until `leave` is called. Rejects if the brokers refuse the worker, or do not answer for
+   * `giveUpAfterMs`.
    */
   async takePart(giveUpAfterMs: number): Promise<void> {
     let failedSince: number | undefined;
@@ -102,7 +103,7 @@ export class Membership {
     if (added.length > 0) this.parts.take(added);
     for (const lane of revoked) this.releasing.add(lane);
     if (revoked.length > 0) void this.giveUp(revoked);
-    // What was taken and given up is reported at once.
+    // The next heartbeat, sent at once, reports the new lanes.
     if (added.length > 0) this.soon();
   }
 
@@ -115,7 +116,7 @@ export class Membership {
     this.soon();
   }
 
-  /** Everything is lost; the worker joins again as a new member. */
+  /** Stops all lanes. The worker then joins again as a new member. */
   private async forget(error: MillraceError): Promise<void> {
     this.heardAt = -Infinity;
     this.epoch = JOINING;

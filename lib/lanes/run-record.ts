@@ -1,7 +1,7 @@
 /**
- * What all workers of a run must agree on: the first record of the run's topic.
+ * The record on which all workers of a run must agree: the first record of the run's topic.
  *
- * Guarantees: whoever writes first decides, because a topic has one order. A worker with another definition or
+ * Guarantees: a topic has one order, so the process that writes first decides. A worker with another definition or
  * configuration is refused before it processes a record.
  */
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
@@ -34,7 +34,7 @@ export function newRunRecord(plan: StagePlan, definition: RunDefinition, started
   return { format: FORMAT, startedAt, seed, definition, stages: stageLines(plan) };
 }
 
-/** Writes the record, unless another process was faster. Resolves with the record that counts. */
+/** Writes the record, unless another process has already written one. Resolves with the first record of the topic. */
 export async function agreeOn(
   client: KafkaPort,
   topic: TopicDescription,
@@ -48,7 +48,7 @@ export async function agreeOn(
   return (await readRunRecord(client, topic, timeoutMs)) as RunRecord;
 }
 
-/** The record of a run; undefined if nobody has written one. */
+/** The record of a run; undefined if no process has written one. */
 export async function readRunRecord(
   client: KafkaPort,
   topic: TopicDescription,
@@ -65,7 +65,7 @@ export async function readRunRecord(
   return undefined;
 }
 
-/** Throws MILLRACE_RESUME, with the changes, if this worker would run something else. */
+/** Throws MILLRACE_RESUME, with the changes, if this worker has another definition, configuration or stages. */
 export function assertSameRun(record: RunRecord, plan: StagePlan, definition: RunDefinition): void {
   const changes = [
     ...differences('task', ...tasksToCompare(record.definition, definition)),

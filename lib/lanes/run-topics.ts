@@ -1,5 +1,5 @@
 /**
- * The topics of a run: which there are, with which settings, and their creation.
+ * The topics of a run: their names, their settings and their creation.
  *
  * Guarantees: a topic that exists is not changed, and one with another number of partitions is refused.
  */
@@ -27,13 +27,13 @@ export function topicsOf(plan: StagePlan, replicationFactor: number | undefined)
     topic(plan.stateTopic, laneCount(plan), { 'cleanup.policy': 'compact', ...LARGE }),
     topic(plan.letterTopic, 1, { ...FOR_EVER, ...LARGE }),
     topic(plan.eventTopic, 1, FOR_EVER),
-    // What is removed before it was read would be lost.
+    // Records that retention removed before they were read would be lost.
     ...edges.map(({ topic: name, partitions }) => topic(name, partitions, { ...FOR_EVER, ...LARGE })),
   ];
 }
 
 /**
- * Creates the topics that are missing. Resolves with their names. Rejects with MILLRACE_KAFKA if one has other
+ * Creates the missing topics. Resolves with their names. Rejects with MILLRACE_KAFKA if a topic has another number of
  * partitions.
  */
 export async function createTopics(client: KafkaPort, topics: readonly NewTopic[]): Promise<readonly string[]> {
@@ -43,8 +43,10 @@ export async function createTopics(client: KafkaPort, topics: readonly NewTopic[
   return created;
 }
 
-/** The topics as the brokers know them. Rejects with MILLRACE_KAFKA if one is missing, has other partitions,
- * or is compacted. */
+/**
+ * The topics as the brokers describe them. Rejects with MILLRACE_KAFKA if one is missing, has another number of
+ * partitions, or is compacted.
+ */
 export async function describeTopics(
   client: KafkaPort,
   topics: readonly NewTopic[],

@@ -1,9 +1,9 @@
 /**
- * The figures of a run that is spread over several processes, as if it were one: counts, progress and summary, from
- * what each lane has done.
+ * The figures of a run that is spread over several processes, as of one run: counts, progress and summary, computed
+ * from the totals of each lane.
  *
- * Guarantees: once all lanes have completed, the counts are those of all records. A lane whose worker died counts the
- * records again that were processed again; dead letters are counted once in any case.
+ * Guarantees: when all lanes have completed, the counts include all records. If a worker died, the records that its
+ * lanes processed again are counted again. Each dead letter is counted once.
  */
 import type { TaskCounts, TaskProgress } from '../model/metrics.js';
 import type { RunOutcome } from '../model/ports.js';
@@ -20,7 +20,7 @@ import {
 import type { Stage } from './stages.js';
 import type { SpreadWorkflow } from './stage-workflow.js';
 
-/** Below this load there is no bottleneck; a name would be noise. */
+/** Below this load no task is named as the bottleneck: the name would be noise. */
 const LEAST_LOAD = 0.01;
 
 export class RunTotals {
@@ -32,7 +32,7 @@ export class RunTotals {
   private readonly letters = new Map<string, number>();
   private readonly startedAtMs = performance.now();
 
-  /** @param stages none while they are not known. */
+  /** @param stages empty while the stages are not known. */
   constructor(workflow: Pick<SpreadWorkflow, 'name' | 'plan' | 'declarations'>, stages: readonly Stage[]) {
     this.workflow = workflow;
     let lane = 0;
@@ -49,19 +49,19 @@ export class RunTotals {
     return Object.fromEntries(this.names.map((name) => [name, this.countsOf(name, tasks)]));
   }
 
-  /** Tasks of whose lanes at least one has begun. */
+  /** The tasks that have begun in at least one lane. */
   get begun(): readonly string[] {
     return this.tasksWhere((lanes) => lanes.some((lane) => this.tallies.has(lane)));
   }
 
-  /** Tasks whose lanes have all completed. */
+  /** The tasks whose lanes have all completed. */
   get ended(): readonly string[] {
     return this.tasksWhere((lanes) => lanes.every((lane) => this.final.has(lane)));
   }
 
   /** Accepts the totals of a lane. Returns false if they are older than its last ones. */
   accept(lane: number, tally: LaneTally, isFinal: boolean): boolean {
-    // News are not in the transaction of a lane, so old ones may arrive behind its last totals.
+    // News are not part of the transaction of a lane, so old news may arrive after its final totals.
     if (this.final.has(lane)) return false;
     this.tallies.set(lane, tally);
     if (isFinal) this.final.add(lane);
@@ -118,7 +118,9 @@ export class RunTotals {
     return { in: received, out, skipped, deadLettered: this.deadLettered(name, tasks[name]), inFlight };
   }
 
-  /** The letters in the topic, which are exact; while a lane runs, some of its letters wait for a transaction. */
+  /**
+   * The number of letters in the topic is exact. While a lane runs, some of its letters still wait for a transaction.
+   */
   private deadLettered(name: string, tally: TaskTally | undefined): number {
     const stage = this.stages.get(name);
     const stored = this.letters.get(name) ?? 0;

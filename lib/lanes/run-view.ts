@@ -2,7 +2,7 @@
  * Follows a run that is spread over several processes: reads the topics of news and of dead letters, and reports them
  * as the events of one run.
  *
- * Guarantees: each dead letter is reported once, also after workers died. A notice that several lanes have is reported
+ * Guarantees: each dead letter is reported once, also after workers died. A notice that several lanes emit is reported
  * once.
  */
 import type { KafkaPort, RawRecord, TopicDescription } from '../connectors/kafka/port.js';
@@ -46,12 +46,12 @@ export class RunView {
     this.parts = parts;
   }
 
-  /** Why a lane stopped last; undefined if none did. */
+  /** The last stop of a lane, with its reason; undefined if no lane has stopped. */
   get stopped(): StoppedLane | undefined {
     return this.lastStopped;
   }
 
-  /** Reads what is new. */
+  /** Reads the new records of both topics, and reports them. */
   async look(): Promise<void> {
     const { eventTopic, letterTopic, totals, onLetter, emit } = this.parts;
     for await (const record of this.fresh(letterTopic)) {
@@ -104,7 +104,7 @@ export class RunView {
     this.parts.emit(event);
   }
 
-  /** Emits the beginnings and ends of tasks that have become known. */
+  /** Emits `task-started` and `task-ended` for the tasks that have started or ended since the last call. */
   private announce(at: number): void {
     const { totals, emit } = this.parts;
     for (const task of totals.begun) {

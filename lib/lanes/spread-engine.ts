@@ -29,11 +29,14 @@ import { createRun, stagesOf, type SpreadOptions } from './worker.js';
 
 /** The workers of a run that this process has started. */
 export interface Crew {
-  /** Resolves when all of them have ended. Rejects with the error of one that failed, if none saw the end of the run. */
+  /**
+   * Resolves when all workers have ended. Rejects with the error of a failed worker if no worker saw the end of the
+   * run.
+   */
   readonly finished: Promise<'completed' | 'stopped'>;
-  /** Drains them: records in flight end, at most for so long. */
+  /** Drains the workers: records in flight settle, for at most `graceMs`. */
   stop(graceMs: number | undefined): void;
-  /** Ends them at once. */
+  /** Ends the workers at once. */
   kill(): void;
 }
 
@@ -58,7 +61,7 @@ export class SpreadEngine implements EngineOfRun {
   private readonly startedAt = systemClock.now();
   private crew: Crew | undefined;
   private totals: RunTotals;
-  /** How the run was asked to end. */
+  /** The end that a caller has requested; undefined if none has. */
   private asked: 'drained' | 'cancelled' | undefined;
   private failure: { readonly error: unknown } | undefined;
   private wake: () => void = () => undefined;
@@ -103,7 +106,7 @@ export class SpreadEngine implements EngineOfRun {
     } catch (error) {
       this.failure ??= { error };
       outcome = 'failed';
-      // Nobody would see how the workers go on.
+      // The workers end too, because this process can no longer report their work.
       this.crew?.kill();
       await this.crew?.finished.catch(() => undefined);
     }

@@ -1,9 +1,9 @@
 /**
- * A stage as a workflow of its own: its tasks, sources in the place of the topics that it reads, and sinks in the place
- * of those that it writes.
+ * A stage as a workflow of its own: its tasks, a source for each topic that it reads, and a sink for each topic that it
+ * writes.
  *
- * Guarantees: the tasks are those of the definition, under their own names. The definition is built anew for each lane,
- * because a task belongs to one run.
+ * Guarantees: the tasks are those of the definition, under their own names. The definition is built again for each
+ * lane, because a task object belongs to one run.
  */
 import { connectorSink, connectorSource, type Sink, type Source } from '../connect/index.js';
 import type { NewRecord } from '../connectors/kafka/port.js';
@@ -12,7 +12,7 @@ import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.j
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Edge, Stage } from './stages.js';
 
-/** A workflow with its configuration: the part of it that lanes use. */
+/** The members of a workflow with its configuration that lanes use. */
 export type SpreadWorkflow = Pick<
   PreparedWorkflow,
   'name' | 'config' | 'startedAt' | 'plan' | 'declarations' | 'derive'
@@ -21,15 +21,15 @@ export type SpreadWorkflow = Pick<
 /** The key of a record that crosses an edge. */
 export type EdgeKey = (record: unknown) => unknown;
 
-/** What stands in the place of the topics. */
+/** Makes the sources and sinks that stand for the topics. */
 export interface StageEnds {
   source(edge: Edge): Source<unknown>;
   sink(edge: Edge, key: EdgeKey | undefined): Sink<unknown, NewRecord>;
 }
 
 /**
- * Prepares the run of one lane. Throws what the definition throws, and MILLRACE_SPREAD for a task whose outputs cannot
- * be repeated.
+ * Prepares the run of one lane. Throws the errors of the definition, and MILLRACE_SPREAD for a task whose outputs
+ * cannot be repeated.
  *
  * @param startedAt when the run was started, milliseconds since 1970.
  */
@@ -69,7 +69,7 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
   return [...readers, ...tasks, ...writers];
 }
 
-/** The first task of a stage, behind the topics. What they carry may be joined already. */
+/** The first task of a stage, behind the topics. The writer of a topic may have joined the records already. */
 function first({ name, join, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
   const isJoined = inputs.some(({ dependency }) => dependency === undefined);
   const dependencies = inputs.map(({ reader }) => reader);

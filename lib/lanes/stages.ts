@@ -1,11 +1,12 @@
 /**
- * Cuts a workflow into stages: at the edges where records must come together by a key, or all in one place.
+ * Cuts a workflow into stages. It cuts the edges in front of a task that needs all records of a key, or all records, in
+ * one place.
  *
  * A stage is a workflow of its own. It is processed in lanes: each partition of its input topics is a lane, which is an
  * ordinary run. A stage that begins with a source of the workflow has one lane.
  *
- * Guarantees: the same workflow gives the same stages. What does not cross a topic is refused: the marks of records
- * that ended, by which aligned joins find their partners, and the parents that `gather` collects for.
+ * Guarantees: the same workflow gives the same stages. `GONE` marks, which aligned joins need, and the parents that
+ * `gather` needs do not cross a topic. A workflow that would need them behind a topic is refused.
  */
 import { MillraceError } from '../model/errors.js';
 import { FAILED, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
@@ -23,11 +24,11 @@ export interface Edge {
   readonly from: string;
   /** The task at its end, the first one of its stage. */
   readonly to: string;
-  /** What the writer depends on. */
+  /** The dependencies of the writer. */
   readonly labels: readonly string[];
   /** How the writer joins several dependencies; undefined for one. */
   readonly join: JoinOptions | undefined;
-  /** The dependency of `to` that it stands for; undefined if it carries the whole input of `to`. */
+  /** The index of the dependency of `to` that the topic stands for; undefined if it carries the whole input of `to`. */
   readonly dependency: number | undefined;
   /** Whether the key of a record chooses the partition. Otherwise there is one partition. */
   readonly isKeyed: boolean;
@@ -59,7 +60,7 @@ export interface StagePlan {
   readonly run: string;
   /** The stages, in the order of the graph. */
   readonly stages: readonly Stage[];
-  /** The group of the workers, and what the names of all topics begin with. */
+  /** The group of the workers. It is also the prefix of the names of all topics. */
   readonly group: string;
   /** The compacted topic with the progress and the state of each lane, one partition per lane. */
   readonly stateTopic: string;
@@ -67,7 +68,7 @@ export interface StagePlan {
   readonly letterTopic: string;
   /** The topic whose first record describes the run. */
   readonly runTopic: string;
-  /** The topic of the news of all lanes, for those who follow the run. */
+  /** The topic of the news of all lanes, for the processes that follow the run. */
   readonly eventTopic: string;
 }
 
@@ -126,7 +127,7 @@ class StagePlanner {
     const { name, bearing, after } = node.node;
     if (after !== undefined) {
       throw refuse(
-        `task '${name}' runs after others, and no worker knows when all lanes of those have ended. Run it as a workflow of its own, when this one is over`,
+        `task '${name}' runs after other tasks, and no worker knows when all lanes of those tasks have ended. Run it as a workflow of its own after this one`,
       );
     }
     const { task } = this.declared.get(name) as TaskDeclaration;
@@ -143,7 +144,7 @@ class StagePlanner {
     const isCut = before.length > 1 || isKeyed(need) || (need === 'whole' && only.lanes > 1);
     if (task.needsTimeOrder === true && (isCut || only.inputs.length > 0)) {
       throw refuse(
-        `'${name}' has windows of time, and the order in time of records that come from a topic is not known. Put it behind one source, in front of what divides its records or joins them`,
+        `'${name}' has windows of time, and records from a topic have no known order in time. Put it directly behind one source, in front of the tasks that divide or join its records`,
       );
     }
     if (!isCut) {
@@ -215,7 +216,7 @@ class StagePlanner {
     this.stageOf.set(name, stage);
   }
 
-  /** Which records of its input the task must receive in one place. */
+  /** The records of its input that the task must receive in one place. */
   private needOf({ node, join }: NodePlan): Partitioning | undefined {
     const { task } = this.declared.get(node.name) as TaskDeclaration;
     const isBoundary = node.bearing === 'boundary' && !task.expands;
@@ -230,7 +231,7 @@ class StagePlanner {
     return ofJoin ?? own;
   }
 
-  /** A name that is none of these tasks. */
+  /** A name that none of these tasks has. */
   private fresh(wanted: string, tasks: readonly string[]): string {
     let name = wanted;
     while (tasks.includes(name)) name = `${name} `.concat('(topic)');
@@ -251,7 +252,7 @@ function isKeyed(need: Partitioning | undefined): boolean {
 }
 
 function describe({ name, inputs }: Stage): string {
-  return inputs.length === 0 ? `what follows source '${name}'` : `what begins with '${name}'`;
+  return inputs.length === 0 ? `the stage of source '${name}'` : `the stage of '${name}'`;
 }
 
 function refuse(why: string): MillraceError {

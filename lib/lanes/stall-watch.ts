@@ -1,5 +1,5 @@
 /**
- * Finds a lane that hangs: it holds records, and no count of it has changed for too long.
+ * Finds a lane that hangs: it holds records, and none of its counts has changed for `stallMs`.
  *
  * Guarantees: a lane that waits for input does not hang. After `stop` no timer is left. Code that never returns to the
  * event loop cannot be found from within its process: the broker expels such a worker.
@@ -14,7 +14,7 @@ export interface StallWatchParts {
   readonly onStall: (tasks: readonly string[]) => void;
 }
 
-/** How often the counts are looked at within the time. */
+/** The number of looks at the counts within `stallMs`. */
 const LOOKS = 4;
 
 export class StallWatch {

@@ -9,11 +9,11 @@ import { MillraceError } from '../model/errors.js';
 const LONGEST = 249;
 
 export class TopicNames {
-  /** What every topic of the run begins with. It is also the name of the group of its workers. */
+  /** The prefix of the names of all topics of the run. It is also the name of the group of its workers. */
   readonly prefix: string;
   private readonly taken = new Set<string>();
 
-  /** Throws MILLRACE_SPREAD for an id of a run that no topic can contain. */
+  /** Throws MILLRACE_SPREAD for an id of a run that cannot be part of the name of a topic. */
   constructor(workflow: string, run: string) {
     if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(run)) {
       throw new MillraceError(
@@ -34,7 +34,7 @@ export class TopicNames {
   }
 }
 
-/** With the characters that the name of a topic may have. */
+/** The text with each run of other characters than letters, digits, `_` and `-` replaced by `-`. */
 function plain(text: string): string {
   return text.replace(/[^A-Za-z0-9_-]+/g, '-');
 }

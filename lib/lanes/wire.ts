@@ -1,8 +1,8 @@
 /**
- * How records, keys and marks are written in the topics between stages.
+ * The encoding of records, keys and end marks in the topics between stages.
  *
- * Guarantees: a record arrives as the structured clone of what was sent, as it would in a thread. Equal keys have equal
- * bytes; the bytes of a string are its UTF-8, so other programs find the same partition.
+ * Guarantees: a record arrives as the structured clone of the record that was sent, as in a thread. Equal keys have
+ * equal bytes. The bytes of a string are its UTF-8, so other programs choose the same partition.
  */
 import { deserialize, serialize } from 'node:v8';
 import { MillraceError, describeThrown, describeValue } from '../model/errors.js';

@@ -1,10 +1,10 @@
 /**
- * A worker: one process of a workflow that is spread over several. It joins the group of the run, works on the lanes
- * that it is given, and ends when all lanes of the run have ended, here or elsewhere.
+ * A worker: one process of a workflow that is spread over several processes. It joins the group of the run, works on
+ * the lanes that the group assigns to it, and ends when all lanes of the run have ended, here or elsewhere.
  *
- * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is taken again only while
- * the group says that it belongs to this worker. If a lane fails for another reason, the worker drains its other lanes
- * and ends with that error.
+ * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is tried again only while
+ * the group assigns it to this worker. If a lane fails for another reason, the worker drains its other lanes and ends
+ * with that error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
@@ -36,7 +36,7 @@ import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.
 import type { SpreadWorkflow } from './stage-workflow.js';
 import { planStages, type Stage, type StagePlan } from './stages.js';
 
-/** What the workers of one run have in common. */
+/** The options that all workers of one run share. */
 export interface SpreadOptions {
   /** The workflow with its configuration, as `prepare` returns it. */
   readonly workflow: SpreadWorkflow;
@@ -54,34 +54,34 @@ export interface WorkerOptions extends SpreadOptions {
   readonly commitEveryMs?: number;
   /** The most milliseconds of one transaction. Default 60,000. */
   readonly transactionTimeoutMs?: number;
-  /** For how long the records in flight may settle when a lane is given up, in milliseconds. Default 30,000. */
+  /** The time in which records in flight may settle when a lane is given up, in milliseconds. Default 30,000. */
   readonly graceMs?: number;
   /**
    * The milliseconds after which a lane that holds records and moves none counts as hanging: its worker reports it and
    * ends with MILLRACE_STALLED, so that another one continues its lanes. Default: never.
    */
   readonly stallMs?: number;
-  /** Called for what happens to lanes. */
+  /** Called with the events of the lanes of this worker. */
   readonly onEvent?: (event: WorkerEvent) => void;
-  /** The values to mask in all that the lanes write. Default: those that the configuration and the tasks name. */
+  /** The values to mask in all output of the lanes. Default: those that the configuration and the tasks name. */
   readonly secrets?: Secrets;
   /** Answers requests in place of the network. */
   readonly upstream?: Upstream;
 }
 
-/** What happens to a lane of a worker. */
+/** An event of a lane of a worker. */
 export interface WorkerEvent extends LaneName {
   /** 'event' is an event of the run of the lane. */
   readonly type: 'taken' | 'closed' | 'given-up' | 'failed' | 'event';
   /** Why the lane stopped. */
   readonly error?: unknown;
-  /** For 'event': what happened in the run of the lane. */
+  /** For 'event': the event of the run of the lane. */
   readonly event?: RunEvent;
 }
 
 /** How a worker ended. */
 export interface WorkerEnd {
-  /** 'completed': all lanes of the run have ended. 'stopped': `stop` was called before. */
+  /** 'completed': all lanes of the run have ended. 'stopped': `stop` was called before their end. */
   readonly outcome: 'completed' | 'stopped';
   /** Whether any worker of the run has written dead letters. */
   readonly hasDeadLetters: boolean;
@@ -111,8 +111,8 @@ const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
 
 /**
- * The stages of a workflow, its lanes and its topics. Opens nothing. Throws MILLRACE_SPREAD for one that cannot be
- * spread.
+ * The stages of a workflow, with their lanes and topics. Does not connect. Throws MILLRACE_SPREAD for a workflow that
+ * cannot be spread.
  */
 export function stagesOf(options: SpreadOptions): StagePlan {
   checkOptions('the stages of a workflow', options, SPREAD_RULES, REQUIRED);
@@ -120,9 +120,9 @@ export function stagesOf(options: SpreadOptions): StagePlan {
 }
 
 /**
- * Creates the topics of a run, and its first record. Does nothing if they exist. Resolves with the names of those that
- * were created. Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the run
- * exists for another definition or configuration.
+ * Creates the topics of a run, and writes its first record, unless they exist. Resolves with the names of the topics
+ * that were created. Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the
+ * run exists with another definition or configuration.
  */
 export async function createRun(options: SpreadOptions, replicationFactor?: number): Promise<readonly string[]> {
   checkOptions('a run', options, SPREAD_RULES, REQUIRED);
@@ -144,8 +144,9 @@ export async function createRun(options: SpreadOptions, replicationFactor?: numb
 }
 
 /**
- * Deletes the topics of a run, on which no worker may work. Resolves with the names of those that existed. Rejects with
- * MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_INVALID_OPTION for options that do not fit.
+ * Deletes the topics of a run. No worker may be at work on the run. Resolves with the names of the deleted topics.
+ * Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_INVALID_OPTION for options that
+ * do not fit.
  */
 export async function deleteRun(options: SpreadOptions): Promise<readonly string[]> {
   checkOptions('a run', options, SPREAD_RULES, REQUIRED);
@@ -185,16 +186,16 @@ function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOpt
 }
 
 /**
- * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if nobody has created the run, with
- * MILLRACE_RESUME if it was created for another definition or configuration, with MILLRACE_NETWORK and MILLRACE_KAFKA
- * if brokers do not answer or refuse, and with the error of a lane that failed.
+ * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if the run was not created, with
+ * MILLRACE_RESUME if it was created for another definition or configuration, with MILLRACE_NETWORK if brokers do not
+ * answer, with MILLRACE_KAFKA if they refuse a request, and with the error of a lane that failed.
  */
 export class Worker {
   /** Resolves when all lanes of the run have ended, or after `stop`. Rejects with the error of the lane that failed. */
   readonly finished: Promise<WorkerEnd>;
   private readonly options: WorkerOptions;
   private readonly lanes = new Map<number, Lane>();
-  /** Lanes that this worker should have. */
+  /** The lanes that the group assigns to this worker. */
   private readonly owned = new Set<number>();
   private readonly ended = new Set<number>();
   private readonly retries = new Map<number, number>();
@@ -217,7 +218,7 @@ export class Worker {
   /**
    * Drains the lanes of this worker and leaves them to the others. `finished` then resolves.
    *
-   * @param graceMs for how long records in flight may settle. Default: `graceMs` of the options.
+   * @param graceMs the time in which records in flight may settle. Default: `graceMs` of the options.
    */
   stop(graceMs?: number): void {
     this.isStopping = true;
@@ -310,11 +311,11 @@ export class Worker {
     return { topic: topics.get(plan.stateTopic) as TopicDescription, plan };
   }
 
-  /** Resolves with true when all lanes of the run have ended, and with false when this worker should stop before. */
+  /** Resolves with true when all lanes of the run have ended, and with false if this worker must stop before that. */
   private async untilOver(client: KafkaPort, plan: StagePlan, topic: TopicDescription): Promise<boolean> {
     const all = laneCount(plan);
     while (!this.isStopping) {
-      // A worker with work to do knows that the run is not over.
+      // A worker with lanes knows without a request that the run is not over.
       if (this.lanes.size === 0) {
         for (const [lane, { metadata }] of await client.committed(plan.group, topic, 'current')) {
           if (metadata === CLOSED) this.ended.add(lane);
@@ -359,8 +360,8 @@ export class Worker {
   }
 
   /**
-   * A lane that was fenced, or whose file another process still writes, is tried again; any other error is the end of
-   * the worker.
+   * Tries a lane again that was fenced, or whose file another process still writes. Any other error ends the worker.
+
    */
   private async again(number: number, { error }: LaneEnd): Promise<void> {
     if (!this.owned.has(number) || this.isStopping) return;

@@ -13,7 +13,7 @@ export const ERROR_CODES = {
   MILLRACE_ABORTED: 'The run was cancelled before the work was done.',
   MILLRACE_AGGREGATE_OVERFLOW: 'An aggregate holds more keys than `maxKeys` allows.',
   MILLRACE_BAD_RESPONSE:
-    'The answer of the upstream cannot be read: not JSON, badly compressed, or for no call that was made.',
+    'The answer of the upstream cannot be read: not JSON, badly compressed, or the answer to a call that was not made.',
   MILLRACE_BUFFER_OVERFLOW: 'A source or operator pushed faster than its consumer accepted, and the policy is `error`.',
   MILLRACE_COLLECT_OVERFLOW: 'An `all` join or a `gather` collected more records than its limit.',
   MILLRACE_CONFIG: 'The configuration is missing, malformed or does not fit its schema.',
@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   MILLRACE_CYCLE: 'Tasks depend on each other in a circle.',
   MILLRACE_DUPLICATE_TASK: 'Two tasks of one workflow carry the same name.',
   MILLRACE_EVICTED: 'A keyed join stopped waiting for a match because its state was full.',
-  MILLRACE_FILE: 'A file or folder cannot be read or written as asked.',
+  MILLRACE_FILE: 'A file or folder cannot be read or written.',
   MILLRACE_HTTP_STATUS: 'The upstream answered with a status that is not a success.',
   MILLRACE_INVALID_INPUT: 'A record does not fit the input schema of the task.',
   MILLRACE_INVALID_OPTION: 'An option does not exist, is missing, or has a value that it does not accept.',
@@ -41,7 +41,7 @@ export const ERROR_CODES = {
   MILLRACE_SPREAD: 'A workflow cannot be spread over several processes as it is.',
   MILLRACE_SQL: 'A database refused a statement, a row or a connection.',
   MILLRACE_STALLED:
-    'The run cannot go on: nothing is queued or running while the window is full, or every call outlives its timeout.',
+    'The run cannot continue: nothing is queued or running while the window is full, or every call outlives its timeout.',
   MILLRACE_TASK: 'A task’s own code threw; `cause` holds the original error.',
   MILLRACE_THREAD: 'A worker thread died (exit, out of memory, uncaught error) while it worked on the record.',
   MILLRACE_TIMEOUT: 'One attempt took longer than its timeout; its outcome is unknown.',

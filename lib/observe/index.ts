@@ -1,4 +1,4 @@
-/** The door `millrace/observe`: logs, metrics, lineage, the performance summary and the HTML report of a run. */
+/** The entry point `millrace/observe`: logs, metrics, lineage, the performance summary and the HTML report of a run. */
 export { writePerformanceSummary, type PerformanceSummaryOptions } from './performance-summary.js';
 export { reportOf } from './report/report.js';
 export { openLineage, type LineageOptions } from './send-lineage.js';

@@ -13,13 +13,13 @@ import { oneLine } from '../text/printable.js';
 
 /** The methods of a logger that `logEvents` calls. A pino logger has them. */
 export interface EventLogger {
-  /** Gets progress, resources, checkpoints, threads, and the starts of tasks. */
+  /** Receives progress, resources, slow records, checkpoints, threads, adaptive limits, and the starts of tasks. */
   debug(fields: object, message: string): void;
-  /** Gets the start and the end of the run, the ends of tasks, and notices. */
+  /** Receives the start and the end of the run, ends and skips of tasks, circuits that close, calls, and notices. */
   info(fields: object, message: string): void;
-  /** Gets dead letters, retries, throttling, circuits that open, and threads replaced. */
+  /** Receives dead letters, retries, throttling, circuits that open, dropped events, and replaced threads. */
   warn(fields: object, message: string): void;
-  /** Gets runs that failed, stalls, and subscribers that threw. */
+  /** Receives runs that failed, stalls, and subscribers that threw. */
   error(fields: object, message: string): void;
 }
 

@@ -2,8 +2,8 @@
  * Loads @opentelemetry/api, an optional peer dependency that a program installs if it wants traces.
  *
  * Guarantees: if the package is missing, the error names it and the command that installs it. The package is loaded by
- * `require`, not by `import()`, so that CommonJS code can `require` the door `millrace/opentelemetry`: a dynamic import
- * needs top-level await, and a module with top-level await cannot be required.
+ * `require`, not by `import()`, so that CommonJS code can `require` the entry point `millrace/opentelemetry`: a dynamic
+ * import needs top-level await, and a module with top-level await cannot be required.
  */
 import { createRequire } from 'node:module';
 import { MillraceError } from '../model/errors.js';

@@ -190,7 +190,7 @@ export class RunGauges {
       pool.replaced,
     );
     const busyMs = new Map<number, number>();
-    // A thread and its replacement count as one slot. Otherwise the series would go back to zero.
+    // A thread and its replacement count as one slot. Otherwise the counter would go back to zero.
     for (const thread of pool.threads) busyMs.set(thread.thread, (busyMs.get(thread.thread) ?? 0) + thread.busyMs);
     for (const [thread, ms] of busyMs) {
       const labels = { ...workflow, thread: String(thread) };

@@ -17,7 +17,7 @@ import { LineageReporter, type LineageEvent } from './open-lineage.js';
 export interface LineageOptions {
   /** The namespace of the job, which separates its name from the names of other teams. Default `millrace`. */
   readonly namespace?: string;
-  /** Sent as `Authorization: Bearer …`. Default: none; the empty text means none too. */
+  /** Sent as `Authorization: Bearer …`. Default: no such header. The empty text means no header too. */
   readonly apiKey?: string | undefined;
   /** Timeout per attempt in milliseconds, at most 24 days (the longest timer of Node). Default 5,000. */
   readonly timeoutMs?: number;
@@ -123,7 +123,7 @@ function senderTo(url: URL, { apiKey, timeoutMs = 5000 }: LineageOptions): (even
         }
         throw new MillraceError(
           'MILLRACE_NETWORK',
-          // `fetch` quotes the whole URL where it refuses its credentials.
+          // `fetch` quotes the whole URL in its error if the URL contains credentials.
           maskText(`Cannot send lineage to ${endpoint.href}: ${describeThrown(error)}. The run is not affected`),
           { cause: error },
         );

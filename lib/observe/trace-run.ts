@@ -13,7 +13,7 @@ export interface TraceOptions {
   readonly tracer?: Tracer;
   /** The parent context of the run's span. Default: none. */
   readonly parent?: Context;
-  /** The share, 0 to 1, of the records in tasks that wait (async functions, calls) that get a span. Default 0.01. */
+  /** The share of records, 0 to 1, that have a span at each task that waits (async functions, calls). Default 0.01. */
   readonly sample?: number;
 }
 

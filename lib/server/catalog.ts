@@ -1,6 +1,6 @@
 /**
- * The workflows of the folder of a server, described by a process of its own: loading a workflow runs its file, and
- * that must not end or stop the server.
+ * The workflows of the folder of a server. A separate process describes them, because loading a workflow runs its file,
+ * which must not end or block the server.
  *
  * Guarantees: a description that takes too long is given up; while a file does not load, the last good description of
  * its workflow stays.
@@ -21,7 +21,7 @@ export interface CatalogOptions {
 
 const MOST_MS = 20_000;
 const MOST_BYTES = 16 * 2 ** 20;
-/** Folders of workflows are small; a larger one is not searched to its end for changes. */
+/** The most files that are checked for changes. Folders of workflows are small. */
 const MOST_FILES = 2000;
 
 export class Catalog {
@@ -51,7 +51,7 @@ export class Catalog {
     const seen = this.look();
     if (seen === this.seen) return false;
     const described = await this.describe();
-    // Workflows that could not be described are tried again.
+    // If some workflows could not be described, the next call tries again.
     if (described.isComplete) {
       this.seen = seen;
       this.isDescribed = true;

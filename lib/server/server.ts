@@ -1,8 +1,8 @@
 /**
  * A server: schedules, runs and monitors the workflows of one folder, and shows them over HTTP.
  *
- * Guarantees: one server per folder, by a lease; a second one is refused, and names the first. After `close` runs that
- * are at work go on; the next server adopts them.
+ * Guarantees: one server per folder, by a lease; a second one is refused with an error that names the first one. After
+ * `close`, runs that are at work continue; the next server adopts them.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
@@ -35,9 +35,9 @@ export interface ServeOptions {
   /** The folder of the server's own files; absolute. */
   readonly home: string;
   readonly host: string;
-  /** 0 for a free one. */
+  /** The port; 0 for a free one. */
   readonly port: number;
-  /** More names under which the server answers, with their port where it is not that of the scheme. */
+  /** More names under which the server answers, each with its port unless it is the default port of the scheme. */
   readonly allowedHosts: readonly string[];
   /** The most runs at work. */
   readonly maxRuns: number;
@@ -45,13 +45,13 @@ export interface ServeOptions {
   readonly pools: ReadonlyMap<string, number>;
   /** Runs that ended longer ago than this, in milliseconds, are removed; undefined for never. */
   readonly keepMs?: number | undefined;
-  /** Where alerts are sent: an address of http or https, or a command. */
+  /** The target of alerts: an address of http or https, or a command. */
   readonly alert?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The script of the command line, and the folder of the built dashboard; absolute. */
   readonly script: string;
   readonly pages: string;
-  /** Called with each error that a pass ends with; the next pass comes all the same. */
+  /** Called with the error of each pass that failed; the next pass follows as usual. */
   readonly onError: (error: unknown) => void;
   /** Called if another server takes over the folder. */
   readonly onLost: (error: unknown) => void;
@@ -67,7 +67,7 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** The longest time between two passes: while something is at work, and otherwise. */
+/** The longest time between two passes: while a run is at work, and otherwise. */
 const PASS_MS = 500;
 const REFRESH_MS = 5000;
 const TIDY_MS = 3_600_000;
@@ -78,7 +78,7 @@ const TIDY_MS = 3_600_000;
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { folder, runs, home, host, port, maxRuns, pools, script, keepMs, onError, onLost } = options;
-  // A token of the server is no business of the code of workflows.
+  // The code of workflows must not see a token of the server.
   const environment = { ...options.environment, MILLRACE_TOKEN: undefined };
   const target = options.alert === undefined ? undefined : alertTarget(options.alert, { folder, environment });
   mkdirSync(home, { recursive: true, mode: 0o700 });
@@ -253,7 +253,7 @@ async function ensureTokenFile(path: string, ensure: (token: string) => Promise<
 async function adoptForeign(store: ServerStore, runs: string, known: Set<string>, now: number): Promise<void> {
   for (const name of readdirSync(runs)) {
     if (known.has(name) || !/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) continue;
-    // A folder without it is one that is being made.
+    // A folder without a manifest is just being created.
     if (!existsSync(join(runs, name, 'manifest.json'))) continue;
     known.add(name);
     if ((await store.run(name)) !== undefined) continue;
@@ -262,7 +262,7 @@ async function adoptForeign(store: ServerStore, runs: string, known: Set<string>
     const { workflow, createdAt } = folder.manifest;
     const queuedAt = Math.min(createdAt, now);
     const facts = { id: name, state: 'running', origin: 'command line', startedAt: createdAt } as const;
-    // The next pass sees whether it is at work, and how it has ended.
+    // The next pass finds out whether it is at work or has ended.
     await store.addRun(queuedRun(workflow, queuedAt, facts));
   }
 }

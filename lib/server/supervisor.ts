@@ -1,9 +1,9 @@
 /**
- * The heart of a server: adopts and follows runs, decides ticks, and starts what is queued, pass after pass.
+ * The main loop of a server. Each pass adopts and follows runs, decides ticks, and starts queued runs.
  *
- * Guarantees: it may be ended at any moment, and another one goes on from the store and the folders of runs; a decision
- * is committed before anything starts; runs are adopted before ticks are decided, so a schedule sees the runs that are
- * at work. Passes never overlap.
+ * Guarantees: it may be ended at any moment, and another supervisor continues from the store and the folders of runs; a
+ * decision is committed before anything starts; runs are adopted before ticks are decided, so a schedule sees the runs
+ * that are at work. Passes never overlap.
  */
 import { describeThrown, MillraceError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
@@ -38,8 +38,8 @@ export interface SupervisorPorts {
   /** The triggers of the workflows. */
   readonly triggers: () => readonly KnownTrigger[];
   /**
-   * Whether the workflows were described, so that their rules are known. Until then no run starts, and none ends, because
-   * its end may start another one.
+   * Whether the workflows were described, so that their rules are known. Until then no run starts, and none ends,
+   * because its end may start another one.
    */
   readonly isReady: () => boolean;
   /** Whether alerts are sent; otherwise they are only stored. */
@@ -68,19 +68,19 @@ export interface BackfillRequest {
 
 /** An event at which a trigger asks for a run. */
 export interface TriggerEvent {
-  /** Names the event: it starts one run, however often it is seen. */
+  /** Names the event. It starts one run, also if it is seen several times. */
   readonly key: string;
   /** The id of the message, the path of the file, or the id of the run that has ended. */
   readonly subject: string;
-  /** Settings of the event itself, whose texts are taken as they are. */
+  /** Settings of the event itself. Their texts are used as they are, without environment variables. */
   readonly settings?: Readonly<Record<string, Json>>;
 }
 
-/** Runs in the store that are neither queued nor at work are not looked at. */
+/** The most runs, queued or at work, that a pass reads. */
 const MOST_ACTIVE = 10_000;
 /**
- * A process that was started by a server aborts itself when its grace is over (8 s): at work after this time, it is
- * stuck.
+ * A process that a server has started aborts itself when its grace is over (8 s). If it is still at work after this
+ * time, it is stuck.
  */
 const AGAIN_AFTER_MS = 30_000;
 /** The grace that a run of the command line may have. */
@@ -90,7 +90,7 @@ export class Supervisor {
   private readonly ports: SupervisorPorts;
   private waiting: ReadonlyMap<string, string> = new Map();
   private passing: Promise<unknown> = Promise.resolve();
-  /** The runs whose processes this server has seen at work, and that are not over. */
+  /** The runs that are not over and whose processes this server has seen at work. */
   private readonly seenAtWork = new Set<string>();
   /** The ids of the alerts about late runs that were stored: they are not stored again with each pass. */
   private toldLate: ReadonlySet<string> = new Set();
@@ -113,12 +113,12 @@ export class Supervisor {
     });
   }
 
-  /** Why a queued run waits, in one sentence; undefined if it is not known to wait. */
+  /** The reason why a queued run waits, in one sentence; undefined if it is not known to wait. */
   whyWaiting(runId: string): string | undefined {
     return this.waiting.get(runId);
   }
 
-  /** Brings the schedules of the store in line with those of the workflows. */
+  /** Updates the schedules of the store from those of the workflows. */
   async sync(workflows: readonly Scheduled[], isWhole: boolean): Promise<void> {
     await this.inTurn(async () => {
       const { store, now } = this.ports;
@@ -129,7 +129,7 @@ export class Supervisor {
     });
   }
 
-  /** The timetable of a schedule, or what is wrong with it. */
+  /** The timetable of a schedule, or the error of its rule. */
   timetable({ id, schedule }: Pick<StoredSchedule, 'id' | 'schedule'>): Timetable | MillraceError {
     const key = JSON.stringify(schedule);
     const known = this.timetables.get(id);
@@ -145,7 +145,7 @@ export class Supervisor {
     return timetable;
   }
 
-  /** Queues a run. Asking again under the same request key gives the same run. */
+  /** Queues a run. A second request with the same request key returns the same run. */
   async request({
     workflow,
     settings,
@@ -159,7 +159,7 @@ export class Supervisor {
     return { run: kept, isNew: kept.id === run.id };
   }
 
-  /** Queues the run that a trigger asks for at an event. An event that is known gives its run again. */
+  /** Queues the run that a trigger requests at an event. A known event returns its run again. */
   async deliver(
     trigger: KnownTrigger,
     event: TriggerEvent,
@@ -185,8 +185,8 @@ export class Supervisor {
   }
 
   /**
-   * Signals each wish once, whichever server began it. A run that drains needs one more signal to abort, and a third
-   * one would kill it. One that is at work long after its grace is signalled again.
+   * Signals each wish once, also if another server has begun. A run that drains needs one more signal to abort, and a
+   * third signal would kill it. A run that is at work long after its grace is signalled again.
    */
   private async signal(run: StoredRun, wish: StopWish): Promise<void> {
     const { store, processes, now } = this.ports;
@@ -194,9 +194,9 @@ export class Supervisor {
     const againMs = AGAIN_AFTER_MS + (origin === 'command line' ? LONGEST_GRACE_MS : 0);
     const isRecent = signalledAt !== null && now() - signalledAt < againMs;
     if (isRecent && (signalled === wish || signalled === 'cancel')) return;
-    // Noted first: if this server dies in between, the next one must not abort a run that drains.
+    // Stored before the signal: if this server dies in between, the next one must not abort a run that drains.
     await store.changeRun(id, ['starting', 'running'], { signalled: wish, signalledAt: now() });
-    // One that a server has started and that outlived its grace is stuck: it does not answer to signals.
+    // A run that a server has started and that outlived its grace is stuck: it does not react to signals.
     const isStuck = signalled === 'cancel' && origin !== 'command line';
     const isSignalled = await processes.stop(id, isStuck ? 'kill' : signalled === 'drain' ? 'drain' : wish);
     if (!isSignalled) await store.changeRun(id, ['starting', 'running'], { signalled, signalledAt });
@@ -220,7 +220,8 @@ export class Supervisor {
   }
 
   /**
-   * Pauses a schedule, or lets it go on. Its ticks meanwhile have no runs. Returns false if there is no such schedule.
+   * Pauses a schedule, or ends its pause. Ticks during the pause have no runs. Returns false if there is no such
+   * schedule.
    */
   async pause(scheduleId: string, pause: StoredSchedule['pause']): Promise<boolean> {
     return this.inTurn(async () => {
@@ -236,7 +237,7 @@ export class Supervisor {
   }
 
   /**
-   * Makes a schedule, or changes one. A change of its rule counts from now on: no tick of the past is decided again.
+   * Makes a schedule, or changes one. A change of its rule applies from now on: no tick of the past is decided again.
    */
   async putSchedule(one: Pick<StoredSchedule, 'workflow' | 'name' | 'schedule'> & { madeBy: string }): Promise<void> {
     await this.inTurn(async () => {
@@ -266,7 +267,7 @@ export class Supervisor {
     return backfillTicks(timetable, { from, to, now: this.ports.now() });
   }
 
-  /** Queues a run for each tick of the range, oldest first. Asking again under the same request key adds nothing. */
+  /** Queues a run for each tick of the range, oldest first. A second request with the same request key adds nothing. */
   async backfill(
     schedule: StoredSchedule,
     request: BackfillRequest,
@@ -291,7 +292,7 @@ export class Supervisor {
     return { backfill: kept, isNew: kept.id === id };
   }
 
-  /** Stops the runs of a backfill that are queued or at work. Returns how many. */
+  /** Stops the runs of a backfill that are queued or at work. Returns their number. */
   async stopBackfill(id: string, wish: StopWish): Promise<number> {
     const active = await this.ports.store.runs({ backfill: id, states: ACTIVE_STATES, limit: MOST_ACTIVE });
     let stopped = 0;
@@ -330,13 +331,15 @@ export class Supervisor {
     }
   }
 
-  /** What is seen of a run; undefined if its folder cannot be read. Then the run is over, and the others go on. */
+  /**
+   * The observed facts about a run; undefined if its folder cannot be read. Then this run ends, and others continue.
+   */
   private async sightOf(run: StoredRun): Promise<Sight | undefined> {
     const { store, processes, now } = this.ports;
     try {
       return await processes.look(run.id);
     } catch (error) {
-      // Anything else may pass, such as too many open files.
+      // Other errors may be temporary, such as too many open files.
       if (!(error instanceof MillraceError)) throw error;
       const change = { state: 'interrupted', endedAt: now(), problem: describeThrown(error), ...UNSIGNALLED } as const;
       const over = { ...run, ...change };
@@ -356,7 +359,7 @@ export class Supervisor {
       const { trigger, problem } = known;
       if (!('after' in trigger) || problem !== '' || trigger.after !== workflow) return [];
       if (!firesAfter(state, trigger.when)) return [];
-      // A run that is resumed may end once more.
+      // The key contains the time of the end, because a resumed run may end once more.
       const event = { key: `${subject} ${endedAt ?? 0}`, subject };
       const { delivery, run: next } = deliveredRun(known, event, this.ports.now());
       return [{ delivery, run: { ...next, scheduledFor, coversFrom, coversTo } }];
@@ -401,7 +404,7 @@ export class Supervisor {
                   isExclusive: decision.isExclusive,
                   notBefore: notBeforeOf(schedule, decision.tick, at),
                   settings: schedule.schedule.settings ?? {},
-                  // What came over HTTP is never taken for a name of an environment variable.
+                  // Values that came over HTTP are never read as references to environment variables.
                   isLiteral: schedule.madeBy !== null,
                 }),
               ],
@@ -457,7 +460,7 @@ export class Supervisor {
     }
   }
 
-  /** One after another: an answer must not rest on a state that another pass is changing. */
+  /** Does one work after another, because an answer must not depend on a state that another pass is changing. */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.passing.then(work);
     this.passing = turn.catch(() => undefined);
@@ -469,7 +472,7 @@ export class Supervisor {
   }
 }
 
-/** A run that is late already waits no longer. */
+/** The start time of a run after its jitter; null for a run that is late already. */
 function notBeforeOf({ id, schedule }: StoredSchedule, tick: number, now: number): number | null {
   const isLate = now - tick > ON_TIME_MS;
   return schedule.jitter === undefined || isLate ? null : tick + jitterOf(id, tick, schedule.jitter);

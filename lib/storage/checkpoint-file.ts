@@ -3,7 +3,8 @@
  *
  * Guarantees: the file always contains a complete checkpoint. Each one is written to a file beside it, synced and
  * renamed, and then the folder is synced. A file with a changed byte is not used. The checkpoint before the last one is
- * kept beside it. Anything but a regular file at its path (a link, a device) is neither followed nor replaced.
+ * kept beside it. If its path leads to anything but a regular file (a link, a device), that is neither followed nor
+ * replaced.
  */
 import { constants } from 'node:fs';
 import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
@@ -24,7 +25,7 @@ import { touchedFile } from './touched-file.js';
 export interface CheckpointFileOptions {
   /** The number of this incarnation of the run, from 1. Default 1. */
   readonly incarnation?: number;
-  /** A file that exists once a later incarnation of the run has begun. From then on nothing is written. */
+  /** A file that exists once a later incarnation of the run has begun. From then on, this one writes nothing. */
   readonly successor?: string;
 }
 
@@ -155,7 +156,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Gives the last checkpoint a second name, under which it stays when the next one replaces it. */
+/** Gives the last checkpoint a second name. It keeps that name when the next checkpoint replaces it. */
 async function keepPrevious(path: string, temporary: string): Promise<void> {
   await rm(temporary, { force: true });
   try {
@@ -170,7 +171,7 @@ async function keepPrevious(path: string, temporary: string): Promise<void> {
 
 /** Replaces a file, so that a reader finds the old content or the new one, even after the loss of power. */
 export async function replaceFile(path: string, text: string, temporary: string): Promise<void> {
-  // A link that somebody has put there is not followed.
+  // A link that another program has put there is not followed.
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
   const file = await open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   try {

@@ -5,8 +5,8 @@
  * queue; sources pause while it is full. After `close` every letter is on the disk, with a checksum. A letter whose
  * record cannot be written as JSON contains a description instead. A resumed run keeps exactly the letters of records
  * that it does not process again, and removes only letters of its own. A file that holds anything else than dead
- * letters is refused, and so is one that another run writes. A file that somebody removes is written again; one that
- * somebody changes or replaces fails the run.
+ * letters is refused, and so is a file that another run writes. If another program removes the file, it is written
+ * again. If another program changes or replaces the file, the run fails.
  */
 import { constants } from 'node:fs';
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -51,8 +51,8 @@ export function deadLetterFile(path: string, options: DeadLetterFileOptions = {}
 /** A position in the dead letters of a run. */
 interface LetterPosition extends FilePoint {
   /**
-   * How often letters were removed. The number names the file with the remaining ones, which replaces the original
-   * file.
+   * The number of times that letters were removed. It is part of the name of the file with the remaining letters, which
+   * replaces the original file.
    */
   readonly moves: number;
 }
@@ -120,7 +120,7 @@ class DeadLetterFile implements DeadLetterStore {
     try {
       this.claim = await claimFile(whereItLeads(resolve(this.path)));
     } catch (error) {
-      // The file may be written although nothing may be put beside it.
+      // The file may be writable although no file can be created beside it. Then there is no claim.
       if (['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) return;
       throw fileError('write', this.path, error, 'dead letters');
     }
@@ -163,7 +163,7 @@ class DeadLetterFile implements DeadLetterStore {
   ): Promise<Json> {
     if (position === null) {
       await this.open();
-      // Letters of another run were there before this run, and stay.
+      // A file with letters of another run is older than this run, and stays.
       if (await holdsLettersOf(this.path, runId)) {
         await rm(this.path, { force: true });
         await syncFolder(dirname(this.path));
@@ -175,7 +175,7 @@ class DeadLetterFile implements DeadLetterStore {
     await (await reopenAt(this.path, position)).close();
     // A new file, because a process that was replaced may still have the old one open.
     const moves = position.moves + 1;
-    // A link that somebody has put there is not followed.
+    // A link that another program has put there is not followed.
     const { O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
     const aside = await open(this.asideOf(moves), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW);
     let bytes = 0;
@@ -215,7 +215,7 @@ class DeadLetterFile implements DeadLetterStore {
 
   /** Replaces the file by the file with the remaining letters, unless that has happened already. */
   private async finishMove({ moves }: LetterPosition): Promise<void> {
-    // A link keeps leading to the letters.
+    // If the path is a link, the file that it leads to is replaced, and the link stays.
     await rename(this.asideOf(moves), resultPathOf(this.path) ?? this.path).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
@@ -245,7 +245,7 @@ class DeadLetterFile implements DeadLetterStore {
     }
   }
 
-  /** The open file, which is the one at the path. A file that was removed is put back. */
+  /** The open file, checked to be the file at the path. A removed file is written again. */
   private async inPlace(): Promise<FileHandle> {
     const { handle, path } = this;
     if (handle === undefined) return this.create();
@@ -262,7 +262,7 @@ class DeadLetterFile implements DeadLetterStore {
     return handle;
   }
 
-  /** Writes all letters again to the path, from the file that has no name any more. */
+  /** Copies all letters from the open file, which has lost its name, to a new file at the path. */
   private async putBack(old: FileHandle): Promise<FileHandle> {
     const handle = await open(this.path, 'wx+');
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -279,7 +279,7 @@ class DeadLetterFile implements DeadLetterStore {
   }
 }
 
-/** How many bytes are copied at once. */
+/** The number of bytes that are copied at once. */
 const CHUNK_BYTES = 64 * 1024;
 
 async function isFileOrMissing(path: string): Promise<boolean> {

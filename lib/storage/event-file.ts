@@ -37,7 +37,7 @@ export interface Recording {
 
 const DEFAULT_CAPACITY = 4 * 2 ** 20;
 
-/** How many bytes are read at once to find the end of the last line. */
+/** The number of bytes that are read at once to find the end of the last line. */
 const BLOCK = 64 * 1024;
 const NEW_LINE = 0x0a;
 

@@ -2,11 +2,11 @@
  * Claims a file for one writer, through a small file beside it, so that a second writer is refused before it has done
  * anything.
  *
- * Guarantees: a file that somebody is writing cannot be claimed by another; a dead process owns nothing, and one that
- * has not renewed its claim for 30 seconds may be replaced, also from another host. A claim waits for that. A writer
- * that was replaced notices before it writes again. Anything but a regular file in the place of the small file (a link,
- * a pipe) is refused, and neither opened nor removed. The claim is a courtesy, not a lock: two writers that start at
- * the same moment are detected when they finish, by the file that is there (see result-file).
+ * Guarantees: a file that a process is writing cannot be claimed by another process. A dead process owns nothing. A
+ * process that has not renewed its claim for 30 seconds may be replaced, also from another host; a new claim waits for
+ * that time. A writer that was replaced notices it before it writes again. Anything but a regular file in the place of
+ * the small file (a link, a pipe) is refused, and neither opened nor removed. The claim is advisory, not a lock: two
+ * writers that start at the same moment are detected when they finish, by the file that is there (see result-file).
  */
 import { constants } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
@@ -42,7 +42,7 @@ export async function claimFile(path: string): Promise<FileClaim> {
   const place = ownerFileOf(path);
   const isThere = await assertOwnFile(place);
   const owner = await ownerIn(place);
-  // The owner in a damaged file is known only by how long it has been silent.
+  // A damaged file does not name its owner. Only the time since its last renewal is known.
   const isLiving = owner === undefined ? undefined : await isRunning(owner);
   const hasGhost = isThere && isLiving !== false;
   if (hasGhost && !(await untilSilent(place, isLiving === true))) throw locked(path, owner);

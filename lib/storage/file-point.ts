@@ -2,7 +2,7 @@
  * A point in a file that a resumed run can return to: the length of the file, and a hash of its last bytes at that
  * time.
  *
- * Guarantees: returning removes what was written after the point and nothing before it. A file that is shorter, or has
+ * Guarantees: the return removes the bytes after the point, and no byte before it. A file that is shorter, or has
  * become another file, is refused, because data that the checkpoint relies on is lost.
  */
 import { createHash } from 'node:crypto';

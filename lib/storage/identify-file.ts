@@ -1,4 +1,4 @@
-/** Distinguishes an input file from other files, and from itself after a change, without reading all of a large one. */
+/** Identifies an input file and its version, without reading a large file to its end. */
 import { createHash } from 'node:crypto';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -6,7 +6,7 @@ import type { Json } from '../model/checkpoint.js';
 
 const PREFIX_BYTES = 64 * 1024;
 
-/** Files up to this size are read to identify their content, unless the caller names another one. */
+/** Files up to this size are read to identify their content, unless the caller passes another size. */
 const MOST_CONTENT_BYTES = 256 * 2 ** 20;
 const CHUNK_BYTES = 2 ** 20;
 
@@ -16,8 +16,8 @@ const CHUNK_BYTES = 2 ** 20;
  * reads it will report why.
  */
 export async function identifyFile(path: string, mostContentBytes = MOST_CONTENT_BYTES): Promise<Json> {
-  // A pipe is not opened: that would wait for its writer, and end the writer afterwards. So any pipe looks like any
-  // other, and a source that reads one forbids that the run is resumed.
+  // A pipe is not opened: opening waits for its writer, and closing would then end the writer. So all pipes have the
+  // same content here, and a run with a source that reads a pipe cannot be resumed.
   const isOther = await stat(path).then(
     (facts) => !facts.isFile(),
     () => false,

@@ -5,8 +5,8 @@
  * Guarantees: each file is created exclusively and never removed, so two incarnations never share a number; when two
  * processes take over a run at the same time, one of them is refused. A run is not taken over while its last
  * incarnation is alive: while its process runs and renews its lease. An incarnation whose process died without
- * recording its end is over; one that cannot be seen from here (on another host, in another container) is over after
- * `LEASE_MS` of silence.
+ * recording its end is over. If its process cannot be checked from here (on another host, in another container), it is
+ * over after `LEASE_MS` without a renewal.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { seal, unseal } from './sealed.js';
 /** The format of the file of an incarnation. */
 const FORMAT = 1;
 
-/** One process's turn at a run. */
+/** The work of one process on a run. */
 export interface Incarnation extends ProcessIdentity {
   /** Counted from 1. */
   readonly number: number;
@@ -27,9 +27,9 @@ export interface Incarnation extends ProcessIdentity {
   readonly startedAt: number;
   /** Milliseconds since 1970. Unset while the incarnation is working, and after its process died. */
   readonly endedAt?: number;
-  /** The outcome of the run in this incarnation; null if it ended before it has done anything. Set with `endedAt`. */
+  /** The outcome of the run in this incarnation; null if it ended before it did any work. Set with `endedAt`. */
   readonly outcome?: RunOutcome | null;
-  /** True if its file is damaged: then only its number and its silence are known. */
+  /** True if its file is damaged: then only its number and the time of its last renewal are known. */
   readonly isDamaged?: boolean;
 }
 
@@ -40,8 +40,8 @@ export interface OwnIncarnation {
 }
 
 /**
- * Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. Waits up to `LEASE_MS` for a sign of
- * life of one that cannot be seen from here.
+ * Begins the next incarnation. Throws MILLRACE_LOCKED while the last one is alive. If the process of the last one
+ * cannot be checked from here, waits up to `LEASE_MS` for a renewal of its lease.
  */
 export async function beginIncarnation(folder: string, runId: string): Promise<OwnIncarnation> {
   const last = await lastIncarnation(folder);
@@ -82,7 +82,7 @@ export async function lastIncarnation(folder: string): Promise<Incarnation | und
   return numbers.length === 0 ? undefined : readIncarnation(folder, Math.max(...numbers));
 }
 
-/** The last incarnation that has done anything, whether it has ended or not. */
+/** The last incarnation that has done any work, whether it has ended or not. */
 export async function lastAtWork(folder: string): Promise<Incarnation | undefined> {
   for (const number of (await numbersIn(folder)).sort((a, b) => b - a)) {
     const incarnation = await readIncarnation(folder, number);
@@ -98,7 +98,7 @@ export async function damagedIncarnations(folder: string): Promise<string[]> {
   return found.flatMap(({ isDamaged, number }) => (isDamaged === true ? [incarnationPath(folder, number)] : []));
 }
 
-/** Whether the incarnation is working on the run, as far as can be seen from here. */
+/** Whether the incarnation is working on the run, as far as this process can check. */
 export async function isAlive(folder: string, incarnation: Incarnation): Promise<boolean> {
   if (incarnation.endedAt !== undefined) return false;
   if (incarnation.isDamaged !== true && (await isRunning(incarnation)) === false) return false;
@@ -114,7 +114,7 @@ async function numbersIn(folder: string): Promise<number[]> {
   return (await readdir(folder)).flatMap((name) => /^incarnation-(\d+)\.json$/.exec(name)?.slice(1).map(Number) ?? []);
 }
 
-/** A damaged file is an incarnation of which only the silence is known. */
+/** A damaged file is returned as an incarnation with `isDamaged`. */
 async function readIncarnation(folder: string, number: number): Promise<Incarnation> {
   const bytes = await readFile(incarnationPath(folder, number));
   try {
@@ -124,7 +124,7 @@ async function readIncarnation(folder: string, number: number): Promise<Incarnat
       return incarnation;
     }
   } catch {
-    // It is no JSON.
+    // The file is not JSON.
   }
   return { number, pid: 0, host: 'an unknown host', processStart: null, startedAt: 0, isDamaged: true };
 }

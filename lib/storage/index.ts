@@ -1,4 +1,4 @@
-/** The door `millrace/storage`: files that keep checkpoints, dead letters and events. */
+/** The entry point `millrace/storage`: files that keep checkpoints, dead letters and events. */
 export { checkpointFile, type CheckpointFileOptions } from './checkpoint-file.js';
 export { eventFile, type EventFileOptions, type Recording } from './event-file.js';
 export { readEvents } from './read-events.js';

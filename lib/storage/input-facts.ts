@@ -1,9 +1,9 @@
 /**
- * Notices that an input changed while it was read.
+ * Detects that an input changed while it was read.
  *
- * Guarantees: a file that another program cut, extended, rewrote, replaced or removed between the opening and the end
- * of its reading is an error, so no run completes over a part of one version and a part of another. Anything but a
- * regular file (a pipe, a terminal) is not compared.
+ * Guarantees: it is an error if another program cut, extended, rewrote, replaced or removed the file between its
+ * opening and the end of its reading. So no run completes with rows of two versions. Anything but a regular file (a
+ * pipe, a terminal) is not compared.
  */
 import { stat, type FileHandle } from 'node:fs/promises';
 import { MillraceError } from '../model/errors.js';
@@ -31,8 +31,8 @@ export class InputFacts {
   }
 
   /**
-   * Looks at an open file. `before` is the version that an earlier reading of the same input had: throws MILLRACE_FILE
-   * if the file has another one.
+   * The facts of an open file. `before` is the version that an earlier reading of the same input had. Throws
+   * MILLRACE_FILE if the file now has another version.
    */
   static async of(path: string, handle: FileHandle, before?: InputVersion): Promise<InputFacts> {
     const now = versionOf(await handle.stat({ bigint: true }));
@@ -41,7 +41,7 @@ export class InputFacts {
     return facts;
   }
 
-  /** Throws MILLRACE_FILE if the open file, or the file at the path, is not what it was. */
+  /** Throws MILLRACE_FILE if the open file, or the file at the path, has changed. */
   async assertUnchanged(handle: FileHandle): Promise<void> {
     if (this.version === undefined) return;
     this.compare(versionOf(await handle.stat({ bigint: true })));

@@ -2,9 +2,9 @@
  * A lease: a small file that its owner renews while it works, so that a silent owner can be replaced, also from another
  * host.
  *
- * Guarantees: the file appears complete and at most once per name; it is never followed through a link. An owner that
- * was not able to renew in time looks again before it goes on, and stops if somebody else has taken over. Ages are
- * measured with the clock of the file system, so the clocks of hosts need not agree.
+ * Guarantees: the file appears complete and at most once per name; a link in its place is never followed. An owner that
+ * was not able to renew in time checks the file before it continues, and stops if another owner has taken over. Ages
+ * are measured with the clock of the file system, so the clocks of hosts need not agree.
  */
 import { closeSync, constants, existsSync, openSync, readSync, writeSync } from 'node:fs';
 import { link, lstat, open, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { systemCodeOf } from './file-errors.js';
 /** An owner that has not renewed for this long, in milliseconds, may be replaced. */
 export const LEASE_MS = 30_000;
 const RENEW_EVERY_MS = 5_000;
-/** An owner that has not renewed for this long looks before it writes. */
+/** An owner that has not renewed for this long checks the file before it writes. */
 const STALE_MS = 10_000;
 
 const LOOK_EVERY_MS = 250;
@@ -54,7 +54,7 @@ export class Lease {
     return new Lease(options);
   }
 
-  /** Whether the lease is still this owner's, as far as is known; looks at the file if it was not renewed in time. */
+  /** Whether this owner still holds the lease. Checks the file if the last renewal is too old. */
   get isHeld(): boolean {
     if (this.loss === undefined && !this.isOver && silence(this.renewedMs) > STALE_MS) this.renew();
     return this.loss === undefined;
@@ -71,7 +71,7 @@ export class Lease {
     if (this.loss !== undefined) listener(this.loss);
   }
 
-  /** Stops the renewal. Returns whether the lease was this owner's until now. */
+  /** Stops the renewal. Returns whether this owner has held the lease until now. */
   end(): boolean {
     if (!this.isOver && this.loss === undefined) this.renew();
     this.isOver = true;
@@ -100,7 +100,7 @@ export class Lease {
     for (const listener of this.listeners) listener(this.loss);
   }
 
-  /** Returns false if the file holds something else. */
+  /** Returns false if the file holds other bytes. */
   private touch(place: string): boolean {
     const file = openSync(place, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -139,8 +139,8 @@ export async function replaceWhole(place: string, text: string): Promise<void> {
 }
 
 /**
- * Waits until the owner of the lease in this file has been silent for `LEASE_MS`, and resolves with true; with false
- * once the owner gives a sign of life. An owner that is known to run is waited for only if it has missed a renewal.
+ * Resolves with true once the owner of the lease in this file has not renewed it for `LEASE_MS`, and with false once
+ * the owner renews it. If the owner is known to run and has not missed a renewal, resolves with false at once.
  */
 export async function untilSilent(place: string, isKnownToRun: boolean): Promise<boolean> {
   const since = (await lstat(place).catch(() => undefined))?.mtimeMs;
@@ -152,7 +152,7 @@ export async function untilSilent(place: string, isKnownToRun: boolean): Promise
   }
 }
 
-/** Whether the owner of the lease in this file has not renewed it for `LEASE_MS`. A missing file is silent. */
+/** Whether the owner of the lease in this file has not renewed it for `LEASE_MS`. True for a missing file. */
 export async function isSilent(place: string): Promise<boolean> {
   const facts = await lstat(place).catch(() => undefined);
   if (facts === undefined) return true;
@@ -161,7 +161,7 @@ export async function isSilent(place: string): Promise<boolean> {
   return Math.abs((await clockOf(place)) - facts.mtimeMs) > LEASE_MS;
 }
 
-/** For file systems without hard links. */
+/** Like `createWhole`, for file systems without hard links. */
 async function createPlain(place: string, text: string): Promise<boolean> {
   try {
     const file = await open(place, 'wx');
@@ -178,7 +178,7 @@ async function createPlain(place: string, text: string): Promise<boolean> {
 }
 
 /**
- * The time by the clock that sets the times of files beside this one; our own clock if nothing can be written there.
+ * The time by the clock of the file system of this file; the time of this host if no file can be written there.
  */
 async function clockOf(place: string): Promise<number> {
   const probe = temporaryOf(place);
@@ -196,7 +196,7 @@ function temporaryOf(place: string): string {
   return `${place}.${globalThis.crypto.randomUUID().slice(0, 8)}.tmp`;
 }
 
-/** Two clocks: one goes on while the process is stopped, the other also while the machine sleeps. */
+/** A time by two clocks: the first continues while the process is stopped, the second also while the machine sleeps. */
 interface Moment {
   readonly monotonicMs: number;
   readonly wallMs: number;

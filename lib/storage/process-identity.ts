@@ -1,8 +1,8 @@
 /**
  * Identifies a process, so that another process can check whether it is still running.
  *
- * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids. A
- * process that this one cannot see (on another host, or in another container) is neither running nor dead.
+ * Guarantees: a process counts as the same only if its id and its start time match, because systems reuse ids. For a
+ * process that this one cannot check (on another host, or in another container) the answer is `undefined`.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -55,8 +55,8 @@ async function idSpaceOfThis(): Promise<string | undefined> {
 
 /**
  * The start of a process. Linux reports it in clock ticks since boot (proc(5), /proc/pid/stat, field 22). With
- * `mustLive`, null for a process that has ended and waits for its parent, as all orphans do in a container whose first
- * process reaps none.
+ * `mustLive`, null for a zombie: a process that has ended and that its parent has not reaped. In a container whose
+ * first process reaps no children, all ended orphans stay zombies.
  */
 async function processStartOf(pid: number, mustLive = false): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);

@@ -46,7 +46,7 @@ class EventReader {
   private readonly subscriber: Subscriber<RunEvent>;
   private rest = '';
   private line = 0;
-  /** True once a line had a checksum: then all that follow need one. */
+  /** True once a line had a checksum. Then all later lines need one. */
   private isSealed = false;
 
   constructor(path: string, subscriber: Subscriber<RunEvent>) {
@@ -76,7 +76,7 @@ class EventReader {
     try {
       event = JSON.parse(state === 'whole' ? text : line);
     } catch (error) {
-      // A line that lost only its end is cut off; one with something else in place of its line feed is damaged.
+      // A line that lost only its end is cut off. A line with another byte in place of its line feed is damaged.
       if (!mayBeCut || unsealLine(line.slice(0, -1)).state === 'whole')
         this.refuse(`it is not JSON (${describeThrown(error)})`);
       return;

@@ -29,7 +29,7 @@ export function assertSealed(path: string, { state }: Sealed, fix: string): void
   throw new MillraceError('MILLRACE_FILE', `${path} ${what}: ${fix}`);
 }
 
-/** As `readSealed`, and leaves the checksum to the caller. */
+/** Like `readSealed`, but without checking the checksum: the caller does that. */
 export async function readWithSeal(path: string, fix: string): Promise<Sealed | undefined> {
   let bytes: Buffer;
   try {

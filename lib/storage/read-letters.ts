@@ -24,7 +24,7 @@ export async function* readLetters(path: string): AsyncGenerator<DeadLetter> {
     for await (const { text: line, number, isTorn } of readLines(file)) {
       const { state, text } = unsealLine(line);
       if (isTorn && state !== 'whole') {
-        // A line that lost only its end is torn; one with something else in place of its line feed is damaged.
+        // A line that lost only its end is torn. A line with another byte in place of its line feed is damaged.
         if (unsealLine(line.slice(0, -1)).state !== 'whole') return;
         throw damaged(path, number);
       }
@@ -39,7 +39,7 @@ export async function* readLetters(path: string): AsyncGenerator<DeadLetter> {
   }
 }
 
-/** Undefined for a line that is no letter. */
+/** The letter in this line; undefined if it is not a letter. */
 function parsed(text: string): DeadLetter | undefined {
   try {
     const found = JSON.parse(text) as unknown;

@@ -1,8 +1,9 @@
 /**
  * Decides whether the file at a path may be replaced by events, dead letters or rows.
  *
- * Guarantees: looking changes nothing. Only a recording is replaced by events, only dead letters by dead letters, and
- * only tables by rows; any other file stays. Anything but a regular file (a terminal, `/dev/null`, a pipe) is not read.
+ * Guarantees: the check changes nothing. Only a recording is replaced by events, only dead letters by dead letters, and
+ * only files of the same kind by rows; any other file stays. Anything but a regular file (a terminal, `/dev/null`, a
+ * pipe) is not read.
  */
 import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import { MillraceError } from '../model/errors.js';
 import { factsOf } from './facts-of.js';
 import { fileError } from './file-errors.js';
 
-/** How many bytes of a file are read: its first line, or the beginning of a long one. */
+/** The number of bytes that are read of a file: its first line, or the beginning of a long one. */
 const HEAD_BYTES = 64 * 1024;
 
 /** The beginning of a recording, up to the first field that may be long. */
@@ -36,17 +37,17 @@ export function assertForLetters(path: string): Promise<void> {
 
 /** The kind of file to which rows are written. */
 export interface RowFileKind {
-  /** The ends of names of such files, without `.gz`. A file with another name is looked into. */
+  /** Matches the names of such files, without `.gz`. The content of a file with another name is checked. */
   readonly names: RegExp;
   /** A name for messages: `.csv`. */
   readonly ending: string;
-  /** Whether a file with this beginning is one of these, whatever its name is. */
+  /** Whether a file with this beginning is of this kind, independent of its name. */
   isKnownBy(head: string): boolean;
 }
 
 /**
- * Throws MILLRACE_FILE if rows would replace a file of another kind: one whose name is not of this kind, and whose
- * beginning is not either. `isPacked` is true for a file compressed with gzip.
+ * Throws MILLRACE_FILE if rows would replace a file of another kind: neither its name nor its beginning is of this
+ * kind. `isPacked` is true for a file compressed with gzip.
  */
 export async function assertForRows(path: string, kind: RowFileKind, isPacked: boolean): Promise<void> {
   if (kind.names.test(isPacked ? path.replace(/\.gz$/i, '') : path)) return;
@@ -123,7 +124,7 @@ async function headOf(path: string, isPacked = false): Promise<string> {
   }
 }
 
-/** What the beginning of a gzip file holds; the bytes themselves if they are not gzip. */
+/** The uncompressed beginning of a gzip file; the bytes themselves if they are not gzip. */
 function unpacked(head: Buffer): Buffer {
   try {
     return gunzipSync(head, { finishFlush: zlib.Z_SYNC_FLUSH, maxOutputLength: 4 * HEAD_BYTES });

@@ -1,8 +1,8 @@
 /**
- * Finds out what the path of a result leads to, before anything is written to it.
+ * Determines the file, device or pipe that the path of a result leads to, before anything is written to it.
  *
- * Guarantees: looking opens and changes nothing. A path that no result may be written to (a folder, a socket, a disk, a
- * file without permission) is refused with the reason. Links are followed to the file that they name.
+ * Guarantees: the check opens and changes nothing. A path that no result may be written to (a folder, a socket, a disk,
+ * a file without permission) is refused with the reason. Links are followed to the file that they name.
  */
 import { constants, lstatSync, readlinkSync, type BigIntStats, type Stats } from 'node:fs';
 import { access, lstat, realpath } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { MOST_LINKS, whereItLeads } from './touched-file.js';
 
 /** A regular file, or a place where one can be made. The result is written beside it first. */
 export interface FilePlace {
-  /** Tells the two kinds of places apart. */
+  /** Distinguishes the two kinds of places. */
   readonly kind: 'file';
   /** The path without a link at its end: a rename to it replaces the file, not a link to it. */
   readonly path: string;
@@ -22,12 +22,12 @@ export interface FilePlace {
   readonly mode: number | undefined;
   /**
    * True if the existing file must be filled instead of replaced: it belongs to another user or has several names, and
-   * a new file in its place would not.
+   * a new file in its place would lose that owner or those names.
    */
   readonly isFilled: boolean;
 }
 
-/** A device, a terminal or a pipe. What is written to it cannot be taken back. */
+/** A device, a terminal or a pipe. Data that was written to it cannot be removed again. */
 export interface StreamPlace {
   readonly kind: 'stream';
   readonly path: string;
@@ -44,7 +44,7 @@ export function isStandardOutput(path: string): boolean {
   return wayOf(path).some((at) => STANDARD_OUTPUT.test(at));
 }
 
-/** Looks at the path. Throws MILLRACE_FILE, or the error of the system, if no result may be written to it. */
+/** The place at the path. Throws MILLRACE_FILE, or the error of the system, if no result may be written to it. */
 export async function lookAtResult(path: string): Promise<ResultPlace> {
   if (/[\\/]$/.test(path)) throw folder();
   const itself = await factsOf(path, lstat);
@@ -83,7 +83,8 @@ export function resultPathOf(path: string): string | undefined {
 }
 
 /**
- * Undefined if there is nothing, also below a file or in a folder that may not be looked into: opening it reports why.
+ * The facts of the path itself. Undefined if there is nothing, if the path goes through a file, or if a folder cannot
+ * be searched: the later opening of the path reports the reason.
  */
 function linkFactsOf(path: string): BigIntStats | undefined {
   try {
@@ -94,9 +95,9 @@ function linkFactsOf(path: string): BigIntStats | undefined {
 }
 
 /**
- * Resolves with whether there is a file at this path, which is beside a result and reserved for it. Throws
- * MILLRACE_FILE if it is anything but a regular file: what somebody else put there, such as a link, must be neither
- * followed nor removed.
+ * Resolves with true if there is a file at this path, which is beside a result and reserved for it. Throws
+ * MILLRACE_FILE if it is anything but a regular file: a link or another object that another program put there must be
+ * neither followed nor removed.
  */
 export async function assertOwnFile(path: string): Promise<boolean> {
   const facts = await factsOf(path, lstat);

@@ -6,7 +6,7 @@
  *                 incarnation-1.json, …   the processes that work, or have worked, on it
  *                 checkpoint.json         the progress
  *                 checkpoint-state-….log  the state of boundaries
- *                 checkpoint.json.previous   the checkpoint before it
+ *                 checkpoint.json.previous   the checkpoint before the last one
  *                 dead-letters.ndjson     the records that were given up, unless the workflow names another place
  *                 events.ndjson           the events
  *                 summary.json            the end of its last incarnation
@@ -85,7 +85,7 @@ export class RunFolder {
     try {
       // Records and configurations are private, so only the owner may read the folder.
       await mkdir(runs, { recursive: true, mode: 0o700 });
-      // Not recursive: of two processes that make the same run, one is refused.
+      // Not recursive: if two processes create the same run, one of them is refused.
       await mkdir(path, { mode: 0o700 });
       await replaceFile(file, seal(manifest, 2), `${file}.tmp`);
     } catch (error) {
@@ -105,7 +105,7 @@ export class RunFolder {
     // Only a plain name is an id: a path would lead to folders that belong to no run.
     const manifest = basename(path) === runId ? await readSealed(file, mendBroken(runId)) : undefined;
     if (manifest === undefined) {
-      // Ids are random, so an id with a similar spelling is hardly the intended one.
+      // Ids are random, so an id with a similar spelling is unlikely to be the intended one.
       const newest = (await listRuns(runs, () => undefined)).at(-1)?.manifest;
       const hint =
         newest === undefined ? 'None is kept there' : `The newest is '${newest.runId}' of ${newest.workflow}`;
@@ -169,12 +169,12 @@ export class RunFolder {
     } catch (error) {
       throw fileError('write', path, error);
     } finally {
-      // Without this record the incarnation is over all the same when its process has ended.
+      // Without this record, the incarnation still is over when its process has ended.
       await endIncarnation(this.path, own, summary?.outcome ?? null).catch(() => false);
     }
   }
 
-  /** Ends an incarnation that has done nothing. Removes the folder if it was created for this incarnation. */
+  /** Ends an incarnation that has done no work. Removes the folder if it was created for this incarnation. */
   async undo(): Promise<void> {
     const isFirst = this.own?.incarnation.number === 1;
     await this.end();
@@ -186,7 +186,7 @@ export class RunFolder {
     return (await this.progress()).checkpoint;
   }
 
-  /** The last checkpoint that can be used, and what is damaged if it is not the last one that was written. */
+  /** The last checkpoint that can be used, and the damage if it is not the last one that was written. */
   progress(): Promise<FoundCheckpoint> {
     return lastCheckpoint(this.file('checkpoint.json'), mendBroken(this.manifest.runId));
   }
@@ -218,7 +218,7 @@ export class RunFolder {
     const incarnation = await lastIncarnation(this.path);
     if (incarnation !== undefined && (await isAlive(this.path, incarnation))) return 'running';
     const [summary, { checkpoint, damage }] = [await this.summary(), await this.progress()];
-    // A later incarnation, such as a replay of dead letters, may have died in its work.
+    // A later incarnation, such as a replay of dead letters, may have died at work.
     const isLast = summary?.incarnation === (await lastAtWork(this.path))?.number;
     const isOver = damage !== undefined || checkpoint?.isComplete !== false;
     return isLast && isOver && summary?.outcome === 'completed' ? 'finished' : 'unfinished';
@@ -256,7 +256,7 @@ export async function listRuns(runs: string, onBroken?: (broken: BrokenRun) => v
 function exists(path: string): Promise<boolean> {
   return lstat(path).then(
     () => true,
-    // A folder that may not be looked into is the folder of a run that cannot be read.
+    // A folder that this user may not search counts as the folder of a run that cannot be read.
     (error: unknown) => !['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? ''),
   );
 }

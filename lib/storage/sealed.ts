@@ -2,7 +2,7 @@
  * Seals the JSON that millrace keeps with a checksum: whole files by their last member `checksum`, lines by their last
  * member `crc`.
  *
- * Guarantees: a sealed text stays JSON that other programs can read; a change of any byte of it is noticed.
+ * Guarantees: a sealed text stays JSON that other programs can read; a change of any byte is detected.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -13,7 +13,7 @@ const CRC_DIGITS = 8;
 const LINE_END = /,"crc":"([0-9a-f]{8})"\}$/;
 const LINE_END_CHARS = ',"crc":""}'.length + CRC_DIGITS;
 
-/** How a sealed text was found. */
+/** A sealed text that was read: its state and its value. */
 export type Sealed = { readonly state: 'whole' | 'damaged' | 'unsealed'; readonly value: unknown };
 
 /** The value as the text of a sealed file. It must be an object with at least one member. `indent` is 0 or 2 blanks. */
@@ -48,7 +48,7 @@ export function sealLine(line: string): string {
   return `${body}${lineEndOf(body)}\n`;
 }
 
-/** The line without its checksum, and how it was found. */
+/** The line without its checksum, and its state. */
 export function unsealLine(line: string): { readonly state: Sealed['state']; readonly text: string } {
   if (!LINE_END.test(line)) return { state: 'unsealed', text: line };
   const body = line.slice(0, -LINE_END_CHARS);

@@ -2,8 +2,8 @@
  * Files of SQLite, behind one small interface: by Node itself (`node:sqlite`), or else by the package
  * node-sqlite3-wasm. Both use the same file format.
  *
- * Guarantees: if there is neither, the error names the package and the command that installs it. An error has its
- * meaning in `failure`; no decision depends on the text of a message.
+ * Guarantees: if there is neither, the error names the package and the command that installs it. The meaning of an
+ * error is in `failure`; no decision depends on the text of a message.
  */
 import { createRequire } from 'node:module';
 import { describeThrown, MillraceError } from '../model/errors.js';
@@ -36,8 +36,8 @@ export interface SqliteFile {
 export type SqliteEngine = 'node' | 'wasm';
 
 /**
- * `again`: another connection holds a lock. `row`: the values are refused. `statement`: the statement is wrong, or the
- * file.
+ * `again`: another connection holds a lock. `row`: the values are refused. `statement`: the statement or the file is
+ * wrong.
  */
 export type SqliteFailure = 'again' | 'row' | 'statement';
 
@@ -146,7 +146,7 @@ class NodeFile implements SqliteFile {
   }
 }
 
-/** Whole numbers that a number represents exactly are numbers. */
+/** Converts each bigint that a number represents exactly to a number. */
 function withNumbers(row: Record<string, unknown>): SqliteFields {
   const fields: SqliteFields = {};
   for (const [name, value] of Object.entries(row as SqliteFields)) {
@@ -167,7 +167,7 @@ class WasmFile implements SqliteFile {
   }
 
   exec(sql: string): void {
-    // The file is locked once and for all, so only a conflict with a lock fails here.
+    // This file locks itself when it is opened and stays locked, so only a conflict with a lock fails here.
     guarded('again', () => {
       this.database.exec(sql);
     });
@@ -187,7 +187,7 @@ class WasmFile implements SqliteFile {
       } catch (error) {
         // A statement of this package that has failed reports its error once more at its next use.
         this.end(statement);
-        // A full disk and other faults of the database end the transaction, a bad row does not.
+        // A full disk and other faults of the database end the transaction. A bad row does not.
         const isOver = isWithin && !this.isInTransaction();
         statement = make();
         throw new SqliteError(isOver ? 'statement' : 'row', error);
@@ -222,7 +222,7 @@ class WasmFile implements SqliteFile {
     try {
       statement.finalize();
     } catch {
-      // It reports the error of its last use, which is known.
+      // The call reports the error of the last use of the statement, which is already known.
     }
   }
 }

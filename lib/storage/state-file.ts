@@ -6,12 +6,12 @@
  * ```
  *
  * A frame holds changes of one space. When the log holds several times as many changes as live entries, the live
- * entries are written to the next generation. An incarnation writes only to files of its own, so a process that only
- * seemed dead cannot damage the log of its successor.
+ * entries are written to the next generation. An incarnation writes only to its own files, so a process that was
+ * replaced but still runs cannot damage the log of its successor.
  *
- * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length, so
- * whatever follows it does not count. A damaged frame is recognised by its checksum. A generation is removed once two
- * checkpoints refer to later ones.
+ * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length; data
+ * behind that length is ignored. A damaged frame is recognised by its checksum. A generation is removed once two
+ * checkpoints refer to later generations.
  */
 import { open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -24,7 +24,7 @@ import { fileError } from './file-errors.js';
 import { syncData } from './sync-data.js';
 import { syncFolder } from './sync-folder.js';
 
-/** Where the state is after a checkpoint. */
+/** The position of a checkpoint in the log. */
 interface StatePosition {
   /** The name of the file, without its folder. */
   readonly file: string;
@@ -33,9 +33,11 @@ interface StatePosition {
 }
 
 const HEADER_BYTES = 8;
-/** The most changes in one frame. Fewer cost more time per change, more cost memory when a frame is read. */
+/** The most changes in one frame. Smaller frames cost more time per change, larger frames more memory when read. */
 const FRAME_CHANGES = 1024;
-/** The live entries are copied to a new file when the log holds so many times as many changes, or bytes, as they do. */
+/**
+ * Live entries are copied to a new file when the log has this many times the changes, or bytes, of the live entries.
+ */
 const MOST_GARBAGE = 4;
 /** A log with fewer changes and fewer bytes is not copied to a new file. */
 const LEAST_CHANGES = 100_000;
@@ -47,7 +49,7 @@ interface FrameContent {
   readonly changes: readonly (readonly [key: string] | readonly [key: string, value: unknown])[];
 }
 
-/** How much of a frame is live. */
+/** The number of live entries of a frame, and its size. */
 interface FrameUse {
   readonly bytes: number;
   readonly changes: number;
@@ -291,7 +293,7 @@ function damaged(path: string, what: string, cause?: unknown): MillraceError {
   );
 }
 
-/** Files of later incarnations and generations come later. */
+/** A number that orders the files by incarnation and then by generation. */
 function orderOf(name: string): number {
   const [, incarnation = '0', generation = '0'] = /-(\d+)-(\d+)\.log$/.exec(name) ?? [];
   return Number(incarnation) * 1e6 + Number(generation);

@@ -1,15 +1,15 @@
 /**
  * Makes written data durable (fdatasync, fsync).
  *
- * Guarantees: it works where a package manager has put file handles of its own in place of those of Node (Yarn
- * Plug'n'Play), which cannot sync: then the file is synced by its number.
+ * Guarantees: it also works where a package manager (Yarn Plug'n'Play) replaces Node's file handles by its own, which
+ * cannot sync. Then the file is synced by its descriptor number.
  */
 import { fdatasync, fsync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { systemCodeOf } from './file-errors.js';
 
-/** Resolves when the data of the file would survive a loss of power. */
+/** Resolves when the data of the file survives a loss of power. */
 export async function syncData(handle: FileHandle): Promise<void> {
   try {
     await handle.datasync();

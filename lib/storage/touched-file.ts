@@ -1,8 +1,9 @@
 /**
- * Finds out which file a path leads to.
+ * Determines the file that a path leads to.
  *
  * Guarantees: it changes and opens nothing. An existing file has the same identity under each of its names, symbolic
- * and hard links included. A missing file is identified by the place its path leads to.
+ * and hard links included. A missing file is identified by the place that its path leads to.
+
  */
 import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';

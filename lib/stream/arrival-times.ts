@@ -1,5 +1,5 @@
 /**
- * Records when the records of a queue arrived, at the cost of one number per batch.
+ * Stores the arrival times of the records of a queue, at the cost of one number per batch.
  *
  * Guarantees: times are exact for a first-in, first-out queue. If records overtake each other, a time may belong to
  * another record, but the mean stays right.
@@ -11,7 +11,7 @@ export class ArrivalTimes {
   /** The number of records that had arrived up to and including each batch. */
   private readonly counts: Ring<number>;
   private arrived = 0;
-  /** The number after the last one that was asked for. */
+  /** The number after the last one that was passed to `of`. */
   private asked = 0;
   private until = 0;
   private atMs = 0;

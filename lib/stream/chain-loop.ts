@@ -1,14 +1,13 @@
 /**
  * The loop of a chain of synchronous functions, compiled for that chain.
  *
- * A loop over a list of functions has one call site for all of them, so V8 cannot inline any. A loop that all chains of
- * a process share has the same problem. A compiled loop has one call site per function, so V8 sees the whole way of a
- * record, and does not even allocate what one step makes only for the next. Five small steps cost 31 ns per record in
- * such a loop, and 75 to 85 ns in a shared loop (DECISIONS.md, 31). The compiled text depends on nothing but the number
- * of steps.
- *
- * Chains whose functions have the same text share their loop, so that the next run of a workflow begins with code that
- * V8 has optimised. A short run is over before that.
+ * A loop over a list of functions has one call site for all of them, so V8 cannot inline any of them. A loop that all
+ * chains of a process share has the same problem. A compiled loop has one call site per function, so V8 can inline all
+ * steps, and does not even allocate objects that one step makes only for the next. Five small steps cost 31 ns per
+ * record in such a loop, and 75 to 85 ns in a shared loop (DECISIONS.md, 31). The compiled text depends only on the
+ * number of steps.
+ * Chains whose functions have the same text share their loop, so the next run of a workflow begins with code that V8
+ * has optimised already. A short run ends before V8 optimises it.
  */
 import type { RecordContext } from '../model/ports.js';
 import { GONE, Skip, type Gone, type Lineage } from '../model/record.js';
@@ -42,7 +41,7 @@ type SharedLoop = (steps: readonly LoopStep[], endings: Endings, ...rest: Parame
 
 /** Loops by the texts of the functions. */
 const loops = new Map<string, SharedLoop>();
-/** A process that makes functions without end must not keep all of their loops. */
+/** The most loops that are kept, because a process may make an unlimited number of functions. */
 const MOST_LOOPS = 64;
 
 /** Returns undefined if the process may not compile text (`--disallow-code-generation-from-strings`). */
@@ -55,12 +54,12 @@ export function compileChainLoop(steps: readonly LoopStep[], endings: Endings): 
 }
 
 function loopFor(steps: readonly LoopStep[]): SharedLoop | undefined {
-  // Also a function that has a `toString` of its own has a text.
+  // Called on the prototype, because a function may have a `toString` of its own.
   const key = JSON.stringify(steps.map(({ run }) => Function.prototype.toString.call(run)));
   const known = loops.get(key);
   if (known !== undefined) return known;
   try {
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; the file header explains the gain
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; see the file header
     const make = new Function('GONE', 'Skip', textFor(steps.length)) as (...parts: unknown[]) => SharedLoop;
     const loop = make(GONE, Skip);
     if (loops.size === MOST_LOOPS) loops.clear();
@@ -74,8 +73,8 @@ function loopFor(steps: readonly LoopStep[]): SharedLoop | undefined {
 
 function textFor(count: number): string {
   const steps = Array.from({ length: count }, (_, step) => step);
-  // The try is outside the inner loop, because a try per record is slow. `step` and `value` hold what threw, and its
-  // input.
+  // The try is outside the inner loop, because a try per record is slow. After a throw, `step` is the number of the
+  // step that threw, and `value` its input.
   return `'use strict';
 return (steps, endings, values, lineages, outputs, at, until, offset) => {
 ${steps.map((step) => `  const { run: run${step}, context: context${step} } = steps[${step}];\n`).join('')}  let i = at;

@@ -7,7 +7,7 @@ import type { Observable, Subscriber } from 'rxjs';
 import type { Batch } from '../model/record.js';
 import type { Intake } from './intake.js';
 
-/** The part of a job that the end of the input concerns. */
+/** The methods of a job that `feedJobs` calls. */
 interface Fed {
   endInput(): void;
   close(): void;

@@ -39,7 +39,7 @@ export interface FoldExecutorOptions {
   /** Checks a record before it is sent. A throw ends the record. */
   readonly before: (record: unknown) => unknown;
   readonly how: Parts | Partitions;
-  /** Called once, when everything is folded, with the jobs: one, or one per partition. */
+  /** Called once, when all records are folded, with the jobs: one, or one per partition. */
   readonly onOver: (jobs: readonly JobPort[]) => void;
 }
 
@@ -54,8 +54,8 @@ export function foldExecutor(
 }
 
 /**
- * Ends the records of a chunk that was folded: those that failed by the policy of the task, and all of them in their
- * root.
+ * Ends the records of a folded chunk: applies the failure policy to the records that failed, and lets all records leave
+ * their root.
  */
 export function leaveFolded(scope: TaskScope, chunk: Chunk, { endings, elapsedMs }: ChunkResult): void {
   const { lineages, records } = chunk;
@@ -153,7 +153,7 @@ class ExecutorFold {
 /** The records of one job. */
 class Lane implements JobOwner {
   readonly job: OpenJob;
-  /** The number of records that are folded, while an earlier part is not. */
+  /** The number of folded records that wait for an earlier part. */
   unmerged = 0;
   private readonly how: Parts | Partitions;
   private readonly scope: TaskScope;

@@ -2,8 +2,8 @@
  * Freezes the records of a batch, with all plain objects and arrays in them, so that a task that changes a record
  * throws.
  *
- * Guarantees: instances of classes (dates, buffers, maps) stay as they are; a value that is frozen already is not
- * looked into.
+ * Guarantees: instances of classes (dates, buffers, maps) stay as they are; the members of a value that is frozen
+ * already are not visited.
  */
 import type { Batch } from '../model/record.js';
 

@@ -88,7 +88,7 @@ export function gather(
       }
       if (isInputOver && isEmpty()) subscriber.complete();
     };
-    // In a run that drains, the parents of restored groups may not arrive again. These groups wait for the next
+    // In a run that drains, the parents of restored groups may not arrive again. Such groups wait for the next
     // incarnation.
     const isEmpty = (): boolean => [...groups.keys()].every((parent) => parent >= scope.root.born);
     const guarded = (work: () => void): void => {
@@ -103,7 +103,7 @@ export function gather(
       onExpanded: (parent, count, isGone) => {
         guarded(() => {
           const group = groupOf(parent);
-          // A parent that was closed before arrives as gone, but its collection is not.
+          // A parent that an earlier incarnation closed arrives as gone. Its collection is not gone.
           if (group.isCounted !== true) {
             group.expected = count;
             group.isGone ||= isGone;
@@ -182,7 +182,8 @@ class KeptGroups implements StateHolder {
       const isCounted = expected !== undefined;
       groups.set(parent, { values: [...values], ordinals: new Set(ordinals), beyond, expected, isGone, isCounted });
     }
-    // The dead letter of a child may have been taken back. The child arrives again, and may then have a value.
+    // The dead letter of a child may have been taken back for a replay. The child then arrives again, and may have a
+    // value.
     for (const [child, origin] of left?.origins ?? []) {
       if (origin === undefined || left?.isCounted(child) === true) continue;
       const [parent, ordinal] = origin as readonly [Lineage, number];
@@ -195,7 +196,7 @@ class KeptGroups implements StateHolder {
 
   changed(parent: Lineage, group: Group): void {
     this.dirty.set(parent, group);
-    // Groups that were opened and settled since the last checkpoint need not be held until the next.
+    // Groups that were opened and settled since the last checkpoint need not be held until the next one.
     if (this.dirty.size > 2 * this.parents.span) this.forgetSettled();
   }
 

@@ -7,7 +7,7 @@
  */
 import { Observable, Subscriber, type Observer, type Subscription, type TeardownLogic } from 'rxjs';
 
-/** A subscriber that an operator has made. The end of its chain is another one. */
+/** A subscriber that an operator has made. It is not the subscriber at the end of the chain. */
 export type Link<T> = Observer<T> & Pick<Subscription, 'add'>;
 
 export abstract class PipeObservable<T> extends Observable<T> {
@@ -82,14 +82,14 @@ class GuardedSubscriber<T> extends Subscriber<T> {
   private isOver = false;
 
   constructor(observer: Partial<Observer<T>>, report: (error: unknown) => void) {
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer once more, which costs time per record
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS wraps any other observer, which costs time
     super();
     this.observer = observer;
     this.report = report;
   }
 
   override next(value: T): void {
-    // A subscriber that unsubscribes in the middle of a batch receives no more of it.
+    // A subscriber that unsubscribes in the middle of a batch receives no further records of the batch.
     if (this.isOver || this.closed) return;
     try {
       this.observer.next?.(value);

@@ -1,7 +1,7 @@
 /**
- * Puts numbered items back into the order of their numbers. An item stands for one number, or for a stretch of them.
+ * Restores the order of numbered items. An item stands for one number, or for several consecutive numbers.
  *
- * Guarantees: each item is released once, when all numbers before it have passed. It holds only items that came early.
+ * Guarantees: each item is released once, when all numbers before it have passed. Only items that came early are held.
  */
 export class InOrder<T> {
   private readonly early = new Map<number, T>();
@@ -34,7 +34,7 @@ export class InOrder<T> {
     return item;
   }
 
-  /** Holds an item that stands for `countOf` numbers, and hands over all items whose turn has come. */
+  /** Holds an item that stands for `countOf(item)` numbers, and passes all items that are next to `use`. */
   pass(number: number, item: T, countOf: (item: T) => number, use: (item: T) => void): void {
     this.hold(number, item);
     while (this.isReady) {

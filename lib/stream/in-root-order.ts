@@ -1,9 +1,9 @@
 /**
- * Emits records in the order of their root, so that tasks that number or fold records do so alike in each incarnation
- * of a run.
+ * Emits records in the order of their root, so that tasks that number or fold records do it in the same order in each
+ * incarnation of a run.
  *
  * Guarantees: records that come in order are emitted at once, without a copy. Records that come early are held. At most
- * the root's span of records is held, because each lineage flows along each edge and none is born further ahead.
+ * the root's span of records is held, because each lineage flows along each edge, and no lineage is born further ahead.
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import type { RootLedger } from '../ledger/ledger.js';

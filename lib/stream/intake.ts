@@ -80,7 +80,7 @@ export class Intake {
     edge?.root.leaveOne(edge.exit, arrival.lineage);
   }
 
-  /** Ends arrivals of one input, which leave together: their root is woken once, for a large batch. */
+  /** Ends arrivals of one input. They leave their root in one call, so that it wakes once, for a large batch. */
   letGoAll(input: number, lineages: readonly Lineage[]): void {
     const edge = this.scope.inputs[input];
     if (lineages.length > 0) edge?.root.leave(edge.exit, lineages);

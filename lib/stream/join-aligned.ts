@@ -1,9 +1,9 @@
 /**
- * Joins inputs per lineage, like combineLatest: one tuple per lineage, with the record of each dependency; or, for
- * branches of one choice, the record of the branch that it went along.
+ * Joins inputs per lineage, like combineLatest: one tuple per lineage, with the record of each dependency. For the
+ * branches of one choice, the result is the record of the branch that the lineage has taken.
  *
- * Guarantees: a tuple never mixes lineages. A lineage that ended early in a branch that is not optional leaves one gone
- * mark. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
+ * Guarantees: a tuple never mixes lineages. If a lineage ended early in a branch that is not optional, its result is
+ * one gone mark. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -36,7 +36,7 @@ export function joinAligned(
 }
 
 /**
- * The records of branches of which each lineage takes at most one.
+ * Joins branches of which each lineage takes at most one.
  * @param names the dependencies, in the order of `inputs`, for reports and labels.
  * @param isLabelled whether each record is emitted as `{ from, record }`.
  */

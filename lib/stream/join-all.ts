@@ -2,9 +2,9 @@
  * Waits until each input is over, and then emits one tuple of collections (for one input: one collection), as classic
  * DAG managers do.
  *
- * Guarantees: collections keep the order of arrival. At most `limit` records per input are collected. One more fails
- * the run with a message that names the input, because a partial collection would be a wrong answer. A run that drains
- * emits nothing, for the same reason.
+ * Guarantees: collections keep the order of arrival. At most `limit` records per input are collected. One record more
+ * fails the run with a message that names the input, because a partial collection would be a wrong answer. A run that
+ * drains emits nothing, for the same reason.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -51,8 +51,8 @@ export function joinAll(
           if (--open > 0) return;
           const isEmitted = scope.outputs !== undefined && (scope.past?.born ?? 0) > 0;
           if (!scope.isDraining && !isEmitted) {
-            // Records of different inputs may come in another order in another incarnation, so the content names the
-            // result.
+            // In another incarnation, records of different inputs may come in another order. So the result is
+            // identified by its content.
             scope.outputs?.announce(() => `all ${contentHash(collected)}`);
             outbox.push(collected.length === 1 ? (collected[0] as unknown[]) : collected);
           }

@@ -19,7 +19,7 @@ import { pumpRoot } from './pump-root.js';
 import type { Reader } from './reader.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 
-/** Which unmatched records are emitted: none, those of the first dependency, or those of both. */
+/** The unmatched records that are emitted: none, those of the first dependency, or those of both. */
 export type KeyedKind = 'inner' | 'left' | 'outer';
 
 export interface KeyedOptions {
@@ -33,7 +33,7 @@ export interface KeyedOptions {
 
 type Pair = [unknown, unknown];
 
-/** A record that has left its root. Its name identifies it in every incarnation; only kept outputs need it. */
+/** A record that has left its root. Its name identifies it in every incarnation; only kept outputs need the name. */
 interface Met extends Arrival {
   readonly name: string;
 }
@@ -105,7 +105,7 @@ class KeyedJoin implements Reader<Pair> {
   private readonly subscriber: Subscriber<Batch<Pair>>;
   private readonly intake: Intake;
   private readonly sides: readonly [Side, Side] = [new Side(), new Side()];
-  /** The pairs of the current arrival, from `made` on not yet emitted. They are emitted while there is room. */
+  /** The pairs of the current arrival. Those from index `made` on are not emitted yet, and wait for room. */
   private matches: readonly Match[] = [];
   private made = 0;
   private readonly waiter = new Waiter();
@@ -171,7 +171,7 @@ class KeyedJoin implements Reader<Pair> {
     this.made = 0;
   }
 
-  /** Keeps the arrival, evicts older ones for it, and returns its pairs. */
+  /** Keeps the arrival, evicts an older one if there are too many, and returns the pairs of the arrival. */
   private meet(arrival: Met): readonly Match[] {
     let key: unknown;
     try {
@@ -190,7 +190,7 @@ class KeyedJoin implements Reader<Pair> {
       if (!partner.isMatched) this.kept?.entries.changed(partner);
       partner.isMatched = true;
     }
-    // Read once: `letGo` may end the other side, and the entry must not count as both kept and over.
+    // Computed once, because `letGo` may end the other side, and the entry must not be both kept and unmatched.
     const mayStillMatch = !other.isOver || this.continuesLater;
     if (mayStillMatch) {
       own.add(entry);
@@ -239,12 +239,12 @@ class KeyedJoin implements Reader<Pair> {
       oldest.arrival,
       new MillraceError(
         'MILLRACE_EVICTED',
-        `'${this.scope.task}' gave up waiting for a match of a record of '${from}' with key ${describeValue(oldest.key)}: ${this.options.capacity} records are kept a side. Raise \`capacity\``,
+        `'${this.scope.task}' gave up waiting for a match of a record of '${from}' with key ${describeValue(oldest.key)}: ${this.options.capacity} records are kept per side. Raise \`capacity\``,
       ),
     );
   }
 
-  /** Whether the run drains, so that its inputs had to end, and a resumed run continues with its state. */
+  /** Whether the inputs end only because the run drains, and a resumed run continues with the state of the join. */
   private get continuesLater(): boolean {
     return this.scope.isDraining && this.kept !== undefined;
   }
@@ -307,7 +307,7 @@ class KeptSides implements StateHolder {
     this.hasMatches = space.restored.has(MATCHES);
     this.entries = new KeptEntries(
       (entry) => (isKept(entry) ? [[entry.arrival, entry.isMatched] satisfies StoredEntry] : undefined),
-      // The name, because the number of a record may belong to another record in the next incarnation.
+      // The key has the name of a record, because its number may belong to another record in the next incarnation.
       ({ arrival: { input, name } }) => `${input} ${name}`,
     );
     space.heldBy(this);

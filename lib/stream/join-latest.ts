@@ -29,7 +29,7 @@ export function joinLatest(
 }
 
 interface Early extends Arrival {
-  /** Still in flight in its own root. */
+  /** Whether it is still in flight in its own root. */
   readonly isHeld: boolean;
   /** Identifies the record in every incarnation; only kept outputs need it. */
   readonly name: string;
@@ -56,7 +56,7 @@ class LatestJoin implements Reader<unknown[]> {
   private readonly openInputs: Set<number>;
   private isHopeless = false;
   private isClosed = false;
-  /** True in a run that drains before each input has a record: the arrivals that wait are in its state. */
+  /** True in a run that drains before each input has a record: its state contains the waiting arrivals. */
   private isParked = false;
   private readonly waiter = new Waiter();
 
@@ -179,9 +179,9 @@ class LatestJoin implements Reader<unknown[]> {
   }
 
   /**
-   * Continues with the newest records that an earlier incarnation left, and keeps those of this one: after the first
-   * tuple the newest of each input, before it the arrivals that have left their root, in order. An arrival that is
-   * still in flight arrives again.
+   * Continues with the state of an earlier incarnation, and keeps the state of this one. Before the first tuple, the
+   * state has the arrivals that have left their root, in order; after it, the newest record of each input. An arrival
+   * that is still in flight arrives again in a resumed run.
    */
   private keepIn(space: StateSpace): void {
     for (const [key, entry] of space.restored) {
@@ -228,9 +228,10 @@ class LatestJoin implements Reader<unknown[]> {
   }
 
   /**
-   * A held arrival eventually holds back all roots it descends from. An input that descends from one of these roots too
-   * (a filter or an aggregate over the same source) would then wait for ever. Such arrivals are therefore not held in
-   * flight, and beyond one window the older ones (never the first) are dropped.
+   * A held arrival eventually holds back all roots that it descends from. A missing input that descends from one of
+   * these roots too (a filter or an aggregate over the same source) would then wait for ever. Such arrivals are
+   * therefore not held in flight. If there are more than one window of them, the older ones are dropped, but never the
+   * first.
    */
   private starvesMissing(input: number): boolean {
     const own = this.scope.inputs[input]?.descent ?? new Set();

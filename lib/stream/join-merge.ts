@@ -1,9 +1,9 @@
 /**
  * The union of several inputs: each arrival is a record of its own, with a new lineage in a root of its own.
  *
- * Guarantees: each record is emitted once, in order of arrival; an arrival holds its source back until it is emitted,
- * so the windows of the inputs bound what waits. A record is named by its input and its name there, so that it keeps
- * its identity in every incarnation of the run.
+ * Guarantees: each record is emitted once, in order of arrival. An arrival holds its source back until it is emitted,
+ * so the windows of the inputs bound the waiting arrivals. The identity of a record consists of its input and its
+ * identity there, so it is the same in every incarnation of the run.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { UnionChannels } from '../ledger/channels.js';
@@ -36,7 +36,7 @@ class Union implements Reader<unknown> {
   private readonly intake: Intake;
   private readonly waiter = new Waiter();
   private readonly channels: UnionChannels;
-  /** The inputs that are over, and may have arrivals that wait. */
+  /** The inputs that are over, but may still have waiting arrivals. */
   private readonly ending = new Set<number>();
   private open: number;
   private isClosed = false;

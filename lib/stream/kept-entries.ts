@@ -1,10 +1,9 @@
 /**
- * The entries of a state in its store: which of them the store contains, and which have changed since the last
- * checkpoint.
+ * Tracks the entries of a state: those that the store contains, and those that have changed since the last checkpoint.
  *
- * Guarantees: a checkpoint writes each changed entry once, in the order of the first changes, and removes those that
- * are no longer there. An entry that came and went between two checkpoints is never written, and is not remembered:
- * there are never more changes than entries at hand and in the store.
+ * Guarantees: a checkpoint writes each changed entry once, in the order of the first changes, and removes the entries
+ * that no longer exist. An entry that was added and removed between two checkpoints is neither written nor remembered,
+ * so there are never more changes than entries in memory and in the store.
  */
 import type { Change } from './state-space.js';
 
@@ -16,7 +15,7 @@ export class KeptEntries<Item> {
   private readonly stored = new Map<Item, string | number>();
 
   /**
-   * @param find returns what is stored of an item at present, in an array of one; undefined if the item is removed.
+   * @param find returns the present stored form of an item, in an array of one; undefined if the item is removed.
    * @param keyFor makes the key of an item that is not in the store.
    */
   constructor(find: (item: Item) => Change[1], keyFor: (item: Item) => string | number) {
@@ -29,7 +28,7 @@ export class KeptEntries<Item> {
     this.stored.set(item, key);
   }
 
-  /** Called when an item was added or changed, also in advance. */
+  /** Called when an item was added or changed, or will be changed before the next checkpoint. */
   changed(item: Item): void {
     this.dirty.add(item);
   }

@@ -1,9 +1,9 @@
 /**
  * The outputs in flight of a task in front of a fork: a task whose records leave by several exits.
  *
- * A record that has passed some of these exits is not done, so a resumed run needs it again. If the task asked
- * something outside of the run, the answer may be another one the second time, and the branches would disagree about
- * the record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again.
+ * A record that has passed only some of these exits is not done, so a resumed run needs it again. If the task calls a
+ * system outside of the run, the second answer may differ from the first, and the branches would have different values
+ * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again.
  *
  * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays
  * in the store, so that the letter can be replayed.
@@ -27,7 +27,7 @@ export class KeptOutcomes implements StateHolder {
   private mask: number;
   /** The lineages whose output is in the store, with their names. */
   private readonly stored = new Map<Lineage, string>();
-  /** The names and outputs of records that became dead letters behind the fork; undefined once the store knows. */
+  /** Names and outputs of records that became dead letters behind the fork; undefined once the store contains them. */
   private readonly retained = new Map<Lineage, readonly [name: string, value: unknown] | undefined>();
   private pending: Map<string, Stored> | undefined;
 
@@ -56,7 +56,8 @@ export class KeptOutcomes implements StateHolder {
   }
 
   /**
-   * The batch with the outputs of earlier incarnations in place of records that were left out in front of the task.
+   * Returns the batch with outputs of earlier incarnations in the slots of the records that were left out in front of
+   * the task.
    * @param isNeeded whether a task behind the fork needs the record.
    */
   through(batch: Batch<unknown>, isNeeded: (lineage: Lineage) => boolean): Batch<unknown> {

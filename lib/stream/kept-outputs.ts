@@ -1,10 +1,9 @@
 /**
  * The outputs of a boundary whose state is kept: each one from its birth until it has settled.
- *
- * The ledger numbers outputs as they are born, so the number of an output says nothing about it. Its identity does:
- * what it was made of (parent and index, key, left and right). A checkpoint contains the outputs in flight with number,
- * identity and value. A resumed run emits them first, under the same numbers, so each task behind the boundary
- * continues where it was.
+ * The ledger numbers outputs as they are born, so the number does not identify an output over incarnations. Its
+ * identity does: it is derived from the inputs of the output (parent and index, key, left and right). A checkpoint
+ * contains the outputs in flight with number, identity and value. A resumed run emits them first, under the same
+ * numbers, so each task behind the boundary continues where it was.
  *
  * Guarantees: at most one window of outputs is held. An output that became a dead letter stays in the store, so that it
  * can be replayed.
@@ -26,7 +25,7 @@ type Stored = Omit<OutputOrigin, 'identity'> & {
   readonly isEnded?: boolean;
 } & StoredOutput;
 
-/** What earlier incarnations have done with the outputs. */
+/** The progress of earlier incarnations with the outputs. */
 export interface OutputsPast {
   /** The number of outputs that they have emitted. */
   readonly born: number;
@@ -37,7 +36,7 @@ export interface OutputsPast {
 /** The name of an output in every incarnation of the run, or a function that makes it when it is needed. */
 export type OutputIdentity = string | (() => string);
 
-/** What an output was made of. */
+/** The origin of an output. */
 interface OutputOrigin {
   readonly identity: OutputIdentity;
   /** Data that the boundary needs to recognise the output after a resume. */
@@ -52,7 +51,7 @@ export class KeptOutputs implements StateHolder {
   private values: unknown[];
   private origins: (OutputOrigin | undefined)[];
   private mask: number;
-  /** Origins of outputs that are not born yet, in the order of their births: first those that are born again. */
+  /** Origins of outputs that are not born yet, in birth order: those of an earlier incarnation, then new ones. */
   private returning: OutputOrigin[] = [];
   private announced: OutputOrigin[] = [];
   /** The outputs in the store. */
@@ -123,7 +122,7 @@ export class KeptOutputs implements StateHolder {
     }
     for (const [lineage, form] of retained) {
       if (form === undefined) continue;
-      // One that waits to be emitted again has not ended.
+      // An output that waits to be emitted again has not ended.
       const isEnded = lineage < root.born && !root.isInFlight(lineage);
       if (!isEnded && form.isLetter === true) continue;
       const letter: Stored = { ...form, isLetter: true, isEnded };
@@ -132,7 +131,7 @@ export class KeptOutputs implements StateHolder {
       yield [String(lineage), [letter]];
     }
     for (let lineage = root.watermark; lineage < root.born; lineage++) {
-      // An earlier incarnation has finished an output of which there is nothing.
+      // An output without a value was finished by an earlier incarnation.
       if (stored.has(lineage) || !root.isInFlight(lineage) || this.values[lineage & this.mask] === NOTHING) continue;
       stored.add(lineage);
       yield [String(lineage), [this.storedForm(lineage)]];
@@ -140,7 +139,7 @@ export class KeptOutputs implements StateHolder {
   }
 
   /**
-   * A reader that first returns the outputs which an earlier incarnation left in flight, under their numbers.
+   * A reader that first returns the outputs that an earlier incarnation left in flight, under their former numbers.
    * @param onRestored called with each of them that is still needed, before its birth.
    */
   continuing<T>(
@@ -199,7 +198,7 @@ export class KeptOutputs implements StateHolder {
     this.returning.push({ identity: found?.identity ?? String(lineage), origin: found?.origin });
     const isDone = past.isDone(lineage);
     onRestored(lineage, found?.isEnded === true && isDone ? undefined : found?.origin);
-    // Only its lineage is needed, for example by a boundary whose state contains it.
+    // Only the lineage of the output is needed, for example by a boundary whose state contains the output.
     if (isDone) return NOTHING;
     if (found === undefined) {
       throw new MillraceError(

@@ -1,15 +1,14 @@
 /**
- * Sends records to the threads that own the states of their keys, and hands the results over in rounds.
+ * Sends records to the threads that own the states of their keys, and delivers the results in rounds.
+ * A round is a number of consecutive records of the input, in root order. Its records go to the threads of their
+ * partitions. A thread answers with outputs and with the states that it has changed. When all records of a round, and
+ * of the rounds before it, are answered, the round is finished: in one turn of the event loop, its states and its
+ * outputs are passed to `accept`, and its records leave their root. So the owner of the states always has the states
+ * after a prefix of the input, independent of the order in which threads answer. A checkpoint can contain these states,
+ * and a thread that replaces a dead one continues with them.
  *
- * A round is a stretch of the input, in root order. Its records go to the threads of their partitions. A thread answers
- * with outputs and with the states that it has changed. When all records of a round, and of the rounds before it, are
- * answered, the round is complete: in one turn of the event loop its states are handed over, its outputs, and its
- * records leave their root. So whoever keeps the states always has those after a prefix of the input, whatever the
- * order in which threads answer. A checkpoint can contain them, and a thread that replaces a dead one continues with
- * them.
- *
- * Guarantees: the records of a key are processed in root order, also after the death of a thread. A quarter of the
- * window is the most records of a round, so threads do not wait for each other while the window has more.
+ * Guarantees: the records of a key are processed in root order, also after the death of a thread. A round has at most a
+ * quarter of the window, so threads need not wait for each other while the window has further records.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, KeyedJob, PlacedStates } from '../execution/executor.js';
@@ -19,7 +18,7 @@ import { feedJobs } from './feed-jobs.js';
 import { Intake, type Arrival } from './intake.js';
 import type { TaskScope } from './task-scope.js';
 
-/** Where a record is processed. */
+/** The place where a record is processed. */
 export interface Placed {
   readonly partition: number;
   /** The place of its key in the state. */
@@ -28,7 +27,7 @@ export interface Placed {
   readonly seed?: readonly [state: unknown] | undefined;
 }
 
-/** A round whose records were all answered. `Note` is what the owner knows about the round. */
+/** A round whose records were all answered. `Note` is data of the owner about the round. */
 export interface FinishedRound<Note> {
   readonly note: Note;
   readonly lineages: readonly Lineage[];
@@ -49,7 +48,7 @@ export interface KeyedRoundsOptions<Note> {
   readonly place: (record: unknown, note: Note) => Placed & { readonly record: unknown };
   /** The states of a partition after the last finished round. */
   readonly statesOf: (partition: number) => Iterable<readonly [place: number, state: unknown]>;
-  /** Whether no more records may be sent for now, because the outputs are not read. */
+  /** Whether no more records may be sent for now, because the outputs are not read fast enough. */
   readonly isHeld?: () => boolean;
   /** Accepts the next round, in root order. Its records leave their root after the call. */
   readonly accept: (round: FinishedRound<Note>) => void;
@@ -57,7 +56,7 @@ export interface KeyedRoundsOptions<Note> {
   readonly onOver: () => void;
 }
 
-/** In place of the output of a record that failed. */
+/** Stands for the output of a record that failed. */
 export const ENDED: unique symbol = Symbol('millrace.ended');
 
 interface Round<Note> {
@@ -67,9 +66,9 @@ interface Round<Note> {
   readonly outputs: unknown[];
   readonly failures: { readonly index: number; readonly error: unknown; readonly attempts: number }[];
   readonly segments: (Segment | undefined)[];
-  /** How many records are not answered. */
+  /** The number of records that are not answered. */
   open: number;
-  /** Whether a thread has received a record of it, so that no more are added. */
+  /** Whether a thread has received a record of the round. Then no more records are added. */
   isStarted: boolean;
 }
 
@@ -86,7 +85,7 @@ interface Segment {
   readonly seeds: Map<number, unknown>;
   /** The states that the answered records have changed. */
   readonly states: Map<number, unknown>;
-  /** How many records were handed over. */
+  /** The number of records that were sent. */
   taken: number;
 }
 
@@ -124,7 +123,7 @@ export class KeyedRounds<Note> {
     scope.account.watch(() => {
       const queued = this.lanes.reduce((sum, lane) => sum + lane.queued, 0);
       const held = this.rounds.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
-      // An answer of a round that is not finished is in no checkpoint, and no thread works on it.
+      // Answered records of an unfinished round are neither in a checkpoint nor in a thread. They count as waiting.
       const running = this.lanes.reduce((sum, { job }) => sum + job.running, 0);
       return { queued: this.intake.size + queued, running, waiting: held - queued - running };
     });
@@ -260,7 +259,7 @@ class Lane<Note> implements JobOwner {
 
   states(): PlacedStates {
     const all = new Map(this.options.statesOf(this.partition));
-    // Answers of rounds that are not finished.
+    // Adds the answers of the rounds that are not finished.
     for (const { segments } of this.handlers.roundsOpen) {
       for (const [place, state] of segments[this.partition]?.states ?? []) all.set(place, state);
     }

@@ -2,11 +2,11 @@
  * Finds values that the structured clone algorithm would copy as something else: instances of classes become plain
  * objects, without their methods.
  *
- * Guarantees: at most a fixed number of values is looked at, so the cost per call is bounded.
+ * Guarantees: at most a fixed number of values is visited, so the cost per call is bounded.
  */
 
 const MOST_VALUES = 1000;
-/** By name, because a value may come from another realm. */
+/** Classes that are copied as they are. By name, because a value may come from another realm. */
 const COPIED = new Set([
   'Object',
   'Array',
@@ -26,7 +26,7 @@ const COPIED = new Set([
 /** The name of the first class whose instances would lose their methods; undefined if there is none. */
 export function lostClass(value: unknown): string | undefined {
   const waiting: unknown[] = [value];
-  // What would not be looked at is not queued: a set may have millions of members.
+  // Values beyond the limit are not queued, because a set may have millions of members.
   const queue = (values: Iterable<unknown>): void => {
     for (const one of values) {
       if (waiting.length >= MOST_VALUES) return;

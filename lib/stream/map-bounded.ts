@@ -124,7 +124,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   /** Whether another lane would find a record. In a long turn, a lane pauses before its first one. */
   private needsLane(): boolean {
     const { lanes, working, queued } = this;
-    // A lane that failed the run, in this very turn, never ends its record: the queue is empty then.
+    // A lane that has failed the run in this turn still counts in `working`. Then the queue is empty.
     return queued > 0 && lanes.size < this.concurrency && lanes.size - working < queued;
   }
 

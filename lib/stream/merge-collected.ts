@@ -1,7 +1,7 @@
 /**
  * Reads the results of all partitions as one Reader, in the order in which their keys first appeared.
  *
- * Guarantees: at most one batch per partition is held, whatever the number of results.
+ * Guarantees: at most one batch per partition is held, independent of the number of results.
  */
 import type { Collected, ItemReader } from '../execution/executor.js';
 import { Rejected, skip } from '../model/record.js';

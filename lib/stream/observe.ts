@@ -3,7 +3,7 @@
  *
  * Guarantees: an error that a handler throws becomes the error of the operator. A broken law or a `fail` policy
  * therefore always reaches the run, and never becomes an uncaught exception of the process. An edge of the graph costs
- * one object: tasks of a large graph receive few records, and have many edges.
+ * one object, because a large graph may have many edges with few records each.
  */
 import { Subscriber, type Observable } from 'rxjs';
 import { Outlet } from './outlet.js';

@@ -1,9 +1,9 @@
 /**
  * Wires an engine, the object that holds the state of one subscription, into an RxJS operator.
  *
- * Guarantees: each subscription has an engine of its own. The engine accepts each batch of the input and learns of its
- * end. Whatever it throws becomes the error of the operator. `stop` is called once, when the operator ends or is
- * unsubscribed.
+ * Guarantees: each subscription has an engine of its own. `accept` is called with each batch of the input, and
+ * `endInput` at its end. An error that the engine throws becomes the error of the operator. `stop` is called once, when
+ * the operator ends or is unsubscribed.
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { Batch } from '../model/record.js';
@@ -13,7 +13,7 @@ import { observe } from './observe.js';
 export interface Engine<In> {
   /** Accepts the next batch of the input. */
   accept(batch: Batch<In>): void;
-  /** Accepts that the input is over. The engine completes the subscriber when all its work is done. */
+  /** Called at the end of the input. The engine completes the subscriber when all its work is done. */
   endInput(): void;
   /** Releases everything. The results are no longer wanted. An engine without resources may omit it. */
   stop?(): void;

@@ -2,11 +2,11 @@
  * Measures how many records the RxJS operators of a user hold: records that wait in an operator such as `concatMap` or
  * `mergeMap(fn, 10)` for the end of an inner subscription, and the open inner subscriptions themselves.
  *
- * RxJS offers no way to ask. But the operators of one pipe are applied by `lift`, and each adds its inner subscriptions
- * to the subscriber behind it. So each operator gets a subscriber of ours behind it, which counts. A record waits in an
- * operator if it opened no inner subscription and emitted nothing while others were open. An operator that limits its
- * subscriptions opens the next one when one ends. An operator that does not, or that emits first, drops records
- * (`throttleTime`), and holds none.
+ * RxJS does not report these numbers. But the operators of one pipe are applied by `lift`, and each operator adds its
+ * inner subscriptions to the subscriber behind it. So a metered subscriber, which counts, is placed behind each
+ * operator. A record waits in an operator if the operator opened no inner subscription for it and emitted nothing while
+ * others were open. An operator that limits its subscriptions opens the next one when one ends. An operator that does
+ * not, or that emits first, drops records (`throttleTime`), and holds none.
  *
  * Guarantees: nothing that an operator emits, and no order, is changed. An operator whose inner subscriptions cannot be
  * seen, such as one made with `new Observable`, counts as holding nothing.
@@ -32,7 +32,7 @@ export class OperatorMeter {
     return held;
   }
 
-  /** Counts no longer. */
+  /** Stops counting. */
   ignore(): void {
     this.isOff = true;
   }
@@ -171,7 +171,7 @@ export class MeteredSubscriber<T> extends Subscription implements Observer<T> {
     });
   }
 
-  /** An operator that opened nothing after an inner subscription had ended holds nothing that waits. */
+  /** An operator that opened no inner subscription after one has ended holds no waiting records. */
   private judge(): void {
     if (!this.hasJustEnded) return;
     this.hasJustEnded = false;

@@ -4,8 +4,8 @@
  * Guarantees: all observers see each batch, in one order, and the completion after the last batch. When the first
  * observer receives a batch, it may settle lineages and wake a root, so that this task emits again or completes before
  * the second observer has seen the batch. Such emissions wait. (A Subject would deliver them at once. The second
- * observer would then see the completion first and lose the batch.) An observer that comes after the end learns of the
- * end.
+ * observer would then see the completion first and lose the batch.) An observer that subscribes after the end receives
+ * the completion or the error.
  */
 import { Observable, type Observer } from 'rxjs';
 import type { Batch } from '../model/record.js';
@@ -23,7 +23,7 @@ export class Outlet extends Observable<Batch<unknown>> implements Receiver {
   /** Batches emitted during a delivery. Bounded, because their records are in flight. */
   private later: Batch<unknown>[] | undefined;
   private isDelivering = false;
-  /** Whether it completes after the delivery. */
+  /** Whether the outlet completes after the delivery in progress. */
   private isOver = false;
   private ending: Ending | undefined;
 
@@ -41,7 +41,7 @@ export class Outlet extends Observable<Batch<unknown>> implements Receiver {
     return this.receivers !== undefined && this.receivers.length > 0;
   }
 
-  /** Adds a receiver without a subscription: it must not throw, and ignores what comes after `detach`. */
+  /** Adds a receiver without a subscription. The receiver must not throw, and must ignore calls after `detach`. */
   attach(receiver: Receiver): void {
     if (this.ending === 'completed') receiver.complete();
     else if (this.ending !== undefined) receiver.error(this.ending.error);

@@ -1,8 +1,8 @@
 /**
  * The tuples of a join that are not complete, by lineage.
  *
- * Guarantees: the memory is in proportion to the widest range of lineages that was held at once, at most the span of
- * the root, so a graph of many joins needs little; adding a value is O(1).
+ * Guarantees: the memory is proportional to the widest range of lineages that was held at once, and at most to the span
+ * of the root, so a graph of many joins needs little memory. Adding a value is O(1).
  */
 import { MillraceError } from '../model/errors.js';
 import { GONE, type Lineage } from '../model/record.js';
@@ -10,17 +10,17 @@ import { GONE, type Lineage } from '../model/record.js';
 /** Marks an empty slot of a tuple, because a record may be undefined. */
 export const MISSING: unique symbol = Symbol('millrace.missing');
 
-/** A result that is not there yet. */
+/** Returned by `add` while the tuple is incomplete. */
 export const INCOMPLETE: unique symbol = Symbol('millrace.incomplete');
 
-/** Tuples that there is room for at first. */
+/** The initial number of slots. */
 const FEWEST = 8;
-/** Set in the count of missing values if one of those that came is a gone mark. */
+/** A bit in the count of missing values: set if one of the values is a gone mark. */
 const IS_GONE = 1 << 30;
 
-/** What becomes of a complete tuple. */
+/** Makes the results of complete tuples. */
 export interface TupleResults {
-  /** The result of a tuple whose values are all there. */
+  /** The result of a tuple without gone marks. */
   whole(values: unknown[]): unknown;
   /** The result of a tuple in which at least one value is `GONE`. */
   partial(values: unknown[]): unknown;
@@ -32,7 +32,7 @@ export class PartialTuples {
   private readonly blank: readonly unknown[];
   private mask: number;
   private tuples: (unknown[] | undefined)[];
-  /** The lineage of each tuple, and how many values it lacks. */
+  /** Per slot: the lineage of the tuple, and the number of its missing values. */
   private lineages: Float64Array;
   private missing: Int32Array;
   private count = 0;
@@ -42,8 +42,8 @@ export class PartialTuples {
   /**
    * @param width the values per tuple.
    * @param span returns the widest possible range of lineages, a power of two.
-   * @param twice makes the error for a value that is there already.
-   * @param results what `add` returns for complete tuples.
+   * @param twice makes the error for a value that was added before.
+   * @param results makes the results that `add` returns for complete tuples.
    */
   constructor(
     width: number,
@@ -63,20 +63,20 @@ export class PartialTuples {
     this.missing = new Int32Array(room);
   }
 
-  /** How many tuples are incomplete. */
+  /** The number of incomplete tuples. */
   get size(): number {
     return this.count;
   }
 
-  /** The incomplete tuple of a lineage, with MISSING for what has not come. */
+  /** The incomplete tuple of a lineage, with MISSING for each missing value. */
   of(lineage: Lineage): readonly unknown[] | undefined {
     const slot = lineage & this.mask;
     return this.lineages[slot] === lineage ? this.tuples[slot] : undefined;
   }
 
   /**
-   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error for a value
-   * that is there already.
+   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error of `twice`
+   * for a value that was added before.
    */
   add(lineage: Lineage, index: number, value: unknown): unknown {
     let slot = lineage & this.mask;
@@ -108,7 +108,7 @@ export class PartialTuples {
     this.count = 0;
   }
 
-  /** Makes room until no two lineages share a slot; returns the slot of `lineage`. */
+  /** Doubles the number of slots until no two lineages share a slot. Returns the slot of `lineage`. */
   private growFor(lineage: Lineage): number {
     const { tuples, lineages, missing } = this;
     let room = this.mask + 1;

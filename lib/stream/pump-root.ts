@@ -12,9 +12,9 @@ import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../model/rec
 import type { TaskScope } from './task-scope.js';
 import type { Reader } from './reader.js';
 
-/** The maximum number of records per batch. More give no measurable gain and cost latency. */
+/** The maximum number of records per batch. Larger batches are not measurably faster, and cost latency. */
 const MAX_BATCH = 512;
-/** A batch whose synchronous way through the graph takes longer is halved, one below a quarter of it is doubled. */
+/** If a batch takes longer to pass the synchronous tasks, the size is halved; below a quarter of it, doubled. */
 const BATCH_SLICE_MS = 8;
 
 export function pumpRoot<Out>(reader: Reader<Out | Skip | Rejected>, scope: TaskScope): Observable<Batch<Out>> {
@@ -73,7 +73,7 @@ class Pump<Out> {
           return;
         }
         this.scope.account.meter.worked(startedAtMs, this.scope.clock.monotonicMs());
-        // A source that makes records slowly lengthens the turn as much as slow tasks do.
+        // The time includes the read, because a source that makes records slowly lengthens the turn as slow tasks do.
         this.accept(items, startedAtMs);
       }
     } catch (error) {
@@ -180,7 +180,7 @@ class Pump<Out> {
     this.adapt(nowMs - startedAtMs, count);
   }
 
-  /** Records in the meter of a source what it waits for. A boundary is measured by the records it holds. */
+  /** Sets the meter of a source to busy, blocked or waiting. A boundary is measured by the records it holds. */
   private rest(): void {
     if (this.scope.inputs.length > 0 || this.atMs === undefined) return;
     const { meter } = this.scope.account;
@@ -208,8 +208,8 @@ class Pump<Out> {
 }
 
 /**
- * Throws MILLRACE_RESUME if a source that is read again is over after fewer records than before. Its input has changed
- * then, so record numbers no longer identify the remaining work.
+ * Throws MILLRACE_RESUME if a source that is read again ends after fewer records than before. Then its input has
+ * changed, and record numbers no longer identify the remaining work.
  */
 export function assertAllRead({ task, past }: TaskScope, gave: number): void {
   if (past === undefined || gave >= past.born) return;

@@ -1,12 +1,12 @@
 /**
- * One output of a task, from the slots of all its outputs.
+ * Selects one output of a task from the slots of all its outputs.
  *
- * Guarantees: each slot stays, so every output has every lineage: the record where it left by this output, else `GONE`.
+ * Guarantees: each output has a slot for each lineage: the record if it left by this output, otherwise `GONE`.
  */
 import { map, type OperatorFunction } from 'rxjs';
 import { Batch, GONE, recordAt } from '../model/record.js';
 
-/** @param output the name of the output; undefined for the plain one. */
+/** @param output the name of the output; undefined for the output without a name. */
 export function readOutput(output: string | undefined): OperatorFunction<Batch<unknown>, Batch<unknown>> {
   return map(({ lineages, values }) => {
     let gone = 0;

@@ -2,9 +2,9 @@
  * The durable state of one part of a boundary: the entries that an earlier incarnation left, and the changes since the
  * last checkpoint.
  *
- * Guarantees: `changes` is called only between two turns of the event loop, at the moment of a checkpoint. So a
- * boundary that accepts a record, changes its state and lets go of the record in one turn is always whole in a
- * checkpoint.
+ * Guarantees: `changes` is called only between two turns of the event loop, at the moment of a checkpoint. So if a
+ * boundary accepts a record, changes its state and lets the record leave in one turn, a checkpoint contains either all
+ * of this or nothing.
  */
 import type { Lineage } from '../model/record.js';
 import type { StateEntries } from '../model/state.js';
@@ -17,8 +17,8 @@ export interface StateHolder {
   /** The changes since the last call. */
   changes(): Iterable<Change>;
   /**
-   * Records that the state contains although they are still in flight, such as an open parent. A resumed run does not
-   * need what lies in front of them.
+   * Records that the state contains although they are still in flight, such as an open parent. A resumed run need not
+   * repeat the work in front of this boundary for them.
    */
   accepted?(): Iterable<Lineage>;
 }
@@ -35,7 +35,7 @@ export class StateSpace {
     this.name = name;
   }
 
-  /** Sets the holder of the state. There is one. */
+  /** Sets the only holder of the state. */
   heldBy(holder: StateHolder): void {
     this.holder = holder;
   }

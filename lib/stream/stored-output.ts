@@ -1,4 +1,4 @@
-/** The form in which an output that was not emitted, or has not settled, is stored: plain data instead of our classes. */
+/** The stored form of an output that was not emitted or has not settled: plain data instead of our classes. */
 import { codeOf, describeThrown } from '../model/errors.js';
 import { Rejected, Routed, Skip, skip } from '../model/record.js';
 

@@ -46,7 +46,7 @@ export interface PartitionSpan {
   readonly born: Lineage;
 }
 
-/** What earlier incarnations of a resumed run have done with the records of a task. */
+/** The progress of earlier incarnations of a resumed run with the records of a task. */
 export interface TaskPast {
   /** The position of the task at the checkpoint, as its `mark` returned it. */
   readonly mark: Json | undefined;
@@ -55,10 +55,10 @@ export interface TaskPast {
   /** For a source that can be read again: the number of records it has emitted since the first incarnation. */
   readonly born: number;
   /**
-   * For a source that cannot be read again: records below this number were read, and can never be again. Otherwise 0.
+   * For a source that cannot be read again: records below this number were read, and cannot be read again. Otherwise 0.
    */
   readonly lost: number;
-  /** For a source: what earlier incarnations have read, by partition. */
+  /** For a source: the records that earlier incarnations have read, by partition. */
   readonly partitions: ReadonlyMap<number, PartitionSpan>;
   /** Whether no task downstream needs the output of this lineage again. */
   isDone(lineage: Lineage): boolean;
@@ -80,7 +80,7 @@ export interface InputEdge {
   stop(): void;
 }
 
-/** Everything of its run that the operator of a task may use. */
+/** The parts of a run that the operator of a task may use. */
 export interface TaskScope extends TaskContext {
   /** Counts the records that enter, leave and end here. */
   readonly account: TaskAccount;
@@ -98,8 +98,8 @@ export interface TaskScope extends TaskContext {
   /** For a root whose outputs are kept: its outputs in flight. */
   readonly outputs: KeptOutputs | undefined;
   /**
-   * Names a record of `root` (default: the root of the outputs) in every incarnation of the run: its number, or, behind
-   * a boundary whose state is kept, what it was made of.
+   * The name of a record of `root` (default: the root of the outputs), the same in every incarnation of the run: its
+   * number, or, behind a boundary whose state is kept, an identity derived from its inputs.
    */
   identityOf(lineage: Lineage, root?: RootLedger): string;
   /** The identity of a record of `root`. */
@@ -112,15 +112,15 @@ export interface TaskScope extends TaskContext {
   readonly turn: Turn;
   /** Answers requests instead of the network, if the run has one (in tests). */
   readonly upstream: Upstream | undefined;
-  /** The values to mask in all that the run writes. A task that opens a connection adds its credentials. */
+  /** The values to mask in all output of the run. A task that opens a connection adds its credentials. */
   readonly secrets: Secrets;
   /** Begins the span of a record, which the caller must end. Returns undefined if the record is not traced. */
   beginSpan(lineage: Lineage): RecordSpan | undefined;
-  /** For a resumed run: what earlier incarnations have done in this task. */
+  /** For a resumed run: the progress of earlier incarnations in this task. */
   readonly past: TaskPast | undefined;
   /** Runs heavy work, inline or in threads, by the options of the run. Threads start on first use. */
   readonly executor: Executor;
-  /** Reports why this run cannot be resumed, if that shows only while it runs. No more checkpoints are made. */
+  /** Reports a reason, found during the run, why the run cannot be resumed. No more checkpoints are made. */
   cannotResume(reason: string): void;
   /**
    * Reports that the outputs of this boundary depend on more than its input, so that a resumed run must repeat them.
@@ -132,11 +132,11 @@ export interface TaskScope extends TaskContext {
    */
   mayStart(): boolean;
   /**
-   * Lets more records in than the window has room for, until `narrow`: doubles the windows of the root and of the roots
-   * that it descends from. Returns false if they have their largest size.
+   * Allows more records in flight, until `narrow`: doubles the windows of the root and of the roots that it descends
+   * from. Returns false if they have their largest size.
    */
   widen(): boolean;
-  /** Gives the windows that were widened their own size again, as soon as the records in flight fit. */
+  /** Returns the widened windows to their own size as soon as the records in flight fit. */
   narrow(): void;
   /** Whether sources were stopped early, so that a partial aggregate would be a wrong answer. */
   readonly isDraining: boolean;
@@ -152,8 +152,8 @@ export interface TaskScope extends TaskContext {
   /** Emits an event about the upstream that this task calls. */
   report(news: CallNews): void;
   /**
-   * Adds one sample of the time spent on a record, in milliseconds. `lineage` is given if it is the time of that
-   * record, and not a mean over several.
+   * Adds one sample of the time spent on a record, in milliseconds. Pass `lineage` only if it is the time of that
+   * record, not a mean over several records.
    */
   sampleLatency(elapsedMs: number, lineage?: Lineage): void;
   /** Adds one sample of the time from the arrival of a record to its start, in milliseconds. */
@@ -174,13 +174,13 @@ export interface TaskScope extends TaskContext {
   /** Keeps the run from finishing before this work. An error of the work fails the run. */
   track(work: Promise<unknown>): void;
   /**
-   * Registers a function that returns what this part waits for, for stall reports; undefined while it waits for
-   * nothing.
+   * Registers a function for stall reports. It returns the lineage and the dependencies that this part waits for, or
+   * undefined while it does not wait.
    */
   explain(waitingFor: () => Waiting | undefined): void;
 }
 
-/** What one part of a run waits for. */
+/** The lineage and the dependencies that one part of a run waits for. */
 export interface Waiting {
   readonly lineage: Lineage;
   /** The dependencies that have not delivered. */

@@ -20,7 +20,8 @@ import type { WriteGate } from './write-gate.js';
 export interface RefusedRow {
   /** The index of the row in the write. */
   readonly row: number;
-  /** Why it was refused. */
+  /** The reason of the refusal. */
+
   readonly error: unknown;
 }
 
@@ -182,8 +183,8 @@ class BatchWriter<In, Row> implements Engine<In> {
     this.scope.track(Promise.resolve(writing));
     writing.then(
       () => {
-        // What leaves may bring new records at once. Their write must not begin before the gate knows that this one is
-        // over, or a checkpoint would be made during the new one.
+        // The emission may bring new records at once. Their write must not begin before the gate knows that this write
+        // is over. Otherwise a checkpoint would be made during the new write.
         if (!this.subscriber.closed) this.leave(group, startedAtMs, true);
         this.isWriting = false;
         this.options.gate?.ended();
@@ -196,7 +197,7 @@ class BatchWriter<In, Row> implements Engine<In> {
     );
   }
 
-  /** Resolves when the run has ended, so that a schema that never answers holds it up no longer. */
+  /** Resolves when the operator ends, so that a schema that never answers does not keep the run from ending. */
   private whenOver(): Promise<void> {
     return (this.over ??= new Promise((resolve) => {
       this.subscriber.add(() => {
@@ -263,7 +264,7 @@ class BatchWriter<In, Row> implements Engine<In> {
     });
   }
 
-  /** Ends a record without a row. Resolves with true if there is a fallback, whose row is in its place then. */
+  /** Ends a record without a row. Resolves with true if there is a fallback. Its row then has taken the place. */
   private async replace(group: Group<In, Row>, at: number, error: unknown): Promise<boolean> {
     const slot = group.slots[at] as number;
     const lineage = group.lineages[slot] as number;
@@ -362,10 +363,10 @@ function addRow<In, Row>({ rows, late }: Group<In, Row>, row: Awaitable<Row>, is
 /** The records of one write, in the order in which they leave. */
 interface Group<In, Row> {
   readonly lineages: number[];
-  /** What leaves in each slot. */
+  /** The value that leaves in each slot. */
   readonly left: (In | Gone)[];
   rows: Row[];
-  /** The rows that are not there yet. */
+  /** The rows that are still promises. */
   readonly late: LateRow<Row>[];
   /** The slot of each row. */
   slots: number[];

@@ -123,7 +123,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     this.maxKeys = options.maxKeys ?? DEFAULT_MAX_KEYS;
   }
 
-  /** The key of an aggregate of which only the module is known is not known before the run. */
+  /** 'whole' before the run if only the module of the aggregate is known: then its key is not known yet. */
   override get partitioning(): Partitioning {
     const key = this.loaded?.key;
     return key === undefined ? 'whole' : { key: (record: In) => key(record) };
@@ -134,7 +134,7 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
   }
 
   override async open(): Promise<void> {
-    // This thread merges and finishes, also when other threads add the records.
+    // This thread calls `merge` and `finish`, also when other threads add the records.
     if (this.ref !== undefined) this.loaded ??= (await loadChecked(this.ref, 'aggregate')) as typeof this.loaded;
     if (this.ref === undefined || this.aggregate.merge !== undefined) return;
     if (this.aggregateOptions.partitionBy !== undefined) return;

@@ -1,9 +1,9 @@
-/** What an aggregate is: the functions that fold many records into one result per key. */
+/** The functions that fold many records into one result per key. */
 import type { Skip } from '../model/record.js';
 
-/** How records are folded. `State` may be changed in place by `add` and `merge`, which return it. */
+/** The functions of an aggregate. `add` and `merge` may change `State` in place, and return it. */
 export interface Aggregate<In, Key, State, Out> {
-  /** Default: everything is one group, with the key `undefined`. */
+  /** The key of a record. Default: all records are one group, with the key `undefined`. */
   readonly key?: (record: In) => Key;
   /** The state of a key before its first record. */
   readonly init: (key: Key) => State;

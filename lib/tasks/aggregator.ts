@@ -103,7 +103,9 @@ export class Aggregator<In, Key, State, Out> {
     return groups;
   }
 
-  /** The results of all groups. A drained input has none, and its groups stay where they are kept. */
+  /**
+   * The results of all groups. A drained input has no results; its groups stay in the durable state, if there is one.
+   */
   private results(groups: Groups<In, Key, State, Out>, scope: TaskScope): Reader<Out | Skip | Rejected> {
     if (scope.isDraining) {
       if (scope.state === undefined) groups.clear();

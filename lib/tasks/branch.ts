@@ -1,8 +1,8 @@
 /**
- * A choice: a task with several named outputs that hands each record on by exactly one of them.
+ * A choice: a task with several named outputs that emits each record by exactly one of them.
  *
- * Guarantees: a record is chosen for once; every output has every lineage, so what lies behind the branches can be
- * joined again, and nothing waits for a record that went another way.
+ * Guarantees: the output of a record is chosen once; every output has every lineage, so the branches can be joined
+ * again, and no join waits for a record that left by another output.
  */
 import { MillraceError, describeValue, invalidOption } from '../model/errors.js';
 import type { RecordContext } from '../model/ports.js';
@@ -35,7 +35,7 @@ const RULES: OptionRules<BranchOptions<unknown>> = {
 type Branches<In, Name extends string> = { readonly [Key in Name]: In };
 
 /**
- * Hands each record on by the output that `choose` names. Other tasks depend on the outputs: `['Route.large']`. The
+ * Emits each record by the output that `choose` names. Other tasks depend on the outputs: `['Route.large']`. The
  * compiler refuses a function that may return another name; a workflow in which no task depends on one of the outputs
  * is refused with MILLRACE_UNREACHABLE. Throws MILLRACE_INVALID_OPTION if `names` are not at least two different names
  * without a dot, if `choose` is not a function, and for options that do not fit.

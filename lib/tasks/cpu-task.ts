@@ -16,7 +16,7 @@ import { checkInput, checkOutput } from './record-step.js';
 import { BaseTask, type Operators, type Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
-/** Where to find a pure function of one record. */
+/** The location of a pure function of one record. */
 export interface ModuleFunction {
   /** The URL of an ES module, e.g. `new URL('./features.js', import.meta.url)`. */
   readonly module: URL | string;
@@ -41,10 +41,11 @@ export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
   /** The objects that are moved between threads instead of copied. */
   readonly transfer?: {
     /**
-     * Returns those of a record. No other task can use the record afterwards, and it is sent in a message of its own.
+     * Returns the objects of a record to move. No other task can use the record afterwards, and the record is sent in a
+     * message of its own.
      */
     readonly input?: (record: In) => readonly object[];
-    /** The export of the same module that returns those of an output. A `threadFunction` has its own. */
+    /** The export of the same module that returns the objects of an output to move. A `threadFunction` has its own. */
     readonly output?: string;
   };
   /** Whether the task may share a thread hop with a neighbour. Default true. */
@@ -83,8 +84,8 @@ type OutputOf<Export> =
  * @example
  * // features.ts: export const features = threadFunction(import.meta.url, 'features', (row: Row) => compute(row));
  * cpuTask(features)
- * cpuTask<typeof import('./features.js'), 'features'>({ module: new URL('./features.js', import.meta.url), export:
- * 'features' })
+ * const module = new URL('./features.js', import.meta.url);
+ * cpuTask<typeof import('./features.js'), 'features'>({ module, export: 'features' })
  */
 export function cpuTask<In, Out>(
   work: Threadable<(record: In, context: ThreadContext) => Out>,

@@ -3,8 +3,8 @@
  *
  * Guarantees: children are pulled one by one while their root has credits, so an endless expansion holds no more than
  * the window. A parent stays in flight until all its children have settled. `gather` collects the children of each
- * parent again. If the expansion of a parent throws, the failure policy ends the parent; children that were already
- * emitted continue.
+ * parent. If the expansion of a parent throws, the failure policy ends the parent; children that were already emitted
+ * continue.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { checkFunction, checkOptions, type OptionRules } from '../options/options.js';
@@ -25,8 +25,10 @@ const RULES: OptionRules<ExpandOptions<unknown, unknown>> = { ...TASK_RULES, ...
  * Makes many records from one: return an array, a generator or an async generator. Parents are expanded one after the
  * other. Throws MILLRACE_INVALID_OPTION if `work` is not a function, and for options that do not fit.
  *
- * @example expandTask(async function* (folder: string) { for await (const f of await fs.opendir(folder)) yield f.name;
- *   })
+ * @example
+ * expandTask(async function* (folder: string) {
+ *   for await (const file of await fs.opendir(folder)) yield file.name;
+ * })
  */
 export function expandTask<In, Out>(
   work: ExpandFunction<In, Out>,

@@ -23,7 +23,7 @@ export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Aw
 interface Present<Out> {
   readonly arrival: Arrival;
   readonly reader: Reader<Out | Skip>;
-  /** How many of its next children an earlier incarnation has emitted. */
+  /** The number of its next children that an earlier incarnation has emitted. */
   had: number;
 }
 
@@ -135,7 +135,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       const arrival = this.intake.shift();
       const before = this.kept.reopen(arrival.lineage);
       if (before === undefined) {
-        // A parent that was closed before arrives as gone.
+        // A parent that an earlier incarnation closed arrives as gone.
         this.begin(arrival);
         this.family.expanded(arrival.lineage, true);
         continue;
@@ -148,8 +148,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   }
 
   /**
-   * Returns children of the present parent. Without any, continues with the next parent until there is a child or no
-   * parent.
+   * Returns children of the present parent. If it has none, continues with the next parents until there is a child, or
+   * no further parent.
    */
   read(max: number): Awaitable<readonly Child<Out>[] | null> {
     for (;;) {
@@ -309,7 +309,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.family.expanded(arrival.lineage, true);
   }
 
-  /** No task needs more children: ends the present parent and skips the waiting ones. */
+  /** Called when no task needs more children. Ends the present parent and skips the waiting ones. */
   private stopEarly(): void {
     this.isStopped = true;
     const { present } = this;
@@ -394,7 +394,7 @@ class OpenParents implements StateHolder {
     this.space.consumed();
   }
 
-  /** The parent as an earlier incarnation has left it; undefined if none has opened it. */
+  /** The parent as an earlier incarnation has left it; undefined if no incarnation has opened it. */
   reopen(parent: Lineage): KeptParent | undefined {
     const before = this.before.get(parent);
     this.before.delete(parent);

@@ -27,7 +27,7 @@ import { isTask, type Beside, type NoOutputs, type Task } from './task.js';
 export type JoinOptions =
   | AlignedOptions
   | {
-      /** Each record with the newest one of every other dependency, as soon as all have emitted one. */
+      /** Pairs each record with the newest record of every other dependency, once each of them has emitted one. */
       readonly join: 'latest';
       /** See `DurableOptions`. The newest records are the state. Default true. */
       readonly durable?: boolean;
@@ -43,20 +43,20 @@ export interface AlignedOptions {
   readonly join: 'aligned';
   /**
    * Dependencies for which a tuple has `undefined` where their branch skipped the record or gave it up. At least one
-   * dependency is not optional: it decides which records the task gets. Default: none.
+   * dependency is not optional: it decides which records the task receives. Default: none.
    */
   readonly optional?: readonly string[];
 }
 
 /**
- * Takes whatever arrives of any dependency, each record on its own. Behind the branches of one choice the records keep
+ * Passes on the records of all dependencies, each record on its own. Behind the branches of one choice the records keep
  * their lineage; anything else (several sources, or branches that a record may take at the same time) is a union with a
  * root of its own.
  */
 export interface MergeOptions {
   /** One record at a time, of any dependency. */
   readonly join: 'merge';
-  /** Whether the task gets `{ from, record }`, with the dependency that the record came from. Default false. */
+  /** Whether the task receives `{ from, record }`, with the dependency that the record came from. Default false. */
   readonly labelled?: boolean;
   /** See `DurableOptions`. The records in flight of a union are the state. Default true. */
   readonly durable?: boolean;
@@ -99,7 +99,7 @@ export interface KeyedJoinOptions<Left, Right, Kind extends KeyedKind> extends K
   /** Needs exactly two dependencies, otherwise MILLRACE_JOIN. Chain keyed joins for more. */
   readonly join: 'keyed';
   /**
-   * Which unmatched records are emitted: none (`inner`), those of the first dependency (`left`), those of both
+   * The unmatched records that are emitted: none (`inner`), those of the first dependency (`left`), or those of both
    * (`outer`). In JavaScript it may be omitted, which means `inner`.
    */
   readonly kind: Kind;
@@ -191,20 +191,20 @@ type MergedOf<Outputs, Name extends keyof Outputs, Labelled> = [true] extends [L
   : Outputs[Name];
 
 /**
- * Runs a task after others, as wholes: without their records, when they have ended and their results are in place. In a
- * flow it stands where the dependencies stand.
+ * Runs a task after other tasks have ended and their results are in place. The task does not receive their records. In
+ * a flow, a rule takes the place of the dependencies.
  */
 export interface RuleOptions<Name extends string = string> {
   /** The names of the tasks that have to end first; at least one. */
   readonly after: readonly Name[];
   /**
    * `completed` (default): runs if all of them have completed. `failed`: runs if one of them has failed. `ended`: runs
-   * however they ended, also when the run fails, is cancelled or drained, and after everything else.
+   * in any case, also when the run fails, is cancelled or drained, and after everything else.
    */
   readonly when?: RuleCondition;
 }
 
-/** The input of a task that runs after others: how each of them ended, by name. */
+/** The input of a task that runs after others: the end of each of them, by name. */
 export type EndsOf<Name extends string> = { readonly [Task in Name]: TaskEnd };
 
 /** The input of a task with these dependencies, or with this rule. */
@@ -233,7 +233,7 @@ type With<Outputs, Name extends string, In, Out, Named extends object> = {
         : Out;
 };
 
-/** A task with named outputs has no plain one, unless these stand beside it. */
+/** A task with named outputs has no plain output, unless its named outputs stand beside it. */
 type NewKey<Name extends string, Named extends object> =
   | `${Name}.failed`
   | (keyof Named extends keyof Beside ? Name : never)
@@ -252,7 +252,7 @@ export interface TaskDeclaration {
   readonly after?: readonly string[] | undefined;
   /** How they have to end. Default 'completed'. */
   readonly when?: RuleCondition | undefined;
-  /** What the names begin with because the task comes from a sub-workflow. Set by millrace. */
+  /** The prefix of the names, if the task comes from a sub-workflow. Set by millrace. */
   readonly prefix?: string | undefined;
   /** The tasks of the sub-workflow that this task is the end of. Set by millrace. */
   readonly members?: readonly string[] | undefined;
@@ -272,9 +272,9 @@ export interface Flow<Outputs> {
   ): Flow<With<Outputs, Name, unknown, Out, NoOutputs>>;
   /**
    * Adds a task over earlier tasks of one root; their outputs are aligned by lineage. Or, with a rule in place of the
-   * dependencies, a task that runs once, after other tasks have ended: it gets one record, with the end of each of
-   * them, and if it fails, the run fails, unless `onFailure` says otherwise. Throws MILLRACE_INVALID_OPTION for an
-   * invalid name, array of names, rule or task. The planner checks that the dependencies exist.
+   * dependencies, adds a task that runs once, after other tasks have ended. It receives one record, with the end of
+   * each of them. If it fails, the run fails, unless `onFailure` has another value. Throws MILLRACE_INVALID_OPTION for
+   * an invalid name, array of names, rule or task. The planner checks that the dependencies exist.
    *
    * @example
    * flow.task('Publish', { after: ['Load'] }, asyncTask(({ Load }) => publish(Load.counts.out)))
@@ -325,11 +325,10 @@ export interface Flow<Outputs> {
   /**
    * Adds the tasks that `add` adds for each item, for a graph that is made from data. Name them with a template such as
    * `Model ${name}`, so that the compiler keeps the types of the other tasks. Throws MILLRACE_INVALID_OPTION if `add`
-   * does not return the flow, and what `task` throws.
+   * does not return the flow, and the errors of `task`.
    *
    * @example
-   * flow.each(config.models, (flow, model) => flow.task(`Model ${model.name}`, ['Members'], requestTask({ url:
-   * model.url })))
+   * flow.each(config.models, (flow, { name, url }) => flow.task(`Model ${name}`, ['Members'], requestTask({ url })))
    */
   each<Item, Added extends Outputs>(
     items: Iterable<Item>,
@@ -346,7 +345,7 @@ export function emptyFlow(): Flow<object> {
 }
 
 class FlowBuilder {
-  /** Shared with the flows that this one was made from, each of which sees the beginning of it. */
+  /** Shared with the flows that this one was made from. Each of them uses the first `length` declarations. */
   private readonly all: TaskDeclaration[];
   private readonly length: number;
 
@@ -431,7 +430,7 @@ export function declare(given: {
 
 const RULE: OptionRules<RuleOptions> = { after: nameList, when: oneOf('completed', 'ended', 'failed') };
 
-/** True for anything that is no array of dependencies but an object, also if it is no valid rule. */
+/** True for any object that is not an array, also if it is not a valid rule. */
 function isRule(from: unknown): from is object {
   return typeof from === 'object' && from !== null && !Array.isArray(from);
 }

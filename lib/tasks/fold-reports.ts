@@ -10,7 +10,7 @@ import { Waiter } from '../model/awaitable.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { BadRecord, FoldProgress } from './source-parts.js';
 
-/** The source, whose records are read; the task that aggregates them. */
+/** `source` is the source whose records are read, `scope` the task that aggregates them. */
 export interface FoldScopes {
   readonly source: TaskScope;
   readonly scope: TaskScope;

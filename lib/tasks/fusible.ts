@@ -11,7 +11,7 @@ import type * as operators from './operators.js';
 export type Operators = typeof operators;
 
 export interface Fusible {
-  /** Where the functions of a chain are called. */
+  /** The place where the functions of a chain are called. */
   readonly where: 'in threads' | 'inline';
   /** Whether another task may follow in the chain: nothing needs the records between the two. */
   readonly mayLead: boolean;

@@ -1,8 +1,8 @@
 /**
  * The groups of an aggregate: one state per key, in the order in which the keys first appeared.
  *
- * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made. Where the
- * state is kept, a checkpoint contains each group that was changed since the one before.
+ * Guarantees: there are never more than `maxKeys` groups. Each state is released when its result is made. If the state
+ * is kept, a checkpoint contains each group that was changed since the checkpoint before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { finish, foldInto, tooManyKeys, type Fold } from '../execution/fold.js';
@@ -43,14 +43,14 @@ export class Groups<In, Key, State, Out> {
     };
   }
 
-  /** Continues with the groups that an earlier incarnation left, and keeps what changes. */
+  /** Continues with the groups that an earlier incarnation left, and keeps the changes. */
   keepIn(space: StateSpace): void {
     this.kept = new KeptGroups(space, this.states);
   }
 
   /**
-   * Adds a record to its group. Throws what the aggregate throws, MILLRACE_AGGREGATE_OVERFLOW for one key too many, and
-   * MILLRACE_INVALID_OPTION for a promise.
+   * Adds a record to its group. Throws the errors of the aggregate, MILLRACE_AGGREGATE_OVERFLOW for one key too many,
+   * and MILLRACE_INVALID_OPTION for a promise.
    */
   add(record: In): void {
     foldInto(this.states, record, this.fold);

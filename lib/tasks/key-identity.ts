@@ -1,7 +1,7 @@
 /** The name of a key in the identities of records. */
 import { describeValue } from '../model/errors.js';
 
-/** Names what belongs to a key. Keys of different types have different names. */
+/** The part of an identity that stands for a key. Keys of different types have different names. */
 export function identityOfKey(key: unknown): string {
   return typeof key === 'string' ? `key ${key}` : `${typeof key} ${textOf(key)}`;
 }

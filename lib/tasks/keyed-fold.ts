@@ -1,7 +1,7 @@
 /**
  * Folds an aggregate whose state is kept, in the threads that own the keys. The groups in this thread have the states
- * after a prefix of the input (see `KeyedRounds`), so checkpoints, results and resumed runs are those of a fold in this
- * thread.
+ * after a prefix of the input (see `KeyedRounds`), so checkpoints, results and resumed runs are the same as those of a
+ * fold in this thread.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
@@ -49,7 +49,7 @@ export function foldKeyed<In, Key, State>(
     return made;
   };
   const accept = ({ places, outputs, states }: FinishedRound<undefined>): void => {
-    // Results come in the order in which keys got their first record, and a record that failed is none.
+    // Results come in the order of the first record of each key. Records that failed do not count.
     const added = places.filter((_, i) => outputs[i] !== ENDED);
     for (const place of new Set([...added, ...states.keys()])) {
       if (states.has(place)) groups.put((owned[place] as Owned<Key>).key, states.get(place) as State);

@@ -1,10 +1,9 @@
 /**
- * The states of the keys of one `statefulTask`: which keys are in use, which are evicted, and what a checkpoint
- * contains.
+ * The states of the keys of one `statefulTask`: the keys in use, their eviction, and their part of a checkpoint.
  *
- * Guarantees: a record uses its key when it is begun, whether or not the step succeeds. So evictions are decided by the
- * order of the records and by the clock alone, and are the same inline, in threads and in a resumed run. Only states
- * that were committed are in a checkpoint.
+ * Guarantees: a record uses its key when its work begins, whether or not the step succeeds. So only the order of the
+ * records and the clock decide about evictions, which are the same inline, in threads and in a resumed run. Only
+ * committed states are in a checkpoint.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { Change, StateHolder } from '../stream/state-space.js';
@@ -17,7 +16,7 @@ export interface KeyState<Key, State> {
   readonly key: Key;
   /** Names the key in the store and in threads. A key that comes back after its eviction has another place. */
   readonly place: number;
-  /** When the key got its last record, milliseconds since 1970. */
+  /** The time of the last record of the key, in milliseconds since 1970. */
   usedAt: number;
   /** The number of that record among all records of the task, in all incarnations. */
   use: number;
@@ -64,8 +63,8 @@ export class KeyedStates<Key, State> implements StateHolder {
   }
 
   /**
-   * The key of a record that is begun now. Evicts what expired before, and the key used longest ago if there is no
-   * room.
+   * The key of a record whose work begins now. Evicts the keys that have expired, and the key used longest ago if there
+   * is no room.
    */
   use(key: Key): KeyState<Key, State> {
     const now = this.isLimited ? this.scope.clock.now() : 0;
@@ -87,18 +86,18 @@ export class KeyedStates<Key, State> implements StateHolder {
   }
 
   /**
-   * Puts the state of a key at the time of the next checkpoint into it, and the last use; default: the one at that
-   * time.
+   * Adds the key to the next checkpoint, with its state at the time of that checkpoint, and with this last use.
+   * Default: its last use at that time.
    */
   commit(key: KeyState<Key, State>, lastUse: LastUse = key): void {
     if (this.scope.state !== undefined) this.changed.set(key, lastUse);
   }
 
-  /** Takes the state of an evicted key out of the next checkpoint. */
+  /** Removes the state of an evicted key from the next checkpoint. */
   drop(key: KeyState<Key, State>): void {
     key.hasState = false;
     key.state = undefined;
-    // What came and went between two checkpoints is not remembered.
+    // A key that was added and dropped between two checkpoints is not remembered.
     if (this.stored.has(key.place)) this.changed.set(key, undefined);
     else this.changed.delete(key);
   }
@@ -154,7 +153,7 @@ export class KeyedStates<Key, State> implements StateHolder {
     if (ttlMs === undefined) return;
     for (const key of this.keys.values()) {
       if (key.usedAt + ttlMs > now) return;
-      this.evict(key, `it got no record for \`ttlMs\` (${ttlMs} ms)`);
+      this.evict(key, `it received no record for \`ttlMs\` (${ttlMs} ms)`);
     }
   }
 

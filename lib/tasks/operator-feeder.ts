@@ -28,7 +28,7 @@ export interface OperatorContext extends TaskContext {
 /** An RxJS operator. The second parameter is for operators that need time or a signal. */
 export type RecordOperator<In, Out> = (records$: Observable<In>, context: OperatorContext) => Observable<Out>;
 
-/** How much an operator may hold. */
+/** The limits of the records that an operator may hold. */
 export interface OperatorLimits {
   /** See `OperatorOptions`. */
   readonly buffer: number;
@@ -36,7 +36,7 @@ export interface OperatorLimits {
   readonly history: number;
 }
 
-/** After so long without movement, an operator that holds too many records is no longer held back. */
+/** The time without movement after which an operator that holds too many records is no longer held back. */
 const STILL_MS = 30_000;
 
 export class OperatorFeeder<In, Out> {
@@ -56,7 +56,7 @@ export class OperatorFeeder<In, Out> {
   /** Outputs that an earlier incarnation has emitted. They are dropped when the operator emits them again. */
   private had = 0;
   private emitted = 0;
-  /** The input whose turn it is, and the number of outputs in it. */
+  /** The input that the operator processes now, and the number of outputs since it was passed. */
   private turn = { name: 'start', outputs: 0 };
   /** True while the operator is given a record, subscribed or completed. */
   private isGiving = false;
@@ -64,7 +64,7 @@ export class OperatorFeeder<In, Out> {
   private isOver = false;
   private isFeeding = false;
   private handed = 0;
-  /** When the operator last emitted or released a record. */
+  /** The time at which the operator last emitted or released a record. */
   private movedAtMs = 0;
   private cancelTimer: (() => void) | undefined;
 
@@ -209,7 +209,7 @@ export class OperatorFeeder<In, Out> {
     }
   };
 
-  /** Reports an operator that holds up its input for long. */
+  /** Reports an operator that does not accept its input for a long time. */
   private watchStandstill(): void {
     const { clock, task } = this.scope;
     if (this.cancelTimer !== undefined) return;
@@ -237,7 +237,7 @@ export class OperatorFeeder<In, Out> {
     this.cancelTimer = clock.schedule(STILL_MS, look);
   }
 
-  /** Begins the turn of an input, in which outputs are named after it. */
+  /** Begins the turn of an input. Outputs in this turn are named after the input. */
   private turnOf(name: string): void {
     this.turn = { name, outputs: 0 };
   }
@@ -259,7 +259,7 @@ export class OperatorFeeder<In, Out> {
       return;
     }
     const { scope, history } = this;
-    // Only outputs that are kept need the names of what they are made of.
+    // Only outputs that are kept need the names of the records that they are made of.
     const name = scope.outputs === undefined ? '' : scope.identityOf(lineage, scope.inputs[0]?.root);
     history?.add([checked, name]);
     this.give(checked, name);
@@ -287,7 +287,7 @@ export class OperatorFeeder<In, Out> {
       );
       return;
     }
-    // Such an output depends on time, or on something outside of the run.
+    // An output outside of a turn depends on time, or on something outside of the run.
     if (!this.isGiving) this.scope.cannotRepeat();
     const { turn } = this;
     const name = `${turn.name}/${turn.outputs++}`;

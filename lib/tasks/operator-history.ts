@@ -1,9 +1,9 @@
 /**
- * The durable input of a user's operator: every record that it was given, in order. Nobody can look into an operator,
- * so a resumed run gives them to a new one again.
+ * The durable input of a user's operator: every record that was passed to it, in order. The state of an operator cannot
+ * be read, so a resumed run passes the same records to a new operator.
  *
- * Guarantees: a checkpoint adds only the records since the one before, as they were when the operator was given them.
- * Beyond `limit` records nothing is kept any more, and the run reports that it cannot be resumed.
+ * Guarantees: a checkpoint adds only the records since the checkpoint before, as they were when the operator received
+ * them. Beyond `limit` records nothing is kept any more, and the run reports that it cannot be resumed.
  */
 import { lostClass } from '../stream/lost-class.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';

@@ -1,9 +1,9 @@
 /**
  * The input of one RxJS operator of a user: an Observable that the operator may subscribe to at any time, more than
- * once, and again after it has left.
+ * once, and again after it has unsubscribed.
  *
- * Guarantees: a record goes to all subscribers of the moment at which it is handed over. The caller hands none over
- * while nothing is subscribed, so none is lost. A subscriber that comes after the end is completed.
+ * Guarantees: a record goes to all observers that are subscribed when `next` is called. The caller passes no record
+ * while there is no subscription, so no record is lost. A subscriber that comes after the end is completed.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import {

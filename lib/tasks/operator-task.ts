@@ -8,7 +8,7 @@
  * operator that completes early stops its sources. An error that it emits fails the run, after the outputs before it,
  * because it belongs to no record.
  *
- * In a resumed run, a new operator is given the same records again. If the operator has emitted only in the turn of an
+ * In a resumed run, a new operator receives the same records again. If the operator has emitted only in the turn of an
  * input, or at its end, the outputs that were emitted before are dropped, and the run continues behind them. Otherwise
  * its outputs depend on more than its input (on time, on a call), and everything behind it is repeated.
  */
@@ -26,14 +26,14 @@ export type { OperatorContext, RecordOperator };
 /** Options of `operatorTask`. */
 export interface OperatorOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
   /**
-   * The most outputs beyond the window that wait for credits; one more fails the run. The operator itself may hold as
-   * many records beyond the window in operators such as `concatMap`; then it gets no more until it has room. Default
-   * 65,536.
+   * The most outputs beyond the window that wait for credits; one more fails the run. It is also the most records
+   * beyond the window that the operator may hold, for example in `concatMap`; then it receives no more until it has
+   * room. Default 65,536.
    */
   readonly buffer?: number;
   /**
    * For a run with checkpoints whose operator is `durable`: the most input records that are kept, so that a resumed run
-   * can give them to the operator again. With more, the run goes on and cannot be resumed. Default 1,000,000.
+   * can pass them to the operator again. With more records, the run continues and cannot be resumed. Default 1,000,000.
    */
   readonly history?: number;
 }

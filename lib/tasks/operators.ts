@@ -1,7 +1,7 @@
 /**
  * The operators of the engine, in one module that is loaded when a run is wired and passed to the tasks of the run.
  *
- * Guarantees: a module that only defines tasks loads nothing of this; no module here imports a task.
+ * Guarantees: a module that only defines tasks does not load this module; no module that is loaded here imports a task.
  */
 export { mapCalls } from '../calls/map-calls.js';
 export { mapBounded } from '../stream/map-bounded.js';

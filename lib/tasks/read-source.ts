@@ -12,13 +12,13 @@ import type { TaskScope } from '../stream/task-scope.js';
 /** The number of items that are skipped at a time. */
 const READ_OVER = 4096;
 
-/** How to open, skip and check the records of one source. */
+/** The functions that open, skip and check the records of one source. */
 export interface SourceReading<Out> {
   /** Opens the reader; called by the first read. */
   readonly open: () => Awaitable<Reader<Out | Skip | Rejected>>;
   /**
-   * How many records at the beginning were emitted by an earlier incarnation of the run. Called once the reader is
-   * open.
+   * The number of records at the beginning that an earlier incarnation of the run has emitted. Called once the reader
+   * is open.
    */
   readonly skip: () => number;
   /** Checks each record; undefined if there is nothing to check. */

@@ -119,7 +119,7 @@ export function checkOutput<Out>(schema: Schema<unknown> | undefined, task: stri
       : (validate(schema, value, 'MILLRACE_INVALID_OUTPUT', `The output of '${task}'`) as Out);
 }
 
-/** As `checkInput`, also for a schema that is asynchronous: then it returns a promise. */
+/** Like `checkInput`, also for an asynchronous schema: then it returns a promise. */
 export function checkInputEventually<In>(
   schema: Schema<unknown> | undefined,
   task: string,
@@ -129,7 +129,7 @@ export function checkInputEventually<In>(
     validateEventually(schema, record, 'MILLRACE_INVALID_INPUT', `The input of '${task}'`) as Awaitable<In>;
 }
 
-/** As `checkOutput`, also for a schema that is asynchronous: then it returns a promise. */
+/** Like `checkOutput`, also for an asynchronous schema: then it returns a promise. */
 export function checkOutputEventually<Out>(
   schema: Schema<unknown> | undefined,
   task: string,

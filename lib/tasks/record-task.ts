@@ -12,8 +12,8 @@ import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 export const DEFAULT_CONCURRENCY = 64;
 
 /**
- * A task of your own: extend this class and define `process`. Override `open` and `close` to acquire and release what
- * `process` needs, such as a connection or a file.
+ * A task of your own: extend this class and define `process`. Override `open` and `close` to acquire and release the
+ * resources of `process`, such as a connection or a file.
  *
  * @example
  * class Upsert extends RecordTask<Row, Row> {

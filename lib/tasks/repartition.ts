@@ -1,7 +1,7 @@
 /**
- * A task that changes nothing but where its records are processed, when a workflow is spread over several processes.
+ * A task that changes only the place where its records are processed, when a workflow is spread over several processes.
  *
- * Guarantees: in one process it passes records on. Where it is carried by a topic, records of one key are in one
+ * Guarantees: in one process it passes records on. If a topic carries the records, records of one key are in one
  * partition, in the order in which each partition in front of it has emitted them.
  */
 import { checkFunction, checkOptions } from '../options/options.js';
@@ -10,9 +10,9 @@ import type { Partitioning, Task } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
 /**
- * Passes records on, and divides them by a key where the workflow runs in several processes: what follows is then done
- * by as many of them as there are. In one process it has no effect. Throws MILLRACE_INVALID_OPTION if `key` is not a
- * function, and for options that do not fit.
+ * Passes records on. If the workflow runs in several processes, it also divides the records by a key, so that all
+ * processes can share the work of the tasks behind it. In one process it has no effect. Throws MILLRACE_INVALID_OPTION
+ * if `key` is not a function, and for options that do not fit.
  *
  * @example repartition((order: Order) => order.customer)
  */

@@ -23,7 +23,7 @@ export type SinkFunction<In> = (record: In, context: RecordContext) => Awaitable
 /**
  * A destination that accepts several records at a time.
  *
- * Contract: `open` is called before everything else. `write` is called only after the last `write` has resolved.
+ * Contract: `open` is called first. `write` is called only after the last `write` has resolved.
  * `close` is called once, on every path, with the outcome of the run: make the result visible only on 'completed'.
  */
 export interface SinkWriter<In> {

@@ -65,7 +65,7 @@ export interface FoldedResults {
 /** A report of a part. A part streams progress first, then states or results. */
 export type FoldReport = FoldProgress | FoldedStates | FoldedResults;
 
-/** How threads read a source and fold it. */
+/** The work of the threads that read a source and fold it. */
 export interface FoldedParts {
   /** The work of each thread: an export that streams `FoldReport`s. */
   readonly refs: Promise<readonly ModuleRef[]>;

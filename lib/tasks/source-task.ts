@@ -18,7 +18,7 @@ import { checkOutputEventually } from './record-step.js';
 import { BaseTask, type Operators } from './task.js';
 import { TASK_RULES, type TaskOptions } from './task-options.js';
 
-/** What a source may read from. */
+/** The kinds of objects that a source may read from. */
 export type SourceOf<Out> = Pullable<Out> | Observable<Out>;
 
 /** Options of `sourceTask` and of a source of your own. */
@@ -44,7 +44,7 @@ export const SOURCE_RULES: OptionRules<SourceOptions<unknown>> = {
 
 const DEFAULT_BUFFER = 16_384;
 
-/** No record is of this type: a source accepts nothing. */
+/** The input type of a source. No record has this type, because a source accepts no records. */
 export interface NoInput {
   /** For the compiler only: its error message explains why a source accepts no records. */
   readonly 'a source has no input': never;
@@ -67,7 +67,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     checkValues(options, SOURCE_RULES);
   }
 
-  /** Returns what this run reads: an iterable, an async iterable, a Readable or an Observable. */
+  /** Returns the records that this run reads: an iterable, an async iterable, a Readable or an Observable. */
   protected abstract read(context: TaskContext): Awaitable<SourceOf<Out>>;
 
   /** The reader of this run. Override it only for sources that return batches of their own. */
@@ -79,9 +79,9 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
   }
 
   /**
-   * The position in the input of the record with this number, or of one before it. A resumed run receives it as
-   * `past.mark`. Default: no position; a resumed run reads from the beginning and skips the records that it already
-   * had.
+   * The position in the input of the record with this number, or of an earlier record. A resumed run receives it as
+   * `past.mark`. Default: no position; a resumed run reads from the beginning and skips the records that earlier
+   * incarnations have emitted.
    */
   protected positionOf(_lineage: Lineage): SourcePosition | undefined {
     return undefined;

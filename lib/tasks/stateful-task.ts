@@ -4,8 +4,8 @@
  *
  * Guarantees: the records of a key are processed one after the other, in root order in a run with checkpoints. The
  * state of a key and the records that it contains are in one checkpoint, so a resumed run counts each record once.
- * State is bounded by `maxKeys` and `ttlMs`; what is evicted is reported. With `partitionBy` the results are the same,
- * and a thread that dies costs at most the record that killed it.
+ * State is bounded by `maxKeys` and `ttlMs`; evictions are reported. With `partitionBy` the results are the same, and
+ * if a thread dies, at most the record that killed it is lost.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
@@ -120,13 +120,13 @@ class StatefulTask<In, Key, State, Out> extends BaseTask<In, Out> {
     this.ref = ref;
     this.statefulOptions = options;
     const isThreaded = options.partitionBy !== undefined;
-    // A record that ends its thread has no output, and may have one the second time.
+    // A record that kills its thread has no output, but may have one when it is processed again.
     this.isRepeatable = !isThreaded;
     // With a time to live, the clock decides too.
     this.isDeterministic = options.ttlMs === undefined && !isThreaded;
   }
 
-  /** The key of functions of which only the module is known is not known before the run. */
+  /** 'whole' before the run if only the module of the functions is known: then the key is not known yet. */
   override get partitioning(): Partitioning {
     const key = this.stateful?.key;
     return key === undefined ? 'whole' : { key: (record: In) => key(record) };

@@ -1,11 +1,11 @@
-/** What a `statefulTask` does with the state of each key, and its options. */
+/** The functions and the options of a `statefulTask`. */
 import type { RecordContext } from '../model/ports.js';
 import type { Skip } from '../model/record.js';
 import type { DurableOptions, TaskOptions } from './task-options.js';
 
 /**
- * How the state of a key changes with each record. `State` may be changed in place by `step`, which returns it. In a
- * thread, `Context` is `ThreadContext`.
+ * The functions that change the state of a key with each record. `step` may change `State` in place, and returns it. In
+ * a thread, `Context` is `ThreadContext`.
  */
 export interface Stateful<In, Key, State, Out, Context = RecordContext> {
   /**
@@ -30,7 +30,8 @@ export interface StatefulOptions<In, Out> extends TaskOptions<In, Out>, DurableO
    */
   readonly maxKeys?: number;
   /**
-   * Evicts the state of a key that got no record for so long, in milliseconds of the clock of the run. Default: never.
+   * The milliseconds without a record after which the state of a key is evicted, by the clock of the run. Default:
+   * never.
    */
   readonly ttlMs?: number;
   /**

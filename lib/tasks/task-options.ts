@@ -12,7 +12,7 @@ import {
 } from '../options/options.js';
 
 /**
- * What happens to a record that a task gives up: `dead-letter` (default) writes it with its reason, `skip` only counts
+ * The policy for a record that a task gives up: `dead-letter` (default) writes it with its reason, `skip` only counts
  * it, `fail` stops the run, and `{ fallback }` emits another value, or the result of a function of the record and the
  * error.
  */

@@ -1,6 +1,6 @@
 /**
- * What a task is: the interface that the engine calls. Users extend `RecordTask` or `SourceTask`; `BaseTask` is for
- * tasks that have an Observable operator of their own.
+ * The interface of a task, as the engine calls it. Users extend `RecordTask` or `SourceTask`; `BaseTask` is for tasks
+ * that have an Observable operator of their own.
  *
  * Guarantees: `open` is called once, before the first record of a run, and may be asynchronous; `operator` is called
  * once per run; `close` is called once at the end of the run, on every path, after the operator was unsubscribed. A
@@ -57,7 +57,7 @@ export interface DurableMark {
   readonly settled: SettledProgress;
 }
 
-/** The type of the named outputs of a task that has none. */
+/** The type of the named outputs of a task without named outputs. */
 // eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type
 export type NoOutputs = Record<never, never>;
 
@@ -69,14 +69,13 @@ export interface Beside {
 }
 
 /**
- * Which records belong together: 'whole' stands for all of them, a key for those with the same key, however they are
- * spread.
+ * The records that must be processed in one place: 'whole' for all records, or a key for the records with the same key.
  */
 export type Partitioning = 'whole' | { readonly key: (record: never) => unknown };
 
 /** A node of a workflow, as the engine sees it. `Named` has the types of its named outputs. */
 export interface Task<In, Out, Named extends object = NoOutputs> {
-  /** Recognises a task, whatever its class. */
+  /** Marks an object of any class as a task. */
   readonly [TASK]: true;
   /** For the compiler only: the type of the input. Never present at run time. */
   readonly accepts?: (record: In) => void;
@@ -88,8 +87,8 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /** The name of this kind of task in `graph` and `list`. The engine does not use it. */
   readonly kind: string;
   /**
-   * The name of the form of its marks and of its state in checkpoints. A run resumes only if it is still the same, so it
-   * must not change with the name of the kind. Default ''.
+   * The name of the format in which checkpoints store the marks and the state of the task. A run resumes only with the
+   * same name, so the name must stay the same while the format does, even if `kind` changes. Default ''.
    */
   readonly checkpointFormat?: string;
   /** True if it sends each record to another system and waits for the answer, for traces. Default false. */
@@ -102,11 +101,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly expands: boolean;
   /** The names of the outputs of a task that emits each record by exactly one of them; empty for a plain output. */
   readonly outputs: readonly string[];
-  /** The names of outputs beside the plain one. Nothing has to read them. Absent in tasks of earlier versions. */
+  /** The names of outputs beside the plain one. No task has to read them. Absent in tasks of earlier versions. */
   readonly sideOutputs?: readonly string[];
   /**
-   * True when the task writes its records outside of the run. It then gets each record, also when no task downstream
-   * needs more. A durable task does in any case.
+   * True when the task writes its records outside of the run. Then it receives each record, also when no task
+   * downstream needs more. A durable task receives each record in any case.
    */
   readonly writes: boolean;
   /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
@@ -121,12 +120,12 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   readonly isRepeatable: boolean;
   /**
-   * True when the same input always ends in the same way, whatever happens outside of the run: no call, no clock, no
-   * thread that may die.
+   * True when the same input always has the same result, independent of anything outside of the run: no call, no clock,
+   * no thread that may die.
    */
   readonly isDeterministic: boolean;
   /**
-   * True for a task that asks something outside of the run per record, so that repeated work costs more than time. Its
+   * True for a task that calls a system outside of the run per record, so that repeated work costs more than time. Its
    * records make checkpoints due earlier. Default false.
    */
   readonly makesCalls?: boolean;
@@ -138,13 +137,13 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   readonly partitioning?: Partitioning | undefined;
   /**
-   * True when the outputs depend on the order of the input in time, which is not known behind a topic of a workflow
-   * over several processes. Default false.
+   * True when the outputs depend on the order of the input in time. That order is not known behind a topic of a
+   * workflow that is spread over several processes. Default false.
    */
   readonly needsTimeOrder?: boolean;
   /**
-   * For a source: true when records may be gone once they have settled, so that it cannot be read from its beginning.
-   * Boundaries behind it keep their state. Default false.
+   * For a source: true when its records may be removed once they have settled, so that it cannot be read from its
+   * beginning. Boundaries behind it keep their state. Default false.
    */
   readonly isTransient?: boolean;
   /** For a task that writes: true when several runs may write to the same place at the same time. Default false. */
@@ -161,7 +160,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly usesExecutor: boolean;
   /** How the task can be fused with its neighbours; undefined if it cannot. */
   readonly fusible: Fusible | undefined;
-  /** What the task reads or writes outside of the run, for events. */
+  /** The data that the task reads or writes outside of the run, for events. */
   readonly dataset: Dataset | undefined;
 
   /**
@@ -188,7 +187,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * Returns the position of the task after everything that it has emitted at the time of the call. Resolves when
    * everything up to the position would survive a loss of power. Called between two turns of the event loop, one call
    * at a time. A resumed run passes the position to `open` as `past.mark`; a durable task then goes back to exactly
-   * that position, however often the run is resumed from it.
+   * that position, also if the run is resumed from it several times.
    */
   mark(scope: TaskScope): Awaitable<Json | undefined>;
   /**
@@ -197,7 +196,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   pause(scope: TaskScope): Awaitable<void> | undefined;
   /**
-   * Called after a checkpoint would survive the loss of power, with what `mark` returned for it. A resumed run may
+   * Called with the mark of a checkpoint, after the checkpoint is safe against a loss of power. A resumed run may
    * repeat the call for the same mark. Tasks that write are called before sources. An error fails the run.
    */
   checkpointed(durable: DurableMark, scope: TaskScope): Awaitable<void> | undefined;
@@ -225,7 +224,7 @@ export function isTask(value: unknown): value is Task<never, unknown> {
  * at a time extend `RecordTask`.
  */
 export abstract class BaseTask<In, Out> implements Task<In, Out> {
-  /** Recognises a task, whatever its class. */
+  /** Marks an object of any class as a task. */
   readonly [TASK] = true as const;
   /** For the compiler only: the type of the input. Never present at run time. */
   declare readonly accepts?: (record: In) => void;

@@ -1,6 +1,6 @@
 /**
- * The step of a `statefulTask` in the threads that own the keys. `statefulTask` states the guarantees, and
- * `KeyedRounds` explains how the states in this thread stay those after a prefix of the input.
+ * The step of a `statefulTask` in the threads that own the keys. `statefulTask` states the guarantees. `KeyedRounds`
+ * explains why this thread always has the states after a prefix of the input.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
@@ -13,7 +13,7 @@ import { checkInput } from './record-step.js';
 import { ScanOutputs } from './scan-outputs.js';
 import type { Stateful, StatefulOptions } from './stateful.js';
 
-/** What the records of a round have done to the keys. */
+/** The uses and evictions of keys by the records of a round. */
 interface Note<Key, State> {
   readonly uses: Map<KeyState<Key, State>, LastUse>;
   readonly evicted: KeyState<Key, State>[];
@@ -29,7 +29,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
   private readonly rounds: KeyedRounds<Note<Key, State>>;
   private readonly owned = new Map<number, Owned<Key, State>>();
   private readonly evictedNow: KeyState<Key, State>[] = [];
-  /** Whether threads got no records because outputs waited. */
+  /** Whether threads received no records because outputs wait. */
   private isHeld = false;
 
   constructor(

@@ -1,4 +1,4 @@
-/** What a connector is opened with where no run is: time and randomness of its own, and no threads. */
+/** The context with which the contract opens a connector without a run: a system clock, a fixed seed, no threads. */
 import type { ConnectorContext } from '../connect/context.js';
 import { InlineExecutor } from '../execution/inline-executor.js';
 import { seededRandom } from '../execution/random.js';

@@ -56,8 +56,9 @@ export interface FakeUpstream extends Upstream {
  * MILLRACE_INVALID_OPTION, because the test is wrong. Throws MILLRACE_INVALID_OPTION if it is not a function.
  *
  * @example
- * const upstream = fakeUpstream(clock, ({ body, attempt }) => (attempt === 1 ? { status: 503 } : { body, afterMs: 20
- * })); const run = MyFlow.run(config, { clock, upstream });
+ * const upstream = fakeUpstream(clock, ({ body, attempt }) =>
+ *   attempt === 1 ? { status: 503 } : { body, afterMs: 20 });
+ * const run = MyFlow.run(config, { clock, upstream });
  */
 export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable<FakeReply>): FakeUpstream {
   checkFunction('the answer of a fakeUpstream', answer);

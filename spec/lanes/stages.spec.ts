@@ -177,7 +177,7 @@ describe('what cannot be spread is refused', () => {
     expect(error).toMatchObject({
       code: 'MILLRACE_SPREAD',
       message: expect.stringContaining(
-        "'Both' joins 'In' and 'Spread' (aligned), which lie on two sides of a topic: what follows source 'In' and what begins with 'Spread'",
+        "'Both' joins 'In' and 'Spread' (aligned), which lie on two sides of a topic: the stage of source 'In' and the stage of 'Spread'",
       ) as unknown,
     });
   });
@@ -195,7 +195,7 @@ describe('what cannot be spread is refused', () => {
     );
     expect(error).toMatchObject({
       code: 'MILLRACE_SPREAD',
-      message: expect.stringContaining("task 'Tell' runs after others") as unknown,
+      message: expect.stringContaining("task 'Tell' runs after other tasks") as unknown,
     });
   });
 
@@ -277,6 +277,6 @@ describe('what cannot be spread is refused', () => {
     expect(shown(plan)).toEqual(['S 1: S, W', 'A 3: A']);
     expect(() =>
       planOf((flow) => flow.task('S', items()).task('A', ['S'], sums()).task('W', ['A'], perMinute())),
-    ).toThrow(/'W' has windows of time, and the order in time of records that come from a topic is not known/);
+    ).toThrow(/'W' has windows of time, and records from a topic have no known order in time/);
   });
 });

@@ -207,7 +207,7 @@ describe('a keyed join', () => {
     expect(summary.deadLettered).toBe(40);
     expect(deadLetters.letters[0]).toMatchObject({ task: 'both', code: 'MILLRACE_EVICTED', record: 0 });
     expect(deadLetters.letters[0]?.message).toBe(
-      "'both' gave up waiting for a match of a record of 'left' with key 0 (number): 10 records are kept a side. Raise `capacity`",
+      "'both' gave up waiting for a match of a record of 'left' with key 0 (number): 10 records are kept per side. Raise `capacity`",
     );
   });
 

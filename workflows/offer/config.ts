@@ -13,7 +13,7 @@ const Keys = z.strictObject({
   description: z.string().default(''),
   /** The member file, .csv or .csv.gz; relative to the current folder. */
   csv_path: path,
-  /** Without these three the run starts the mock server itself. */
+  /** The URLs of the upstreams. If one of the three is missing, the run starts the mock server itself. */
   ats_url: url.optional(),
   resp_url: url.optional(),
   offer_url: url.optional(),
@@ -30,12 +30,14 @@ const Keys = z.strictObject({
   /** The most members in flight. */
   window: z.int().min(1).max(1_000_000).optional(),
   /**
-   * What reads the member file and computes the features: the stream of this process, SQL in DuckDB (package @duckdb/node-api),
-   * or Apache Spark, which executes the code of the stream in its executors (packages @grpc/grpc-js and @uwdata/flechette).
+   * The engine that reads the member file and computes the features: the stream of this process, SQL in DuckDB (package
+   * @duckdb/node-api), or Apache Spark, which executes the code of the stream in its executors (packages @grpc/grpc-js
+   * and @uwdata/flechette).
    */
   engine: z.enum(['stream', 'duckdb', 'spark']).default('stream'),
   /**
-   * With the engine 'spark': the address of a Spark Connect server, sc://host:port. The member file must be there too.
+   * With the engine 'spark': the address of a Spark Connect server, sc://host:port. Its executors must find the member
+   * file under the same path.
    */
   spark_remote: z
     .string()
@@ -49,8 +51,8 @@ const Keys = z.strictObject({
     .union([z.int().min(1).max(256), z.literal('auto')], "expected a whole number from 1, or 'auto'")
     .default('auto'),
   /**
-   * What happens to a member for whom a request failed. 'drop': no row, but a dead letter. 'empty': a row with empty
-   * cells for what is missing, as the earlier Python tool wrote, and no dead letter.
+   * The result for a member for whom a request failed. 'drop': no row, but a dead letter. 'empty': a row with empty
+   * cells for the missing values, as the earlier Python tool wrote, and no dead letter.
    */
   on_failed_prediction: z.enum(['drop', 'empty']).default('drop'),
   /** Writes the status of each task in the performance summary as `Success` or `Failed`, as the earlier tool did. */

@@ -1,6 +1,6 @@
 /**
- * The tasks Extract and Transform on the configured engine. Each engine passes records of its own from the one to the
- * other.
+ * The tasks Extract and Transform on the configured engine. Each engine has its own type of records between the two
+ * tasks.
  */
 import { statSync } from 'node:fs';
 import { syncTask, type SourceTask, type Task } from 'millrace';
@@ -42,7 +42,7 @@ export function featureTasks(config: OfferConfig, asOf: number): FeatureTasks {
 }
 
 function pair<Row>(extract: SourceTask<Row>, transform: Task<Row, MemberFeatures>): FeatureTasks {
-  // The compiler has checked that the two fit; what travels between them concerns no other task.
+  // The compiler has checked that the two fit. No other task sees the records between them.
   return { extract, transform: transform as Task<unknown, MemberFeatures> };
 }
 

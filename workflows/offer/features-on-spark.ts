@@ -1,6 +1,6 @@
 /**
- * The features of each member, computed by Apache Spark: its SQL reads the member file and brings the rows of a member
- * together, and its executors fold them with the same aggregate and the same schema as the stream.
+ * The features of each member, computed by Apache Spark: its SQL reads the member file and groups the rows by member,
+ * and its executors fold them with the same aggregate and the same schema as the stream.
  *
  * Guarantees: the features are those of the stream, to the last bit.
  */
@@ -28,8 +28,8 @@ export function featuresOnSpark(options: {
     setup: [
       `CREATE TEMPORARY VIEW transactions USING csv OPTIONS (path '${path}', header 'true', escape '"', mode 'FAILFAST')`,
     ],
-    // Of two transactions in one second the later row counts as the more recent. The number of a row is its place in
-    // one file.
+    // The later one of two transactions in one second counts as the more recent, so rows are ordered by their id, which
+    // follows the order of the rows in one file.
     sql: `SELECT * FROM (SELECT ${columns}, monotonically_increasing_id() AS row FROM transactions) WHERE ${isComplete}`,
     key: 'memberId',
     orderBy: ['row'],

@@ -1,7 +1,7 @@
 /**
  * The features of a member, which are the input of the two models: one aggregate over the member's transactions.
  *
- * Guarantees: the result does not depend on the order of the rows, with one exception: of transactions in the same
+ * Guarantees: the result does not depend on the order of the rows, with one exception: if transactions are in the same
  * second, the later row counts as the more recent. Rows may be folded in parts and merged.
  */
 import { threadFactory, type Aggregate } from 'millrace/thread';

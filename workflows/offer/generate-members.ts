@@ -1,6 +1,6 @@
 /**
- * Writes a member file of any size: the schema of OfferWorkFlow's input, from a seed. Missing fields, CRLF, repeated
- * members, and two rows of a member in one second, occur in it, as in real files.
+ * Writes a member file of any size from a seed, with the schema of OfferWorkFlow's input. As in real files, it has
+ * missing fields, CRLF, repeated members, and members with two rows in one second.
  *
  * `node dist/workflows/offer/generate-members.js --rows 4000 --seed 7 --out members.csv`
  */
@@ -89,7 +89,7 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(`${USAGE}\n`);
     return;
   }
-  // No default, so that nobody overwrites the sample data by accident.
+  // No default, so that the sample data is not overwritten by accident.
   if (values.out === undefined) throw new TypeError('Expected --out, the file to write');
   await writeMemberFile(values.out, {
     rows: countOf('--rows', values.rows),

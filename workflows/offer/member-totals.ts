@@ -1,17 +1,18 @@
 /**
  * Extract and Transform with DuckDB: SQL reads the member file and computes the totals of each member, and a small
- * function makes the features of them.
+ * function computes the features from the totals.
  *
- * Guarantees: the same members, and the same features but for the last bits: the sums of revenue are compensated
- * (Kahan), and not exact as those of `memberAggregate` are, because SQL has no exact sum of doubles. Rows without a
- * value in a required column are left out. A row that the schema of the stream would refuse is a dead letter here, too.
+ * Guarantees: the members are the same as with the stream, and the features differ at most in their last bits: the sums
+ * of revenue are compensated (Kahan), but not exact as in `memberAggregate`, because SQL has no exact sum of doubles.
+ * Rows without a value in a required column are left out. A row that the schema of the stream would refuse becomes a
+ * dead letter here, too.
  */
 import { syncTask, type SourceTask, type Task } from 'millrace';
 import { duckdbSource } from 'millrace/duckdb';
 import { z } from 'zod';
 import type { MemberFeatures } from './features.js';
 
-/** What SQL computes for a member. */
+/** The totals that SQL computes for a member. */
 interface MemberTotals {
   readonly memberId: string;
   readonly buy: number;
@@ -42,8 +43,8 @@ const number = (column: string): string =>
   `CASE WHEN regexp_full_match(${column}, '${NUMBER}') AND isfinite(TRY_CAST(${column} AS DOUBLE)) THEN TRY_CAST(${column} AS DOUBLE) END`;
 
 /**
- * One row per member, and one per refused row of the file. Of transactions in the same second, the later row of the
- * file counts as the more recent, so the rows are numbered in the order of the file.
+ * Returns one row per member, and one per refused row of the file. If transactions are in the same second, the later
+ * row of the file counts as the more recent, so the rows are numbered in the order of the file.
  */
 const SQL = `
 WITH numbered AS (

@@ -17,7 +17,7 @@ import { upstreamOf } from './upstream.js';
 const Prediction: z.ZodType<{ prediction: number | null }> = z.object({ prediction: z.number() });
 /** The offer service names the offers; any text is one. */
 const Offer: z.ZodType<{ offer: string | null }> = z.object({ offer: z.string().min(1) });
-/** Without both predictions nothing is sent to the offer service. */
+/** The offer service is called only with both predictions. */
 const BothPredictions: z.ZodType<{ ats_prediction: number | null; resp_prediction: number | null }> = z.object({
   ats_prediction: z.number(),
   resp_prediction: z.number(),

@@ -10,7 +10,7 @@ import { suggest } from '../../text/nearest.js';
 /** The most issues to show: a longer list would hide the first. */
 const MAX_SHOWN = 5;
 
-/** All issues in one line. If the library of `schema` shows the known keys, they are used for suggestions. */
+/** The first issues in one line. If the library of `schema` shows the known keys, they are used for suggestions. */
 export function describeConfigIssues(
   issues: readonly StandardSchemaV1.Issue[],
   config: unknown,

@@ -23,7 +23,7 @@ export function hideSetting(setting: string, secrets: Secrets): void {
   for (const secret of secretsOfSetting(setting)) secrets.add(secret);
 }
 
-/** The setting without its secret: `password=abc` becomes `password=***`. A reference `${NAME}` is no secret. */
+/** The setting without its secret: `password=abc` becomes `password=***`. A reference `${NAME}` is not a secret. */
 export function settingToKeep(setting: string): string {
   return secretsOfSetting(setting).length === 0 ? setting : `${keyOf(setting)}=${NOT_KEPT}`;
 }
@@ -42,14 +42,14 @@ export function keyOf(setting: string): string {
 
 function secretsOfSetting(setting: string): readonly string[] {
   const key = keyOf(setting);
-  // Values from the environment are found there.
+  // Values of environment variables are added to the secrets by `hideVariable`.
   const value = setting.slice(key.length + 1).replace(/\$\{[A-Za-z_]\w*\}/g, '');
   if (value === '' || value === NOT_KEPT) return [];
   const config = key.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), parsed(value));
   return secretsIn(config);
 }
 
-/** The value as a setting is parsed. */
+/** The value of a setting, parsed as JSON if it is JSON. */
 function parsed(value: string): unknown {
   try {
     return JSON.parse(value) as unknown;

@@ -25,7 +25,7 @@ export function replaceEnvironment<Value extends JsonValue>(
 ): Value {
   const variables: Variables = {
     find: (name) => {
-      // `constructor` and other names that each object inherits are no variables.
+      // `constructor` and other names that each object inherits are not variables.
       const found = Object.hasOwn(environment, name) ? environment[name] : undefined;
       if (found !== undefined) onUsed(name, found);
       return found;

@@ -1,8 +1,7 @@
 /**
- * Loads the configuration of one run: reads the given file (or the default of the workflow), applies the
- * settings, replaces
- * environment variables, and validates by the schema of the workflow. Without a schema only the builder knows which
- * values it accepts, so nothing is refused.
+ * Loads the configuration of one run: reads the given file (or the default of the workflow), applies the settings,
+ * replaces environment variables, and validates by the schema of the workflow. Without a schema only the builder knows
+ * which values it accepts, so nothing is refused.
  *
  * Guarantees: the configuration is parsed once, by `accept`; each problem with it is one sentence with the code
  * MILLRACE_CONFIG or MILLRACE_USAGE.
@@ -30,7 +29,7 @@ export interface ConfigOptions {
   readonly path?: string | null | undefined;
   /** Each `key=value`, in order. */
   readonly settings?: readonly string[];
-  /** Gets the secrets of the configuration. */
+  /** Receives the secrets of the configuration. */
   readonly secrets?: Secrets;
 }
 
@@ -44,8 +43,8 @@ export interface Configurable {
 }
 
 /**
- * Returns what `accept` returns for the configuration, which is undefined if the workflow declares none and none was
- * given. `accept` is called once, and parses the configuration by the schema of the workflow.
+ * Passes the configuration to `accept`, and returns its result. The configuration is undefined if the workflow declares
+ * none and none was given. `accept` is called once, and parses the configuration by the schema of the workflow.
  */
 export async function loadConfig<Accepted>(
   workflow: Configurable,

@@ -61,7 +61,7 @@ function schemaOf({ definition }: LoadableWorkflow): Json {
   try {
     return (schema?.['~standard'].jsonSchema?.input({ target: 'draft-2020-12' }) ?? null) as Json;
   } catch {
-    // A schema may have parts, such as transformations, that JSON Schema cannot say.
+    // A schema may have parts, such as transformations, that JSON Schema cannot express.
     return null;
   }
 }

@@ -86,8 +86,8 @@ function stackOf(error: unknown): string {
 const MAX_CHECKED = 50;
 
 /**
- * The stack of a syntax error has no place in the file, but `node --check` prints one. The error may be in the module
- * or in one that it imports.
+ * The output of `node --check` for the file with the syntax error: the stack of a syntax error has no place in the
+ * file, and `node --check` prints it. The error may be in the module or in a module that it imports.
  */
 function stackOfSyntaxError(path: string, node: NodeFacts): string {
   const scripts = filesImportedBy([path]).filter((file) => SCRIPTS.includes(extname(file)));

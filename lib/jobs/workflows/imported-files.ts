@@ -16,7 +16,7 @@ const IMPORTS = /\b(?:from|import|require)\s*\(?\s*(['"`])(\.{1,2}\/[^'"`\n]*)\1
 /** `new URL('./x', import.meta.url)`, which names a module for threads or the default configuration. */
 const URLS = /(\bdefaultConfig\s*:\s*)?\bnew\s+URL\(\s*(['"`])(\.{1,2}\/[^'"`\n]*)\2/g;
 
-/** The files that an import may mean, besides the file of exactly that name. */
+/** Other names of the file that an import may mean. */
 const MEANINGS: readonly (readonly [ending: RegExp, replacements: readonly string[]])[] = [
   [/\.js$/, ['.ts', '.tsx']],
   [/\.mjs$/, ['.mts']],
@@ -53,7 +53,7 @@ function meantBy(path: string): string {
   return [path, ...others].find(isFile) ?? path;
 }
 
-/** The text of a script; '' for other files, and for one that cannot be read. */
+/** The text of a script; '' for other files, and for a file that cannot be read. */
 export function textOf(path: string): string {
   try {
     return isScript(path) ? readFileSync(path, 'utf8') : '';

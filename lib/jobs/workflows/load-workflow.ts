@@ -31,7 +31,7 @@ export interface FoundWorkflow {
   readonly from: string;
 }
 
-/** The workflows of this package. A URL and no import, because lib does not depend on workflows. */
+/** The workflows of this package. A URL instead of an import, because lib does not depend on workflows. */
 const REGISTERED = fileURLToPath(new URL('../../workflows/index.js', import.meta.url));
 
 /** The workflow with this name, path, or path and `#Name`. Throws MILLRACE_UNKNOWN_WORKFLOW. */
@@ -59,8 +59,8 @@ export async function findWorkflows(place: JobPlace): Promise<{ found: FoundWork
 }
 
 /**
- * What to request for each workflow of the folder `workflows`, and the errors of files that did not load: its name, or
- * its file and export if the name leads to a registered workflow.
+ * The name to request each workflow of the folder `workflows` by, and the errors of files that did not load. If the
+ * name belongs to a registered workflow, its file and export are returned instead.
  */
 export async function findOwnWorkflows(
   place: JobPlace,

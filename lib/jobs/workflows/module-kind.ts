@@ -1,6 +1,6 @@
 /**
- * Explains why Node cannot load a file as the ES module that it is: the package.json around it declares .js files as
- * CommonJS, as `npm init -y` writes it.
+ * Explains why Node cannot load an ES module: the package.json around it declares .js files as CommonJS, as the one of
+ * `npm init -y` does.
  *
  * Guarantees: only a file that fails as CommonJS and is valid as an ES module is reported; other errors are left to the
  * import.
@@ -48,7 +48,7 @@ function isCommonJs(source: string): boolean {
   }
 }
 
-/** Checks the source with Node itself. It costs some 40 ms, and only for a file that fails as CommonJS. */
+/** Checks the source with Node itself. This takes about 40 ms, and is done only for a file that fails as CommonJS. */
 function isModule(source: string, node: NodeFacts): boolean {
   return spawnSync(node.path, ['--check', '--input-type=module', '-'], { input: source }).status === 0;
 }

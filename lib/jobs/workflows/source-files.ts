@@ -1,5 +1,5 @@
 /**
- * The files that a workflow consists of: its own file, and those that it imports by a relative path, found in the text.
+ * The files of a workflow: its own file, and the files that it imports by a relative path, found in the text.
  *
  * Guarantees: nothing is loaded, so a file that does not load is included.
  */
@@ -13,7 +13,7 @@ import { localWorkflowFiles, nameOfFile } from './workflow-files.js';
 
 /** The part of a request that names files. */
 export interface RequestedFiles extends Pick<JobRequest, 'config'> {
-  /** As in a request; undefined for each workflow that has a name in the place. */
+  /** As in a request; undefined for all workflows that have a name in the place. */
   readonly workflow: string | undefined;
 }
 

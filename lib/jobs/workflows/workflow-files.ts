@@ -1,8 +1,9 @@
 /**
  * The workflow files with a name in a place: those in its folder `workflows`.
  *
- * Guarantees: nothing is loaded, only read; a TypeScript file counts if there is no compiled JavaScript file beside it,
- * also where it cannot be run, so that the reason is reported; type declarations, tests, and scripts that export no workflow do not count.
+ * Guarantees: files are read, and not loaded. A TypeScript file counts if there is no compiled JavaScript file beside
+ * it, also if this Node cannot run it, so that the reason is reported. Type declarations, tests, and scripts that
+ * export no workflow do not count.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
@@ -51,7 +52,7 @@ function isWorkflowFile(path: string): boolean {
   return exportsWorkflow(path);
 }
 
-/** A call that defines a workflow, also under another name: the import names the function. */
+/** The names of the functions that define a workflow. They also occur in an import that renames them. */
 const DEFINES = /\bdefineWorkflow\b|\bnew\s+Workflow\b/;
 /** `export …`, `module.exports`, `exports.x` and `__esModule`. */
 const EXPORTS =
@@ -63,7 +64,8 @@ const IMPORTS = /\bimport\s+([\w$*{}\s,]+?)\s*from\s*(['"])(\.{1,2}\/[^'"\n]*)\2
 /** `export { … }` and `export default x`. */
 const EXPORTED_NAMES = /\bexport\s*(?:\{([^}]*)\}|default\s+([\w$]+))/g;
 /**
- * Comments and texts, of which neither defines anything. A text is found first where a comment seems to be inside it.
+ * Matches comments and strings, which define nothing. Strings are matched first, because a string may contain the start
+ * of a comment.
  */
 const COMMENTS_AND_TEXTS = /(['"])(?:\\.|(?!\1)[^\\\n])*\1|`(?:\\.|[^\\`])*`|\/\*[\s\S]*?\*\/|\/\/.*/g;
 /** The longest chain of files that export each other. */
@@ -93,7 +95,8 @@ export function exportsWorkflow(path: string, chain = 0): boolean {
   );
 }
 
-/** The files, as the text names them, of which the text exports something. */
+/** The paths, as written in the text, of the files from which the text exports something. */
+
 function exportedFrom(source: string): readonly string[] {
   const words = (text: string): readonly string[] => text.match(/[\w$]+/g) ?? [];
   const exported = new Set(

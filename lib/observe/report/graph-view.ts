@@ -88,7 +88,8 @@ interface EdgeView {
   /** The box that the edge comes from, the places that it passes, and the box that it goes to. */
   readonly line: readonly Corner[];
   /**
-   * A class of the style sheet: '' for records, 'optional' for those that may be missing, 'rule' where no records flow.
+   * A class of the style sheet: '' for records, 'optional' for records that may be missing, 'rule' for an edge without
+   * records.
    */
   readonly style: string;
 }

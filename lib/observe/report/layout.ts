@@ -4,13 +4,13 @@
  * that few edges cross.
  *
  * Guarantees: an edge over several layers has a place of its own in each layer between, so that it passes between the
- * boxes. All such edges of one task share these places. A graph that would need too many has none.
+ * boxes. All such edges of one task share these places. A graph that would need too many places has none.
  */
 export interface LayoutTask {
   readonly name: string;
   /** Names of tasks that come earlier in the list. */
   readonly dependencies: readonly string[];
-  /** Names of tasks that it runs after, which come earlier in the list too. */
+  /** Names of tasks after whose end it runs. They come earlier in the list too. */
   readonly after?: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export interface Layout {
 }
 
 const SWEEPS = 4;
-/** The most places for edges. With more, the layers would be so high that nothing is seen. */
+/** The most places for edges. With more of them, the picture would be too high to read. */
 const MOST_WAYPOINTS = 2000;
 
 /** Tasks and places of edges by number: first the tasks, in their order. */

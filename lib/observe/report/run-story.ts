@@ -80,7 +80,7 @@ export class StoryBuilder {
   private endedAt = 0;
   private incarnations = 1;
   private summary: RunSummary | undefined;
-  /** Without a prototype: a task may be called constructor. */
+  /** An object without a prototype, because a task may have the name `constructor`. */
   private tasks = emptyTasks();
   private stretchFrom = 0;
   private stretches: Stretch[] = [];

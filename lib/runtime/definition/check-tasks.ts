@@ -1,5 +1,5 @@
 /**
- * Checks tasks before any of them opens: a result without a folder costs no call and no row then.
+ * Checks tasks before any of them opens, so that a result whose folder is missing fails before the first call or row.
  *
  * Guarantees: nothing is opened or changed. The error is that of the first task that has one.
  */
@@ -9,8 +9,8 @@ import { entry } from '../../text/entry.js';
 import { blame } from '../wiring/task-failure.js';
 
 /**
- * Undefined if no task has anything to wait for.
- * @param marks those of the checkpoint from which the run would resume.
+ * Returns undefined if no check is asynchronous.
+ * @param marks the marks of the checkpoint from which the run would resume.
  */
 export function checkTasks(
   declarations: readonly TaskDeclaration[],

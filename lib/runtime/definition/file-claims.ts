@@ -37,7 +37,7 @@ export function claimsBy(by: string, files: readonly TouchedFile[] = []): FileCl
   return files.map((file) => ({ ...file, by }));
 }
 
-/** Throws MILLRACE_FILE where two write one file, or one writes what another reads. */
+/** Throws MILLRACE_FILE if two parts write one file, or one part writes a file that another part reads. */
 export function assertDistinctFiles(claims: readonly FileClaim[]): void {
   const writers = new Map<string, FileClaim>();
   const writerOf = (claim: FileClaim): FileClaim | undefined => {

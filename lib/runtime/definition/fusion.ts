@@ -2,8 +2,8 @@
  * Decides which neighbouring tasks run as one: cpu tasks share one thread hop, so that their records go to the thread
  * once, through all their functions, and come back once; sync tasks share one loop.
  *
- * Guarantees: fusion changes nothing but the time. Two tasks are fused only if the first has one dependent, the second
- * has one dependency, and nothing has to happen between them.
+ * Guarantees: fusion changes only the time. Two tasks are fused only if the first has one dependent, the second has one
+ * dependency, and no other part needs the records between them.
  */
 import type { GraphPlan, NodePlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';

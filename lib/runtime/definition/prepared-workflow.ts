@@ -55,8 +55,8 @@ export interface TaskDurability {
 /** Options of `Workflow.prepare`. */
 export interface PrepareOptions {
   /**
-   * When the run was first started, milliseconds since 1970. Default: now. A run that resumes from a checkpoint needs
-   * the `startedAt` of that checkpoint.
+   * The time of the first start of the run, in milliseconds since 1970. Default: now. A run that resumes from a
+   * checkpoint needs the `startedAt` of that checkpoint.
    */
   readonly startedAt?: number | undefined;
 }
@@ -65,7 +65,7 @@ const RULES: OptionRules<PrepareOptions> = {
   startedAt: { expected: 'a finite number of milliseconds since 1970', accepts: Number.isFinite },
 };
 
-/** Enough to keep hundreds of requests in flight; 2,048 records need little memory. */
+/** The default window. It keeps hundreds of requests in flight, and 2,048 records need little memory. */
 const DEFAULT_WINDOW = 2048;
 
 /** A workflow that is ready to run once; `Workflow.prepare` makes it. */
@@ -77,7 +77,7 @@ export class PreparedWorkflow<
   readonly name: string;
   /** The configuration, as its schema returned it. */
   readonly config: StandardSchemaV1.InferOutput<Config>;
-  /** When the run was first started, milliseconds since 1970. `build` was given the same value. */
+  /** The time of the first start of the run, in milliseconds since 1970, as `build` received it. */
   readonly startedAt: number;
   /** The tasks in topological order, with how each joins its inputs. */
   readonly plan: GraphPlan;
@@ -147,17 +147,17 @@ export class PreparedWorkflow<
   }
 
   /**
-   * Builds the graph again for another run with the same configuration, which is not parsed again. Throws what
-   * `Workflow.plan` throws, except MILLRACE_CONFIG, and MILLRACE_INVALID_OPTION for options that do not fit.
+   * Builds the graph again for another run with the same configuration, which is not parsed again. Throws the errors of
+   * `Workflow.plan`, except MILLRACE_CONFIG, and MILLRACE_INVALID_OPTION for options that do not fit.
    */
   rebuild(options: PrepareOptions = {}): PreparedWorkflow<Config, Outputs> {
     return new PreparedWorkflow(this.definition, this.config, options);
   }
 
   /**
-   * Prepares a run of other tasks that `tasks` makes of those of this workflow, which is built again for it. It has the
-   * same configuration and window, and no dead letters and no end of its own. Throws MILLRACE_INVALID_OPTION, and what
-   * `Workflow.plan` throws for a wrong graph, such as MILLRACE_JOIN.
+   * Prepares a run of other tasks. `tasks` makes them from the tasks of this workflow, which is built again. The result
+   * has the same configuration and window, but no `deadLetters` and no `onEnd`. Throws MILLRACE_INVALID_OPTION, and the
+   * errors of `Workflow.plan` for a wrong graph, such as MILLRACE_JOIN.
    */
   derive(
     name: string,
@@ -181,7 +181,8 @@ export class PreparedWorkflow<
     assertSameDefinition(checkpoint, this.describe(checkpoint.state !== undefined));
     const later = new Set(this.plan.phases.slice(1).flatMap(({ parts }) => parts.flatMap(({ tasks }) => tasks)));
     const { ended = {}, inputs: known } = checkpoint;
-    // What has ended is not read again, and a later source may read what the run has yet to write.
+    // A source that has ended is not read again. A source of a later phase may read a file that the run has yet to
+    // write.
     const sources = this.declarations.filter(
       ({ name, task }) =>
         task.bearing === 'source' && !Object.hasOwn(ended, name) && (!later.has(name) || Object.hasOwn(known, name)),
@@ -192,7 +193,7 @@ export class PreparedWorkflow<
   }
 
   /**
-   * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed, false where an
+   * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed, false if an
    * aggregate or another boundary has already emitted its result without that record. `checkpoint` is the last one of
    * the run; without it, each source counts as one with a single partition.
    */
@@ -307,7 +308,7 @@ function resolveWindow<Config>(
   return typeof window === 'function' ? window(config) : window;
 }
 
-/** The clock of a run that a worker thread meets while it loads the module of its function: the run never starts. */
+/** The clock of a run in a worker thread that only loads the module of its function: the run never starts. */
 function neverStarting(clock: Clock): Clock {
   return Object.create(clock, { defer: { value: () => undefined } }) as Clock;
 }

@@ -2,7 +2,7 @@
  * Tasks composed as Observables, without a named workflow. A `RecordStream` is a cold Observable of records that knows
  * its tasks. A subscription starts a run of exactly those tasks.
  *
- * Guarantees: combined streams are paired by lineage, whatever the delays of the branches; a stream used by two
+ * Guarantees: combined streams are paired by lineage, independent of the delays of the branches; a stream used by two
  * branches runs once; backpressure, failure policies and the laws are those of any run; unsubscribing cancels the run;
  * `complete` comes after everything is released.
  */
@@ -48,7 +48,7 @@ export class RecordStream<T> extends Observable<T> {
 
   /**
    * Starts a run of the tasks of this stream, and returns it with its events and summary. Throws
-   * MILLRACE_INVALID_OPTION for options that do not fit, and what `Workflow.plan` throws for tasks that cannot form a
+   * MILLRACE_INVALID_OPTION for options that do not fit, and the errors of `Workflow.plan` for tasks that cannot form a
    * graph, such as MILLRACE_JOIN.
    */
   run(options?: RunOptions): Run {

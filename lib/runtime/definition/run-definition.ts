@@ -73,7 +73,7 @@ function changedTasks(was: RunDefinition, now: RunDefinition): string[] {
   });
 }
 
-/** What has to be equal, by task. Definitions of earlier versions have no facts, so their descriptions are compared. */
+/** The texts to compare, by task. Definitions of earlier versions have no facts, so their descriptions are compared. */
 export function tasksToCompare(was: RunDefinition, now: RunDefinition): [TaskTexts, TaskTexts] {
   if (was.structure === undefined || now.structure === undefined) return [was.tasks, now.tasks];
   return [was.structure, now.structure];
@@ -111,7 +111,7 @@ function hashesOf(config: unknown): Record<string, string> {
 }
 
 /**
- * 31 bits of murmur2 over the JSON with its keys in order: enough to notice a change, too little to reveal a secret.
+ * 31 bits of murmur2 over the JSON with sorted keys: enough to notice a change, too few to reveal a secret.
  */
 function hashOf(value: unknown): string {
   return partitionOf(JSON.stringify([value], sortKeys), 2 ** 31 - 1).toString(16);

@@ -55,7 +55,7 @@ export interface RunOptions {
    * Resumes from this checkpoint of a run of the same workflow, configuration and input. The run keeps its id and seed.
    */
   readonly resumeFrom?: Checkpoint | undefined;
-  /** For a finished run: the dead letters whose records are processed again. No other record is; see `redoable`. */
+  /** For a finished run: the dead letters whose records, and no others, are processed again; see `redoable`. */
   readonly redo?: readonly LetterHead[];
   /**
    * The most threads that the run may start for its cpu tasks; 0 runs them inline. Default 'auto': one thread per core,
@@ -123,7 +123,7 @@ const LIMIT_RULES: OptionRules<ThreadLimits> = {
   stackMb: MEBIBYTES,
 };
 
-/** What has a meaning in a run with a carrier. */
+/** The options that have a meaning in a run with a carrier. */
 const WITH_CARRIER: readonly string[] = [
   'carrier',
   ...(['runId', 'signal', 'graceMs', 'deadLetters', 'upstream', 'secrets'] satisfies (keyof RunOptions)[]),

@@ -2,8 +2,8 @@
  * A workflow as a task of another one. When the outer workflow is prepared, the task is replaced by the tasks of the
  * inner one, whose names begin with the name of the task: `Score/Features`.
  *
- * Guarantees: the tasks keep their meaning, so windows, joins, failures, checkpoints and views need no rule for them;
- * each run builds tasks of its own; a workflow that contains itself is refused.
+ * Guarantees: the tasks are ordinary tasks, so windows, joins, failures, checkpoints and views need no rules for
+ * sub-workflows; each run builds tasks of its own; a workflow that contains itself is refused.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalidOption, MillraceError } from '../../model/errors.js';
@@ -21,7 +21,7 @@ import {
 
 /** Options of `subWorkflow`. */
 export interface SubWorkflowOptions<Input extends string, Output extends string, Config = unknown> {
-  /** The source of the inner workflow in whose place the records of the outer task come. It is not read. */
+  /** The source of the inner workflow that the records of the outer task replace. It is not read. */
   readonly input: Input;
   /** The task, or the named output, of the inner workflow whose records the outer task emits. */
   readonly output: Output;
@@ -36,7 +36,7 @@ export interface Reusable<Config extends StandardSchemaV1, Outputs> {
   /** The name of the workflow, for messages. */
   readonly name: string;
   /**
-   * Its definition. Its window, its dead letters, its schedules and `onEnd` do not count inside of another workflow.
+   * Its definition. Inside of another workflow, its window, dead letters, schedules and `onEnd` are ignored.
    */
   readonly definition: WorkflowDefinition<Config, Outputs> | ListedDefinition<Config>;
   /** Parses the configuration; throws MILLRACE_CONFIG. */
@@ -94,7 +94,7 @@ class SubWorkflowTask<In, Out> extends BaseTask<In, Out> {
   }
 }
 
-/** Hands records on, at the beginning and at the end of a sub-workflow. */
+/** Passes records on, at the beginning and at the end of a sub-workflow. */
 class Gate extends SyncTask<unknown, unknown> {
   override readonly kind: string;
 

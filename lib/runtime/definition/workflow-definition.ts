@@ -37,7 +37,7 @@ export interface BuildContext {
   onClose(release: () => Awaitable<void>): void;
   /** Emits a notice to the user of the run: one sentence, for example about a server that was started for the run. */
   notice(message: string): void;
-  /** When the run was first started, milliseconds since 1970: the same in each incarnation of a resumed run. */
+  /** The time of the first start of the run, in milliseconds since 1970: the same in each incarnation of a run. */
   readonly startedAt: number;
 }
 
@@ -52,19 +52,19 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
   readonly defaultConfig?: URL | string;
   /** The most records of one root in flight. Default 2,048. */
   readonly window?: number | ((config: StandardSchemaV1.InferOutput<Config>) => number | undefined);
-  /** Where dead letters go. Default: they appear in events and counts only. */
+  /** Makes the store of dead letters. Default: dead letters appear only in events and counts. */
   readonly deadLetters?: (config: StandardSchemaV1.InferOutput<Config>) => DeadLetterStore;
   /** Called with the summary of each run before `finished` settles, for example to write it to a file. */
   readonly onEnd?: (summary: RunSummary, config: StandardSchemaV1.InferOutput<Config>) => Awaitable<void>;
-  /** When `millrace serve` starts runs, by a name for each rule: letters, digits, `.`, `_` and `-`. Default: never. */
+  /** The schedules of `millrace serve`, by name: letters, digits, `.`, `_` and `-`. Default: none. */
   readonly schedules?: Readonly<Record<string, Schedule>>;
-  /** The events at which `millrace serve` starts runs, by a name for each: as for `schedules`. Default: none. */
+  /** The events at which `millrace serve` starts runs, by name, as for `schedules`. Default: none. */
   readonly triggers?: Readonly<Record<string, Trigger>>;
-  /** How `millrace serve` treats its runs: limits, priority, alerts. */
+  /** The limits, the priority and the alerts of its runs under `millrace serve`. */
   readonly serving?: ServingRules;
   /**
-   * The keys of the configuration that users of `millrace serve` may set for a run. Name no paths and no addresses:
-   * those users are not trusted with files. Default: none.
+   * The keys of the configuration that users of `millrace serve` may set for a run. Do not include keys of paths or
+   * addresses, because these users are not trusted with files. Default: none.
    */
   readonly params?: readonly string[];
 }
@@ -72,8 +72,8 @@ interface DefinitionHead<Config extends StandardSchemaV1> {
 /** The argument of `defineWorkflow`: a name, a schema for the configuration, and the graph. */
 export interface WorkflowDefinition<Config extends StandardSchemaV1, Outputs> extends DefinitionHead<Config> {
   /**
-   * Declares the tasks. Called once for each run and each `plan`, so it must open nothing itself, and must return tasks
-   * that no other run has.
+   * Declares the tasks. Called once for each run and each `plan`, so it must not open anything, and must return new
+   * tasks each time.
    */
   readonly build: (
     flow: Flow<object>,
@@ -176,7 +176,7 @@ export function checkDefinition(definition: object): void {
   );
 }
 
-/** Checks the shape of the schedules. Whether a pattern is one, and a zone exists, is checked by the server. */
+/** Checks the shape of the schedules. The server checks that a pattern is valid and that a zone exists. */
 function checkSchedules(workflow: string, schedules: object): void {
   for (const [name, schedule] of Object.entries(schedules) as [string, unknown][]) {
     const what = `schedule '${name}' of workflow '${workflow}'`;
@@ -185,7 +185,7 @@ function checkSchedules(workflow: string, schedules: object): void {
   }
 }
 
-/** Checks the triggers. Whether a variable is set, and another workflow exists, is checked by the server. */
+/** Checks the triggers. The server checks that a variable is set and that another workflow exists. */
 function checkTriggers(
   workflow: string,
   { triggers = {}, params = [] }: { readonly triggers?: object; readonly params?: readonly string[] },

@@ -56,7 +56,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
   /**
    * Parses the configuration, and builds and checks the graph, once for `run` and for
    * each question that comes before it. Opens nothing. Throws MILLRACE_INVALID_OPTION for options that do not fit, and
-   * what `plan` throws.
+   * the errors of `plan`.
    *
    * @example
    * const ready = Hello.prepare();
@@ -83,7 +83,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * Checks that a run with this configuration could resume from the checkpoint. Rejects with MILLRACE_RESUME, which
-   * lists the changes, or with what `plan` throws.
+   * lists the changes, or with the errors of `plan`.
    */
   async assertResumable(checkpoint: Checkpoint, config?: StandardSchemaV1.InferInput<Config>): Promise<void> {
     await this.prepare(config).assertResumable(checkpoint);
@@ -91,15 +91,14 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 
   /**
    * Returns a test of dead letters of a finished run: true for a letter whose record can be replayed; see
-   * `PreparedWorkflow.redoable`. Throws what `plan` throws: MILLRACE_CONFIG, or the code of what is wrong with the
-   * graph.
+   * `PreparedWorkflow.redoable`. Throws the errors of `plan`: MILLRACE_CONFIG, or the codes of a wrong graph.
    */
   redoable(config?: StandardSchemaV1.InferInput<Config>): (letter: LetterHead) => boolean {
     return this.prepare(config).redoable();
   }
 
   /**
-   * Starts a run, in the next turn of the event loop. Throws what `plan` throws; MILLRACE_INVALID_OPTION for options
+   * Starts a run, in the next turn of the event loop. Throws the errors of `plan`; MILLRACE_INVALID_OPTION for options
    * that do not fit; MILLRACE_FILE if dead letters or checkpoints would overwrite a file of a task; MILLRACE_RESUME if
    * `resumeFrom` belongs to another definition. Later failures reject `finished`. In a worker thread of millrace, which
    * loads the module for one of its functions, the run never starts and `finished` never settles.
@@ -116,7 +115,7 @@ export class Workflow<Config extends StandardSchemaV1 = StandardSchemaV1, Output
 }
 
 /**
- * Defines a workflow: its name, its configuration, and how its graph is built. Throws MILLRACE_INVALID_OPTION for a
+ * Defines a workflow: its name, its configuration and its graph. Throws MILLRACE_INVALID_OPTION for a
  * definition that does not fit; the graph is made, and checked, by `plan` and `run`.
  *
  * @example

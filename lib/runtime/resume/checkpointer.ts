@@ -6,11 +6,11 @@
  * would survive a loss of power. So every record that passed an exit before that moment is on the disk, and every other
  * record counts as not done.
  *
- * After a checkpoint is durable, the tasks that write are called with their positions (a transaction is committed), and
- * then the sources with the records that have settled (a message is acknowledged).
+ * After a checkpoint is durable, the tasks that write are called with their positions (for example to commit a
+ * transaction), and then the sources with the records that have settled (for example to acknowledge messages).
  *
- * A crash repeats the calls in flight and those that have ended since the last checkpoint. So a checkpoint is due as soon
- * as half a window of calls of one task has ended.
+ * A crash repeats the calls in flight and those that have ended since the last checkpoint. So a checkpoint is due as
+ * soon as half a window of calls of one task has ended.
  *
  * Guarantees: only what is in a durable checkpoint is committed or acknowledged; at most one checkpoint is in progress,
  * its commits included; checkpoints hold up the run for at most about 2 % of the time, or 5 % with much state; if a
@@ -84,21 +84,21 @@ export interface WrittenCheckpoint {
 /** The interval of the checks whether a checkpoint is due. */
 const LOOK_EVERY_MS = 20;
 /**
- * Before a checkpoint that is due by its record count, the run works for this many times the cost of the last
- * checkpoint; before one that is due by its calls, for as many times the time that copying the state held it up.
+ * A checkpoint that is due by records waits until the run has worked for this many times the cost of the last one. A
+ * checkpoint that is due by calls waits for this many times the duration of copying the state.
  */
 const WORK_PER_COST = 50;
 /**
- * Before a checkpoint that is due by time, it is this many times: with much state, checkpoints take at most 5 % of the
- * time.
+ * A checkpoint that is due by time waits for this many times the duration of copying the state, so with much state,
+ * checkpoints take at most 5 % of the time.
  */
 const TIME_PER_COST = 20;
-/** Before a checkpoint that is due by its calls, it is this many times: the run goes on while files are synced. */
+/** A checkpoint that is due by calls also waits for this many times the cost of the last one. */
 const CALLS_PER_COST = 4;
-/** While nothing settles, checkpoints are this much rarer. */
+/** While nothing settles, the interval of checkpoints is this many times as long. */
 const IDLE_FACTOR = 10;
 
-/** Which checkpoint is made. */
+/** The occasion of a checkpoint. */
 interface CheckpointKind {
   /** True for the last checkpoint of a run that ends well: its operators have ended. */
   readonly isLast: boolean;
@@ -152,7 +152,7 @@ export class Checkpointer {
   }
 
   /**
-   * Writes one checkpoint more, of a run that is about to fail. Does nothing if the run cannot be resumed or has ended.
+   * Writes one more checkpoint of a run that is about to fail. Does nothing if the run cannot be resumed or has ended.
    */
   async writeNow(): Promise<void> {
     if (this.isStopped || this.obstacle !== undefined) return;
@@ -193,7 +193,7 @@ export class Checkpointer {
   private lookAgain(): void {
     if (this.isStopped) return;
     this.cancel = this.parts.clock.schedule(LOOK_EVERY_MS, () => {
-      // Nothing is stored any more, so what was noted for the next checkpoint must not pile up.
+      // Nothing is stored any more, so the changes for the next checkpoint must not pile up.
       if (this.obstacle !== undefined) this.parts.state.discard();
       if (!this.isDue()) {
         this.lookAgain();
@@ -245,7 +245,7 @@ export class Checkpointer {
     const opened = [...wiring.tasks].filter(([name]) => wiring.opened.has(name));
     const pauses = opened.map(([, { declaration, scope }]) => declaration.task.pause(scope));
     if (pauses.some((pause) => pause !== undefined)) await Promise.all(pauses.map((pause) => Promise.resolve(pause)));
-    // The run was stopped during a write. What was written then is in no output, so no checkpoint may commit it.
+    // The run was stopped during a write. The rows of that write are in no output, so no checkpoint may commit them.
     if (this.isStopped && !isLast) return;
     // No await until all positions are read: they must belong to one moment.
     const settled = this.settled();

@@ -2,8 +2,8 @@
  * Decides for each boundary of a graph whether its state is kept in the checkpoints, or computed again from its input.
  *
  * State that depends on answers from outside is kept, because they may be different the second time. State that can be
- * computed again is computed: an aggregate over a file that is read again and synchronous tasks costs nothing during
- * the run. The option `durable` overrides both.
+ * computed again is not kept: an aggregate over synchronous tasks and a file that can be read again costs nothing
+ * during the run. The option `durable` overrides both.
  *
  * Guarantees: a boundary whose input cannot be repeated from its beginning is never computed again.
  */
@@ -14,15 +14,15 @@ import type { DurableOptions } from '../../tasks/task-options.js';
 
 /** The durability of the boundaries of one node. */
 export interface NodeDurability {
-  /** Of the join in front of the task; undefined if the join is no boundary. */
+  /** The durability of the join in front of the task; undefined if the join is not a boundary. */
   readonly join?: Durability;
-  /** Of the task; undefined if the task is no boundary. */
+  /** The durability of the task; undefined if the task is not a boundary. */
   readonly task?: Durability;
   /** True if the state contains the input of the task, although its outputs are repeated. */
   readonly keepsInput?: boolean;
 }
 
-/** What a checkpoint knows about the order of records. */
+/** The facts in a checkpoint about the order of records. */
 export interface KnownOrder {
   /** Boundaries whose outputs depended on more than their input. */
   readonly uncertain?: readonly string[] | undefined;
@@ -30,7 +30,7 @@ export interface KnownOrder {
   readonly divided?: ReadonlySet<string> | undefined;
 }
 
-/** What is known about the records of one root, or about the outputs of one task. */
+/** The facts about the records of one root, or about the outputs of one task. */
 interface Facts {
   /** The same input gives the same outputs, in the same order. */
   readonly isComputable: boolean;
@@ -49,7 +49,7 @@ export class DurabilityPlan {
 
   /**
    * @param hasState whether the run has a store for state.
-   * @param known what the checkpoint of a resumed run knows.
+   * @param known the facts in the checkpoint of a resumed run.
    */
   constructor(
     plan: GraphPlan,
@@ -73,7 +73,7 @@ export class DurabilityPlan {
       };
       const found: { join?: Durability; task?: Durability; keepsInput?: boolean } = {};
       if (node.node.after !== undefined && node.inputRoot !== undefined) {
-        // One record, with the same number each time; it has counts of one incarnation.
+        // One record, with the same number in each incarnation. It contains counts, which may differ.
         this.roots.set(node.inputRoot, 'computed');
         input = { ...input, isComputable: false };
       } else if (isJoin(node)) {

@@ -58,9 +58,9 @@ export class ProgressKeeper {
   }
 
   /**
-   * The identities of the inputs of these tasks. Throws if they differ from those of the checkpoint. The checkpoint has
-   * none for sources of a phase that no incarnation has begun. From here on, those of a later phase are in each
-   * checkpoint.
+   * The identities of the inputs of these tasks. Throws if they differ from the identities in the checkpoint. The
+   * checkpoint has none for sources of a phase that no incarnation has begun. After this call, the identities of a
+   * later phase are in each checkpoint.
    */
   async checkInputs(tasks: Iterable<WiredTask>): Promise<Record<string, Json>> {
     const inputs: Record<string, Json> = {};
@@ -157,7 +157,7 @@ export class ProgressKeeper {
     return this.checkpointer?.isInProgress === true;
   }
 
-  /** Writes one checkpoint more, of a run that is about to fail. */
+  /** Writes one more checkpoint of a run that is about to fail. */
   async writeNow(): Promise<void> {
     await this.checkpointer?.writeNow();
   }

@@ -13,14 +13,14 @@ import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { Task } from '../../tasks/task.js';
 import { DurabilityPlan, type KnownOrder } from './durability.js';
 
-/** What the checkpoint knows about the order of records. */
+/** The facts in the checkpoint about the order of records. */
 export function knownOrder({ roots, uncertain }: Checkpoint): KnownOrder {
   return { uncertain, divided: new Set(Object.keys(roots).filter((root) => roots[root]?.partitions !== undefined)) };
 }
 
 export class ResumePlan {
   private readonly nodes: ReadonlyMap<string, NodePlan>;
-  /** Which boundaries keep their state. */
+  /** The boundaries that keep their state. */
   readonly durability: DurabilityPlan;
   private readonly plan: GraphPlan;
   private readonly hasState: boolean;
@@ -35,7 +35,7 @@ export class ResumePlan {
 
   /**
    * @param hasState whether the run has a store for the state of boundaries.
-   * @param known what the checkpoint of a resumed run knows about the graph.
+   * @param known the facts in the checkpoint of a resumed run.
    */
   constructor(plan: GraphPlan, declarations: readonly TaskDeclaration[], hasState = true, known: KnownOrder = {}) {
     this.plan = plan;
@@ -65,7 +65,7 @@ export class ResumePlan {
     return this.lostChoice();
   }
 
-  /** A task whose choice between its outputs may be another one in the next incarnation, while nothing keeps it. */
+  /** Describes a task that may choose another output in the next incarnation, because its choice is not kept. */
   private lostChoice(): string | undefined {
     if (this.hasState) return undefined;
     const lost = this.plan.nodes.find(({ node, outputs }) => outputs.size > 0 && this.isFork(node.name));
@@ -91,7 +91,7 @@ export class ResumePlan {
    *   needed.
    */
   isNeeded(task: string, hasPassed: (label: string) => boolean, isKeptAt: (task: string) => boolean): boolean {
-    // A set that grows while it is read: each task once, however many ways lead to it.
+    // A set that grows during the loop: each task is visited once, also if several paths lead to it.
     const reached = new Set([task]);
     for (const name of reached) {
       if (isKeptAt(name)) continue;
@@ -112,7 +112,7 @@ export class ResumePlan {
     return this.foundStable.get(task) === true;
   }
 
-  /** Dependencies first: a recursion over a deep graph would exhaust the stack, and over a wide one never end. */
+  /** Dependencies first. A recursion would exhaust the stack in a deep graph, and take for ever in a wide one. */
   private findStable(): Map<string, boolean> {
     const found = new Map<string, boolean>();
     for (const { node, join } of this.plan.nodes) {

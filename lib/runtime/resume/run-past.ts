@@ -2,7 +2,7 @@
  * The work that earlier incarnations of a run have done, for the tasks of the next incarnation.
  *
  * Guarantees: a record is omitted only if every result of the record is already on the disk; a record that a task has
- * given up is given up by this task once, no matter how often the run is resumed.
+ * given up is given up by this task once, also if the run is resumed several times.
  */
 import type { RootLedger } from '../../ledger/ledger.js';
 import {
@@ -45,7 +45,8 @@ export class RunPast {
     this.incarnation = incarnation;
     const ended = new Set(Object.keys(checkpoint.ended ?? {}).flatMap((task) => plan.rootsOf(task)));
     for (const [root, progress] of Object.entries(checkpoint.roots)) {
-      // Nothing repeats what a task has done that has ended, so also progress that would not be kept stays as it is.
+      // No incarnation repeats the work of a task that has ended, so its progress stays, also if it is not kept
+      // otherwise.
       if (plan.isKept(root) || ended.has(root)) this.roots.set(root, progress);
     }
   }
@@ -107,7 +108,9 @@ export class RunPast {
     return this.kept;
   }
 
-  /** A test whether a record of `root` can be omitted before the task; undefined if every record must reach it. */
+  /**
+   * A test whether a record of `root` can be left out in front of the task; undefined if every record must reach it.
+   */
   leftOut(task: string, root: string, isBoundary: boolean): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root)) return undefined;
     if (isBoundary && this.plan.isKeptEntry(root, { task, dependency: 0 })) {
@@ -118,13 +121,14 @@ export class RunPast {
     return (lineage) => this.wasGivenUp(task, root, lineage) || (!isRepeated && this.havePassed(task, root, lineage));
   }
 
-  /** Whether the record has passed this exit for good. */
+  /** Whether the record has passed this exit permanently. */
   hasLeft(root: string, label: string, lineage: Lineage): boolean {
     return this.hasPassed(root, label, lineage);
   }
 
   /**
-   * A test whether the state of the join in front of the task contains a record of `root`; undefined if it keeps none.
+   * A test whether the state of the join in front of the task contains a record of `root`; undefined if the join keeps
+   * no state.
    */
   enteredJoin(task: string, dependency: number, root: string): ((lineage: Lineage) => boolean) | undefined {
     if (!this.roots.has(root) || !this.plan.isKeptEntry(root, { task, dependency })) return undefined;
@@ -145,9 +149,9 @@ export class RunPast {
   }
 
   /**
-   * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task: a task
-   * behind this exit counts on it. Otherwise the task processes the record again. The letters of tasks that have ended
-   * stay. Call this for every letter.
+   * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task, because
+   * the work behind this exit has counted it as ended. Otherwise the task processes the record again. The letters of
+   * tasks that have ended stay. Call this for every letter.
    */
   readonly keeps = ({ task, lineage: { root, partition, number } }: LetterHead): boolean => {
     // Nothing processes the records of a task that has ended.
@@ -191,7 +195,7 @@ export class RunPast {
     return this.roots.get(root)?.partitions !== undefined;
   }
 
-  /** The partitions of a source that earlier incarnations have read, and what this incarnation needs of them. */
+  /** The partitions of a source that earlier incarnations have read, with the records that this incarnation needs. */
   private spansOf(root: string): ReadonlyMap<number, PartitionSpan> {
     const progress = this.roots.get(root);
     if (progress === undefined || !this.plan.isSource(root)) return new Map();
@@ -226,7 +230,7 @@ export function redoing(checkpoint: Checkpoint, letters: readonly LetterHead[], 
   };
 }
 
-/** The tasks that have ended, without those that get records again. */
+/** The tasks that have ended, without those that receive records again. */
 function withoutParts(
   ended: NonNullable<Checkpoint['ended']>,
   letters: readonly LetterHead[],

@@ -10,8 +10,8 @@ import { grouped } from '../../text/printable.js';
 import { refuseChanges } from '../definition/run-definition.js';
 
 /**
- * Throws MILLRACE_RESUME if a source would read a different input than before. A file that was only touched, moved with
- * its folder, or copied is the same input: its size and its content decide.
+ * Throws MILLRACE_RESUME if a source would read a different input than before. A file is compared by its size and its
+ * content, so it may have been touched, moved with its folder, or copied.
  */
 export function assertSameInputs(from: Checkpoint, now: Readonly<Record<string, Json>>): void {
   const changes = Object.entries(now).flatMap(([source, input]) => {
@@ -28,7 +28,7 @@ function isSameInput(was: Json | undefined, now: Json): boolean {
   if (JSON.stringify(was) === JSON.stringify(now)) return true;
   const [before, after] = [factsOf(was), factsOf(now)];
   if (before.size === undefined || before.size !== after.size || before.prefix !== after.prefix) return false;
-  // Only the content of a very large file is not compared. It may have moved, but not have been written.
+  // The content of a very large file is not compared. It may have been moved, but its time must be the same.
   if (before.content === undefined || after.content === undefined) return before.changedAt === after.changedAt;
   return before.content === after.content;
 }
@@ -41,7 +41,7 @@ function describeInput(source: string, was: Json | undefined, now: Json): string
   return `the input of '${source}' has changed: ${changeOf(was, now)}`;
 }
 
-/** In words for a file, and in values for anything else. */
+/** Describes a change: in words for a file, by values for anything else. */
 function changeOf(was: Json | undefined, now: Json): string {
   const [before, after] = [factsOf(was), factsOf(now)];
   if (before.size !== undefined && now === null) return `${textOf(before.path)} cannot be read any more`;

@@ -11,7 +11,7 @@ import type { StateChange, StateStore } from '../../model/state.js';
 import { lostClass } from '../../stream/lost-class.js';
 import { StateSpace, type Change } from '../../stream/state-space.js';
 
-/** The first changes of each space are checked, and after them one of so many. */
+/** The first changes of each space are checked, and after them one of `CHECKED_EACH`. */
 const CHECKED_FIRST = 32;
 const CHECKED_EACH = 256;
 
@@ -47,7 +47,7 @@ export class StateKeeper {
 
   /**
    * The space with this name.
-   * @param entry where its holder accepts records that stay in flight.
+   * @param entry the exit at which its holder accepts records that stay in flight.
    */
   space(name: string, entry?: Entry): StateSpace {
     const space = this.spaces.get(name) ?? new StateSpace(name);
@@ -73,8 +73,8 @@ export class StateKeeper {
   }
 
   /**
-   * Stores what has changed. The changes are copied before this method returns. Resolves with the position after them,
-   * or with undefined if the run has no store for state.
+   * Stores the changes. They are copied before this method returns. Resolves with the position after them, or with
+   * undefined if the run has no store for state.
    */
   async collect(): Promise<Json | undefined> {
     const { store, cannotResume } = this.parts;
@@ -101,7 +101,7 @@ export class StateKeeper {
     return this.position ?? null;
   }
 
-  /** Looks at some values: instances of classes would come back as plain objects. */
+  /** Checks some of the values: instances of classes would come back as plain objects. */
   private isStorable(space: string, entry: Change[1]): boolean {
     const number = this.checked.get(space) ?? 0;
     this.checked.set(space, number + 1);
@@ -114,7 +114,7 @@ export class StateKeeper {
     return false;
   }
 
-  /** Forgets what has changed since the last checkpoint, in a run that makes no more checkpoints. */
+  /** Forgets the changes since the last checkpoint, in a run that makes no more checkpoints. */
   discard(): void {
     for (const space of this.spaces.values()) Array.from(space.changes());
   }

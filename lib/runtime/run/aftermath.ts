@@ -1,9 +1,9 @@
 /**
- * What runs after the end of a run that has failed, was cancelled or drained: the tasks whose rules are met by that.
+ * The aftermath of a run that has failed, was cancelled or drained: runs the tasks whose rules are met by such an end.
  *
- * Guarantees: everything that ran before has ended and is closed; no checkpoint is written any more, so a resumed run
- * continues with the last one before; a failure or a cancel ends the present phase, a cancel also all that would
- * follow; a phase that has ended connects nothing more.
+ * Guarantees: all earlier tasks have ended and are closed; no checkpoint is written any more, so a resumed run
+ * continues with the last checkpoint before; a failure or a cancel ends the present phase, and a cancel also skips all
+ * later phases; a phase that has ended connects no further tasks.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { RunOutcome } from '../../model/ports.js';
@@ -12,7 +12,7 @@ import type { PresentPhase } from './present-phase.js';
 
 export interface AftermathParts {
   readonly phase: PresentPhase;
-  /** How the run has ended. */
+  /** The outcome of the run. */
   readonly outcome: RunOutcome;
   /** Throws the error of the first law that does not hold. */
   readonly assertOver: () => void;
@@ -20,7 +20,7 @@ export interface AftermathParts {
   readonly disconnect: () => Promise<void>;
 }
 
-/** How a phase ended, and the error if it did not complete. */
+/** The end of a phase, with the error if it did not complete. */
 interface PhaseEnd {
   readonly outcome: RunOutcome;
   readonly error?: unknown;

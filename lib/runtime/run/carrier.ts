@@ -1,6 +1,6 @@
 /**
- * What a run needs of a carrier, which executes its tasks in other places than this process. The run keeps its face:
- * its id, its events, its counts, its summary and its end.
+ * The interface of a carrier, which executes the tasks of a run in other places than this process. The run itself still
+ * has its id, its events, its counts, its summary and its end.
  */
 import type { GraphPlan } from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';

@@ -9,7 +9,9 @@ export interface ToClose {
   readonly release?: (() => Awaitable<void>) | undefined;
 }
 
-/** Each close gets the outcome at that moment: a sink that cannot finish turns a completed run into a failed one. */
+/**
+ * Each `close` receives the outcome at its moment: a sink that cannot finish turns a completed run into a failed one.
+ */
 export async function closeAll(
   { tasks, deadLetters, release }: ToClose,
   outcome: () => RunOutcome,

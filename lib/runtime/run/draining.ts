@@ -1,9 +1,9 @@
 /**
- * The end of a run that drains: it finds the moment when everything that had started has settled, and bounds the time
- * until then.
+ * The end of a run that drains: finds the moment when all records whose work had started have settled, and bounds the
+ * time until then.
  *
- * Guarantees: a run that can be resumed ends as soon as nothing is running, although records that had not started are
- * left; a run that still works after the grace is aborted. After `stop` no timer is left.
+ * Guarantees: a run that can be resumed ends as soon as nothing is running, although records whose work had not started
+ * are left; a run that still works after the grace is aborted. After `stop` no timer is left.
  */
 import type { Clock } from '../../model/ports.js';
 import { describeMs } from '../../text/quantities.js';
@@ -35,7 +35,7 @@ export interface DrainingParts extends DrainOptions {
 const LOOK_EVERY_MS = 20;
 /** A run is at rest after this many checks without movement. */
 const STILL_LOOKS = 2;
-/** The same where an operator of the user, whose timers nobody can see, has not completed. */
+/** The same if an operator of the user, whose timers cannot be seen, has not completed. */
 const STILL_LOOKS_WITH_OPERATORS = 50;
 
 export class Draining {

@@ -1,4 +1,4 @@
-/** The engine of one run: what `Run` asks of it. */
+/** The engine of one run, as `Run` uses it. */
 import type { TaskCounts } from '../../model/metrics.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
 

@@ -2,8 +2,8 @@
  * The events of a run.
  *
  * Guarantees: `run-started` is always first; events emitted earlier are held until then. Late subscribers get
- * `run-started` and the last 999 events. No other event is kept, however slow a subscriber is: subscribers are called,
- * and nothing is queued for them. Secrets are masked.
+ * `run-started` and the last 999 events. No other event is kept for a slow subscriber: subscribers are called, and
+ * nothing is queued for them. Secrets are masked.
  */
 import { Observable, Subject } from 'rxjs';
 import type { RunEvent } from '../../model/events.js';

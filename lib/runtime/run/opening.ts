@@ -45,7 +45,7 @@ export class Opening {
     if (hasEnded()) return false;
     const inputs = await this.follow(keeper?.checkInputs(tasks) ?? Promise.resolve<Record<string, Json>>({}));
     if (hasEnded()) return false;
-    // Nothing is opened, and nobody outside is asked, for a run that could not keep its results.
+    // The checks come first, so that a run that could not keep its results opens nothing and makes no call.
     await this.check(tasks, clock);
     const looking = deadLetters.assertWritable?.();
     if (looking !== undefined) await this.follow(holdClock(clock, looking));
@@ -55,13 +55,13 @@ export class Opening {
     this.hasBegun = true;
     await this.openTasks(tasks, wiring);
     if (hasEnded()) return false;
-    // After the end of the run, another process may own its folder: checkpoints and letters must not be put in place
-    // then.
+    // Followed, so that the end of the run waits for it: after the end, another process may own the folder, and neither
+    // checkpoints nor letters may be put in place.
     await this.follow(Promise.resolve(keeper?.begin(wiring, inputs)));
     return !hasEnded();
   }
 
-  /** Rejects if one of the tasks would not open, as far as that can be seen. */
+  /** Rejects if a check finds that one of the tasks could not be opened. */
   async check(tasks: readonly WiredTask[], clock: Clock): Promise<void> {
     const checking = checkTasks(tasks.map(({ declaration }) => declaration));
     if (checking !== undefined) await this.follow(holdClock(clock, checking));
@@ -80,7 +80,9 @@ export class Opening {
   }
 }
 
-/** Opens one task. Returns a promise only if it takes time or fails: most tasks of a large graph have nothing to open. */
+/**
+ * Opens one task. Returns a promise only if it takes time or fails: most tasks of a large graph have nothing to open.
+ */
 function openTask({ declaration, scope }: WiredTask, opened: Set<string>): Promise<void> | undefined {
   const { task } = scope;
   const blamed = (error: unknown): never => {

@@ -1,5 +1,5 @@
 /**
- * The order of the phases of a run, and how the tasks of each have ended.
+ * The order of the phases of a run, and the ends of their tasks.
  *
  * Guarantees: a part of the graph starts only if its rules are met, and otherwise each of its tasks is skipped, with
  * the reason; tasks that an earlier incarnation has completed are not started again.
@@ -17,7 +17,7 @@ export type SkippedTask = readonly [task: string, reason: string];
 const NO_COUNTS: TaskCounts = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0 };
 
 export class PhaseOrder {
-  /** By task: how it ended. */
+  /** The end of each task, by its name. */
   readonly ends = new Map<string, TaskEnd>();
   /** By skipped task: the reason. */
   readonly reasons = new Map<string, string>();
@@ -46,7 +46,7 @@ export class PhaseOrder {
 
   /**
    * Begins the next phase. Returns the tasks of it that are skipped; undefined after the last phase.
-   * @param ended how the run has ended, in whose aftermath the phase begins; undefined in a run that goes on.
+   * @param ended the outcome of the run, if the phase is part of its aftermath; undefined in a run that has not ended.
    */
   begin(ended?: RunOutcome): readonly SkippedTask[] | undefined {
     const phase = this.plan.phases[this.at++];
@@ -68,8 +68,8 @@ export class PhaseOrder {
   }
 
   /**
-   * Notes how the tasks of the present phase have ended. A run that ends while a finished phase is closed changes
-   * nothing.
+   * Records the ends of the tasks of the present phase. Ends that are recorded already stay, also if the run ends while
+   * the phase is closed.
    */
   end(status: RunOutcome, counts: Readonly<Record<string, TaskCounts>>, error?: TaskEnd['error']): void {
     for (const task of this.tasks) {
@@ -86,7 +86,7 @@ export class PhaseOrder {
   }
 
   /**
-   * How the tasks ended that this task runs after, by name. `prefix` is what their names begin with inside of a
+   * The ends of the tasks after which this task runs, by name. `prefix` is the prefix of their names inside of a
    * sub-workflow.
    */
   startOf(task: string, prefix = ''): Record<string, TaskEnd> {
@@ -96,15 +96,15 @@ export class PhaseOrder {
     return ends;
   }
 
-  /** Why a part does not begin after the end of the run, although its rules may be met. */
+  /** The reason why a part does not begin after the end of the run, although its rules may be met. */
   private stopOf(part: PartPlan, ended: RunOutcome | undefined): string | undefined {
     if (ended === undefined) return undefined;
-    // It was begun in its turn, as a replay of dead letters has it. What it has done is in the checkpoint.
+    // An earlier incarnation has begun it in its turn, for example before a replay. Its progress is in the checkpoint.
     if (part.tasks.some((task) => this.begunBefore.has(task))) return 'it continues when the run is resumed';
     return ended !== 'failed' && isForGood(part) ? `the run was ${ended}` : undefined;
   }
 
-  /** How the task ended, and with it the sub-workflow that it is the end of. */
+  /** The end of the task; for the last task of a sub-workflow, the end of the sub-workflow. */
   private endOf(task: string): TaskEnd | undefined {
     const own = this.ends.get(task);
     const members = this.membersOf.get(task);
@@ -116,7 +116,7 @@ export class PhaseOrder {
   }
 }
 
-/** Whether the part continues the work of others, so that a run that stops does not begin it. */
+/** Whether the part only continues completed work, so that a run that is stopped does not begin it. */
 function isForGood({ rules }: PartPlan): boolean {
   return rules.every(({ when }) => when === 'completed');
 }

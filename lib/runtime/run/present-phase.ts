@@ -2,7 +2,7 @@
  * The phase that runs at this moment: the part of the graph whose tasks are opened, connected and closed together.
  *
  * Guarantees: each task that a phase has begun is closed once, dependents before their dependencies, also if it could
- * not be opened; how a task has ended is noted once, when it is closed.
+ * not be opened; the end of a task is recorded once, when it is closed.
  */
 import { describeThrown, codeOf } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
@@ -47,8 +47,8 @@ export class PresentPhase {
 
   /**
    * Begins the next phase in which a task runs, and reports the tasks that are skipped. False if there is none.
-   * @param mayBegin asked before each phase, because who hears of a skipped task may end the run.
-   * @param ended how the run has ended, in whose aftermath the phase begins.
+   * @param mayBegin called before each phase, because a subscriber to the skipped tasks may end the run.
+   * @param ended the outcome of the run, if the phase is part of its aftermath.
    */
   begin(mayBegin: () => boolean, ended?: RunOutcome): boolean {
     const { order, wiring, clock, emit } = this.parts;
@@ -65,7 +65,7 @@ export class PresentPhase {
 
   /**
    * Checks and opens the tasks, at the same time. Rejects with the first error.
-   * @param hasEnded asked after the checks, because a phase that has ended meanwhile is being closed.
+   * @param hasEnded called after the checks, because a phase that has ended meanwhile is being closed.
    */
   async open(hasEnded: () => boolean): Promise<void> {
     const { opening, wiring, clock } = this.parts;
@@ -87,7 +87,9 @@ export class PresentPhase {
     else this.parts.wiring.connect(onDone);
   }
 
-  /** Closes the tasks, and notes how they ended. Rejects with the first error, and the phase counts as failed then. */
+  /**
+   * Closes the tasks, and records their ends. On an error, the phase counts as failed; rejects with the first error.
+   */
   async close(outcome: RunOutcome, error?: unknown): Promise<void> {
     const { order, wiring, counts } = this.parts;
     const errors: unknown[] = [];

@@ -34,7 +34,7 @@ import { Wiring } from '../wiring/wiring.js';
 import type { EventStream } from './event-stream.js';
 import { Secrets } from '../../text/secrets.js';
 
-/** How long the checkpoint of a run that fails may take, in milliseconds; a write of a sink may never end. */
+/** The most milliseconds for the last checkpoint of a run that fails, because a write of a sink may never end. */
 const LAST_CHECKPOINT_MS = 5_000;
 
 /** The most names of tasks in a notice. */
@@ -155,8 +155,7 @@ export class RunEngine {
   }
 
   /**
-   * Aborts the run: it reads, starts and writes nothing more. In a run that has ended already, it ends what runs after
-   * that.
+   * Aborts the run: it reads, starts and writes nothing more. In a run that has ended already, ends the aftermath.
    */
   cancel(): void {
     if (this.hasEnded()) this.endAftermath();
@@ -177,7 +176,7 @@ export class RunEngine {
       clock,
       wiring: this.wiring,
       letsGo: () => this.letsGo(),
-      // A phase that is ended or begun is under way, although none of its tasks is.
+      // Between two phases no task is running, but the run is not at rest.
       isHeldBack: () =>
         this.advancing !== undefined || this.keeper?.isCheckpointing === true || this.parts.deadLetters.isFull,
       onRest: () => {
@@ -209,8 +208,8 @@ export class RunEngine {
   }
 
   /**
-   * What runs after the end of an incarnation runs again after the next one, under another name: otherwise an upstream
-   * or a table would take the second alert for the first one.
+   * The tasks of the aftermath run again after the next incarnation, with another name for their records. Otherwise an
+   * upstream or a table would take the second alert for a repetition of the first one.
    */
   private numberingOf(root: string): string {
     const { progress } = this.parts;
@@ -262,7 +261,7 @@ export class RunEngine {
     };
   }
 
-  /** Ends the run as failed, or what runs after its end. */
+  /** Ends the run, or its aftermath, as failed. */
   fail(error: unknown): void {
     if (this.aftermath === undefined) this.end('failed', error);
     else this.aftermath.fail(error);
@@ -293,7 +292,7 @@ export class RunEngine {
       return;
     }
     this.watchdog.start();
-    // Virtual time passes as a test lets it: there the measurements of the watchdog are enough.
+    // In virtual time, which a test controls, the measurements of the watchdog are enough.
     if (clock === systemClock) this.firstMeasurements.start();
     this.runPhase();
   }
@@ -355,10 +354,10 @@ export class RunEngine {
     await this.pendingWork.settled();
   }
 
-  /** Runs what runs however the others ended. Its first failure is that of a run that has not failed. */
+  /** Runs the tasks of the aftermath. Their first failure becomes the failure of a run that has not failed. */
   private async runAfterwards(outcome: RunOutcome, fail: (error: unknown) => void): Promise<void> {
     await attempt(() => this.phase.close(outcome, this.failure), fail);
-    // Dead letters of what runs now would take the place of those that the checkpoint counts on.
+    // Before the dead letters are restored, new ones would take the place of those that the checkpoint relies on.
     if (this.skipsAftermath || this.keeper?.isRestored === false) return;
     this.aftermath = new Aftermath({
       phase: this.phase,
@@ -385,8 +384,8 @@ export class RunEngine {
   }
 
   /**
-   * Ends the run as failed after one more checkpoint, so that a resumed run repeats little. It starts no further work
-   * meanwhile, and whatever else ends the run ends it at once.
+   * Ends the run as failed after one more checkpoint, so that a resumed run repeats little. The run starts no further
+   * work meanwhile. Any other reason to end the run ends it at once.
    */
   private failAfterCheckpoint(error: unknown): void {
     if (this.failing !== undefined) return;
@@ -396,7 +395,7 @@ export class RunEngine {
       return;
     }
     this.failing = { error };
-    // The task that failed counts its records no more.
+    // The account of the failed task no longer balances.
     this.watchdog.stop();
     const end = (): void => {
       cancelTimer();

@@ -48,13 +48,13 @@ export interface RunParts {
   readonly progress?: KeptProgress | undefined;
   /** Answers requests in place of the network. */
   readonly upstream?: Upstream | undefined;
-  /** The values to mask in all that the run writes. Default: those that its configuration and its tasks name. */
+  /** The values to mask in all output of the run. Default: those that its configuration and its tasks name. */
   readonly secrets?: Secrets | undefined;
   /** Follows the run and its records. */
   readonly tracer?: RunTracer | undefined;
   /** Makes the engine of the run. Default: the engine of this process. */
   readonly carry?: ((parts: RunParts, face: RunFace) => EngineOfRun) | undefined;
-  /** When the run was first started, milliseconds since 1970. */
+  /** The time of the first start of the run, in milliseconds since 1970. */
   readonly startedAt: number;
   /** Called after everything else is closed, on every path. */
   readonly release?: (() => Promise<void> | void) | undefined;
@@ -62,7 +62,7 @@ export interface RunParts {
   readonly onEnd?: ((summary: RunSummary) => Awaitable<void>) | undefined;
 }
 
-/** How the progress of a run is kept, so that it can be resumed. */
+/** The parts that keep the progress of a run, so that it can be resumed. */
 export interface KeptProgress {
   readonly store: CheckpointStore;
   readonly schedule: CheckpointSchedule;

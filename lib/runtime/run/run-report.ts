@@ -26,7 +26,7 @@ export class RunReport {
   private readonly startedAt: number;
   private readonly secrets: Secrets;
   private readonly phases: PhaseOrder;
-  /** Undefined in virtual time, because the seconds of the process are not those of the run then. */
+  /** Undefined in virtual time, in which the seconds of the run are not those of the process. */
   private readonly resources: ResourceWatch | undefined;
 
   constructor(

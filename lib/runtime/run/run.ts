@@ -126,16 +126,16 @@ export class Run<Outputs = Record<string, unknown>> {
   }
 
   /**
-   * True while tasks run after the end of a run that has failed, was cancelled or drained, because their rules ask for
-   * that.
+   * True during the aftermath of a run that has failed, was cancelled or drained: while the tasks run whose rules are
+   * met by such an end.
    */
   get isInAftermath(): boolean {
     return this.engine?.isInAftermath ?? false;
   }
 
   /**
-   * Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. Ends
-   * what runs after the end of the run.
+   * Aborts the run: it reads, starts and writes nothing more. `finished` resolves with the outcome 'cancelled'. In a
+   * run that has ended, ends the aftermath.
    */
   cancel(): void {
     if (this.engine === undefined) this.early = 'cancel';
@@ -232,7 +232,8 @@ export class Run<Outputs = Record<string, unknown>> {
 }
 
 /**
- * The output of a task, record by record, for subscribers outside the run. `report` gets the errors that they throw.
+ * The output of a task, record by record, for subscribers outside the run. `report` receives the errors that they
+ * throw.
  */
 function recordsOf<T>(outlet: Outlet, output: string | undefined, report: (error: unknown) => void): Observable<T> {
   return new GuardedObservable<T>(report, (subscriber) =>

@@ -42,7 +42,7 @@ export function summarizeTask(
   };
 }
 
-/** The counts of both by reason. Most tasks skip nothing. */
+/** The sums of both counts, by reason. Most tasks skip nothing. */
 function reasonsOf(
   own: ReadonlyMap<string, number>,
   joined: ReadonlyMap<string, number> | undefined,

@@ -37,7 +37,7 @@ export class FirstMeasurements {
     this.cancel = undefined;
   }
 
-  /** Of the last two times the shorter one counts: the longer one may have waited for the processor. */
+  /** The shorter one of the last two durations counts, because the longer one may contain a wait for the processor. */
   private schedule(lastTookMs: number, beforeTookMs: number): void {
     const { clock, startedAtMs } = this;
     const passedMs = clock.monotonicMs() - startedAtMs;

@@ -97,7 +97,7 @@ export class RunMetrics {
     return { usage, bottleneck: chooseBottleneck([...usage.values()]) };
   }
 
-  /** Records that have joined the slowest of their task since the last call. */
+  /** The records that have become one of the slowest of their task since the last call. */
   slowNews(): SlowRecord[] {
     return [...this.wiring.tasks.values()].flatMap(({ scope }) => scope.slowest.news());
   }

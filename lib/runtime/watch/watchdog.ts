@@ -23,7 +23,7 @@ const REST_AFTER_LOOK = 50;
 /** A run counts as stalled after this many checks without movement. */
 const STILL_LOOKS = 2;
 
-/** What the watchdog gets from the run. */
+/** The functions of the run that the watchdog calls. */
 export interface WatchdogHooks {
   /** Called at every check, after the laws have held. */
   readonly onLook: () => void;
@@ -152,7 +152,7 @@ export class Watchdog {
     const supplied = [...this.wiring.activeRoots].some(
       (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
     );
-    // Roots wait on purpose while the dead-letter store is full, and in a run that lets go what has not started.
+    // Roots wait on purpose while the dead-letter store is full, and in a run that drains and can be resumed.
     if (this.services.deadLetters.isFull || !this.services.mayStart()) return false;
     return inFlight && !running && (!supplied || this.explainStalls().length > 0);
   }

@@ -1,6 +1,6 @@
 /**
- * The tasks of a run in front of a fork whose outputs are kept, and what a resumed run does with these outputs: the
- * work in front of them is left out, and they are emitted again where a branch still needs them.
+ * The tasks of a run in front of a fork whose outputs are kept. A resumed run leaves out the work in front of these
+ * outputs, and emits an output again if a branch still needs it.
  */
 import type { RootLedger } from '../../ledger/ledger.js';
 import type { Batch, Lineage } from '../../model/record.js';
@@ -47,8 +47,8 @@ export class Forks {
   }
 
   /**
-   * A test whether the task need not work on a record, because it is known how a task behind it ends: its output is
-   * kept, or it gave the record up. Undefined in a run that is not resumed.
+   * A test whether the task need not work on a record, because the result of a task behind it is known: the output of
+   * that task is kept, or it gave the record up. Undefined in a run that is not resumed.
    */
   leftOut(task: string, root: string): ((lineage: Lineage) => boolean) | undefined {
     const { past } = this;

@@ -34,17 +34,17 @@ export interface ScopeParts {
   /** The root and the roots that it descends from. */
   readonly descent: ReadonlySet<RootLedger>;
   readonly onFailure: FailurePolicy<unknown>;
-  /** Whether the task has one record, which stands for the task. */
+  /** Whether the task runs after others: it then has one record, which stands for the task. */
   readonly startsOnce?: boolean;
-  /** The named outputs that other tasks read. Records that a task gives up are no dead letters if one reads them. */
+  /** The named outputs that other tasks read. If a task reads the failed records, they do not become dead letters. */
   readonly readOutputs?: ReadonlySet<string>;
   /** The past of a resumed run. */
   readonly past?: RunPast | undefined;
   /** The durable state of this boundary. */
   readonly state?: StateSpace | undefined;
-  /** The outputs in flight, by root, where they are kept. */
+  /** The outputs in flight of the roots whose outputs are kept. */
   readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
-  /** Keeps what is in front of the dead letters of this scope. */
+  /** Keeps the outputs in front of the dead letters of this scope. */
   readonly forks?: { retain(root: RootLedger, lineage: Lineage): void } | undefined;
 }
 
@@ -98,7 +98,7 @@ export class RunScope implements TaskScope {
   get runId(): string {
     return this.services.runId;
   }
-  /** Made when the task is opened, because what runs after the end of the run has a numbering of its own. */
+  /** Made when the task is opened, because the aftermath of a run has a numbering of its own. */
   get numbering(): string {
     this.ownNumbering ??= this.services.numberingOf(this.root.name);
     return this.ownNumbering;

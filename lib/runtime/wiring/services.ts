@@ -28,8 +28,8 @@ export interface RunServices {
   /** Ends the run as failed; only the first call counts. */
   readonly fail: (error: unknown) => void;
   /**
-   * The same after one more checkpoint, if the run keeps any. Only for the failure of a task that holds nothing which a
-   * checkpoint contains.
+   * Like `fail`, but after one more checkpoint, if the run writes checkpoints. Only for the failure of a task of which
+   * checkpoints contain neither state nor output.
    */
   readonly failAfterCheckpoint: (error: unknown) => void;
   /** Throws MILLRACE_LOCKED once another process has taken over the run. */
@@ -40,7 +40,7 @@ export interface RunServices {
   readonly cannotRepeat: (task: string) => void;
   /** Answers requests in place of the network. */
   readonly upstream: Upstream | undefined;
-  /** The values to mask in all that the run writes. */
+  /** The values to mask in all output of the run. */
   readonly secrets: Secrets;
   /** The tracer of sampled records. */
   readonly tracer: RecordTracer | undefined;

@@ -1,6 +1,6 @@
 /**
- * The input of each task: its dependencies' outputs, joined as declared, without the records done by earlier
- * incarnations.
+ * The input of each task: the outputs of its dependencies, joined as declared, without the records that earlier
+ * incarnations have done.
  */
 import { Subject, type Observable } from 'rxjs';
 import type { Family } from '../../ledger/family.js';
@@ -29,7 +29,7 @@ export interface InputsOptions {
   readonly isRepeatable: boolean;
   readonly past: RunPast | undefined;
   readonly forks: Forks | undefined;
-  /** The record of a task that runs after others: how these have ended. */
+  /** Makes the record of a task that runs after others: the ends of these tasks. */
   readonly startOf: (task: string) => unknown;
 }
 
@@ -38,7 +38,7 @@ export class WiredInputs {
   private readonly roots: ReadonlyMap<string, RootLedger>;
   /** The families, by the root of the children. */
   private readonly families: ReadonlyMap<string, Family>;
-  /** The outputs in flight, by root, where they are kept. */
+  /** The outputs in flight of the roots whose outputs are kept. */
   private readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
   private readonly options: InputsOptions;
 

@@ -11,7 +11,7 @@ import type { ResumePlan } from '../resume/resume-plan.js';
 import type { RunPast } from '../resume/run-past.js';
 import type { StateKeeper } from '../resume/state-keeper.js';
 
-/** The durable state of a run, and which boundaries have a part of it. */
+/** The durable state of a run, and the plan of the boundaries that have a part of it. */
 export interface KeptState {
   readonly plan: ResumePlan;
   readonly keeper: StateKeeper;
@@ -27,7 +27,7 @@ export class WiredRoots {
   readonly ledgers = new Map<string, RootLedger>();
   /** The families, by the root of the children. */
   readonly families = new Map<string, Family>();
-  /** The outputs in flight, by root, where they are kept. */
+  /** The outputs in flight of the roots whose outputs are kept. */
   readonly outputs = new Map<RootLedger, KeptOutputs>();
   private readonly exits = new Map<string, WiredExit>();
   /** Per root, its ancestors and the root itself. */

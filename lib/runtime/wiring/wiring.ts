@@ -42,7 +42,7 @@ export interface WiringOptions {
   readonly kept?: KeptState | undefined;
   /** The outputs of each task, by its name. */
   readonly outlets: ReadonlyMap<string, Outlet>;
-  /** The record of a task that runs after others: how these have ended. Called when the task is connected. */
+  /** Makes the record of a task that runs after others: the ends of these tasks. Called when the task is connected. */
   readonly startOf: (task: string) => unknown;
 }
 
@@ -112,7 +112,7 @@ export class Wiring {
   }
 
   /**
-   * These tasks are the present phase from here on, also before they are opened: a run that drains ends their sources.
+   * Makes these tasks the present phase, also before they are opened: a run that drains ends their sources.
    */
   present(names: Iterable<string>): void {
     this.presentNames = new Set(names);
@@ -171,7 +171,7 @@ export class Wiring {
 
   disconnect(): void {
     this.isDisconnected = true;
-    // Only now one subscription: during the run, each end of a task would search it.
+    // Collected only now, because during the run each end of a task would search the list of such a subscription.
     const all = new Subscription();
     for (const connection of this.connections) all.add(connection);
     this.connections = [];
@@ -192,7 +192,7 @@ export class Wiring {
   private place(plan: NodePlan, declaration: TaskDeclaration): WiredTask {
     const { name, dependencies } = plan.node;
     const startsOnce = plan.node.after !== undefined && plan.node.bearing !== 'source';
-    // Its only record stands for the task: a task that fails is no record to put aside.
+    // Its only record stands for the task, and the failure of a task is not a dead letter.
     const onFailure = declaration.task.options.onFailure ?? (startsOnce ? 'fail' : 'dead-letter');
     const root = this.wiredRoots.ledger(plan.outputRoot);
     const isBoundary = plan.node.bearing === 'boundary';
@@ -284,7 +284,7 @@ export class Wiring {
           },
           error: (error: unknown) => {
             const blamed = blame(name, 'failed', error);
-            // The others go on, so what they have done until the next turn is in the checkpoint.
+            // The other tasks continue until the next turn, so the checkpoint contains their work.
             if (chain.every(leavesProgress)) this.services.failAfterCheckpoint(blamed);
             else this.services.fail(blamed);
           },
@@ -380,7 +380,9 @@ export class Wiring {
     );
   }
 
-  /** The owner accepts no more input. A dependency without other dependents ends and releases its own inputs. */
+  /**
+   * Called when the owner accepts no more input. A dependency that no other task needs ends and releases its inputs.
+   */
   private releaseInputs(owner: string): void {
     // A task with several inputs may call this once per input.
     if (this.released.has(owner)) return;
@@ -405,8 +407,9 @@ function countRouted({ values }: Batch<unknown>, account: TaskAccount): void {
 }
 
 /**
- * Whether the progress of the run is still right when this task has failed in the middle of a batch: what it held has
- * not settled, and it has neither state nor an output in a checkpoint.
+ * Whether the progress of the run is still correct after this task has failed in the middle of a batch: the records
+ * that it held have not settled, and it has neither state nor an output in a checkpoint.
+
  */
 function leavesProgress({ plan, declaration, scope, joinScope }: WiredTask): boolean {
   const { bearing, isDurable } = plan.node;

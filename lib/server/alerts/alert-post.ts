@@ -2,8 +2,7 @@
  * Sends the alerts of a store to their target.
  *
  * Guarantees: an alert that was stored is sent at least once, also by the next server, or is given up with its reason
- * after a day; a target that does not answer holds up nothing but alerts; alerts are sent one after another, oldest
- * first.
+ * after a day; a target that does not answer delays only alerts; alerts are sent one after another, oldest first.
  */
 import { describeThrown } from '../../model/errors.js';
 import type { ServerStore } from '../store/server-store.js';
@@ -30,7 +29,7 @@ export class AlertPost {
     this.ports = ports;
   }
 
-  /** Sends what is due, unless it is doing so. Rejects if the store does. */
+  /** Sends the alerts that are due. Joins a sending that is in progress. Rejects if the store does. */
   send(): Promise<void> {
     this.sending ??= this.sendDue().finally(() => {
       this.sending = undefined;
@@ -38,7 +37,7 @@ export class AlertPost {
     return this.sending;
   }
 
-  /** Gives up the attempt that is being made. The next server makes it again. */
+  /** Aborts the attempt in progress. The next server makes it again. */
   async close(): Promise<void> {
     this.closed.abort();
     await this.sending?.catch(() => undefined);

@@ -1,15 +1,15 @@
 /**
- * Where alerts are sent: an address that takes a POST, or a command that reads its standard input. Both get one JSON
- * object.
+ * The target of alerts: an address that accepts a POST, or a command that reads its standard input. Both receive one
+ * JSON object.
  *
  * Guarantees: no redirect is followed, so an address cannot lead elsewhere; a command that takes too long is ended,
- * with what it has started.
+ * together with the processes that it has started.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { describeThrown, MillraceError } from '../../model/errors.js';
 import type { Alert } from './alert.js';
 
-/** Sends an alert. Rejects with the reason if it was not taken. */
+/** Sends an alert. Rejects with the reason if the target did not accept it. */
 export type AlertTarget = (alert: Alert, signal: AbortSignal) => Promise<void>;
 
 export interface TargetOptions {
@@ -59,9 +59,9 @@ function runCommand(
       shell: true,
       cwd: folder,
       env: { ...environment },
-      // What it prints may be secret, so it goes where the server prints, and into no alert.
+      // Its output may be secret, so its errors go to the standard error of the server, and not into an alert.
       stdio: ['pipe', 'ignore', 'inherit'],
-      // A shell has children, which end with it only as a group.
+      // A group of its own, because the children of a shell end with it only as a group.
       detached: true,
     });
     let why = '';
@@ -94,7 +94,7 @@ function runCommand(
       const ended = `the command ended with ${code === null ? String(killedBy) : `code ${code}`}`;
       settle(why !== '' ? why : code === 0 ? '' : ended);
     });
-    // A command need not read what it is told. Without a descriptor left, a child has no input.
+    // A command need not read its input. If no descriptor is left, a child has no input.
     const { stdin } = child as ChildProcess;
     stdin?.on('error', () => undefined);
     stdin?.end(`${JSON.stringify(alert)}\n`);

@@ -1,9 +1,8 @@
 /**
- * What somebody should be told about: a run that failed, a run that is late, more dead letters than allowed, ticks that
- * had no run.
+ * Alerts: a run that failed, a run that is late, more dead letters than allowed, ticks that had no run.
  *
- * Guarantees: the id of an alert follows from what it is about, so the same thing is told once, however often it is
- * seen.
+ * Guarantees: the id of an alert is derived from its cause, so each cause is reported once, also if it is seen several
+ * times.
  */
 import type { ServingRules } from '../../model/serving.js';
 import { parseDuration } from '../../text/quantities.js';
@@ -24,13 +23,13 @@ export interface Alert {
   readonly text: string;
 }
 
-/** The alerts that a run gives at this moment. */
+/** The alerts about a run at this moment. */
 export function alertsOfRun(run: StoredRun, rules: ServingRules | undefined, now: number): readonly Alert[] {
   const { id: runId, workflow, schedule, state, problem, endedAt, deadLetters, queuedAt, notBefore } = run;
   const about = { at: now, workflow, schedule, runId };
   const { alertAfter, alertDeadLetters = Infinity } = rules ?? {};
   if (ACTIVE_STATES.includes(state)) {
-    // A run that somebody has resumed has its time anew.
+    // For a resumed run, the time counts from its resumption.
     const since = Math.max(queuedAt, notBefore ?? queuedAt);
     const isLate = alertAfter !== undefined && now - since > (parseDuration(alertAfter) ?? Infinity);
     if (!isLate) return [];
@@ -51,8 +50,7 @@ export function alertsOfRun(run: StoredRun, rules: ServingRules | undefined, now
 }
 
 /**
- * The alert about ticks that had no run because nobody was there to start one; undefined for those that were left out
- * by a rule.
+ * The alert about ticks that had no run because the server was down; undefined for ticks that a rule left out.
  */
 export function alertOfTicks(
   { reason, from, to, count }: NoRunDecision,

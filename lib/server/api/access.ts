@@ -2,7 +2,7 @@
  * Tokens, and the one-time codes that pages exchange for one.
  *
  * Guarantees: the store has only hashes; a code works once and for ten minutes; wrong codes are answered at most ten
- * times per minute. Tokens are found by their SHA-256, so the time of a comparison says nothing about them.
+ * times per minute. Tokens are found by their SHA-256, so the duration of a comparison reveals nothing about them.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Role, ServerStore, StoredToken } from '../store/server-store.js';

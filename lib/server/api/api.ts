@@ -1,4 +1,4 @@
-/** What the routes of the API share. */
+/** The parts that the routes of the API share. */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Catalog } from '../catalog.js';
@@ -17,7 +17,7 @@ export interface ApiPorts {
   readonly catalog: Catalog;
   readonly views: RunViews;
   readonly now: () => number;
-  /** The folder of runs, and that of what their processes print; absolute. */
+  /** The folder of runs, and the folder of the output of their processes; absolute. */
   readonly runs: string;
   readonly output: string;
   /** The folder for copies of the store. */
@@ -25,7 +25,7 @@ export interface ApiPorts {
   /** The environment of the server, which has the secrets of webhooks. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly triggers: () => readonly KnownTrigger[];
-  /** What is wrong with the files of a trigger; '' for nothing. */
+  /** The problem with the files of a trigger; '' if there is none. */
   readonly fileProblem: (triggerId: string) => string;
   readonly maxRuns: number;
   readonly startedAt: number;
@@ -44,7 +44,7 @@ export function httpError(statusCode: number, code: string, message: string): Er
   return Object.assign(new Error(message), { statusCode, code });
 }
 
-/** Records who did what. */
+/** Records an action of a user. */
 export function audit(
   { store, now }: Api,
   { user }: Pick<FastifyRequest, 'user'>,

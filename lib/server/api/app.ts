@@ -2,7 +2,8 @@
  * The HTTP application: guards, access, and the routes.
  *
  * Guarantees: each route below /api names the role that it needs, or the application does not start; requests and
- * answers are checked by the schemas from which the OpenAPI document is made; nobody can name a path or an address.
+ * answers are checked by the schemas from which the OpenAPI document is made; a request cannot name a path or an
+ * address.
  */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { codeOf, describeThrown } from '../../model/errors.js';
@@ -28,7 +29,7 @@ declare module 'fastify' {
     readonly summary?: string;
   }
   interface FastifyRequest {
-    /** The name and role of the token; nobody on a public route. */
+    /** The name and role of the token; undefined on a public route. */
     user: { readonly name: string; readonly role: 'viewer' | 'operator' | 'admin' } | undefined;
   }
 }
@@ -101,7 +102,7 @@ function documentRoutes(http: FastifyInstance): readonly DocumentedRoute[] {
   return routes;
 }
 
-/** A route that is not known needs a token too, so nobody learns which ones there are. */
+/** An unknown route needs a token too, so a client without a token cannot find out the routes. */
 async function authorize(request: FastifyRequest, reply: FastifyReply, access: Access): Promise<unknown> {
   const role = request.routeOptions.config.role ?? 'viewer';
   if (role === 'public') return undefined;

@@ -22,7 +22,7 @@ import type { z } from 'zod';
 const MOST_SHOWN = 100;
 /** The ticks that a preview names: the first and the last ones. */
 const MOST_NAMED = 10;
-/** More than a backfill may have. */
+/** The most runs that are read of a backfill; a backfill has fewer. */
 const MOST_RUNS = 10_000;
 
 export function backfillRoutes(api: Api): void {

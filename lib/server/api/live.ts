@@ -1,10 +1,10 @@
 /**
  * The live stream of a page: server-sent events over a request with a token.
  *
- * Events: `change` says that runs or schedules have changed; `run` has the view of the run that the page shows.
+ * Events: `change` reports that runs or schedules have changed; `run` has the view of the run that the page shows.
  *
- * Guarantees: a reader that is slow gets fewer events, and never makes the server remember them; there are at
- * most `MOST_STREAMS` streams; a stream ends a few seconds after its token was removed or has expired.
+ * Guarantees: a slow reader receives fewer events, and the server queues none for it; there are at most `MOST_STREAMS`
+ * streams; a stream ends a few seconds after its token was removed or has expired.
  */
 import type { ServerResponse } from 'node:http';
 import type { RunViews } from '../runs/run-views.js';
@@ -26,7 +26,7 @@ export class LiveStreams {
     this.views = views;
   }
 
-  /** Something in the store has changed. */
+  /** Called when the store has changed. */
   changed(): void {
     this.version++;
   }
@@ -36,7 +36,8 @@ export class LiveStreams {
   }
 
   /**
-   * Writes events until the reader goes, or may not read any more. The caller has given up the response.
+   * Writes events until the reader closes the connection, or may not read any more. The caller has handed over the
+   * response.
    * @param isAllowed whether the token of the reader is still valid.
    */
   open(response: ServerResponse, runId: string | undefined, isAllowed: () => Promise<boolean>): void {
@@ -63,7 +64,7 @@ export class LiveStreams {
           seenAt = view.seenAt;
           response.write(`event: run\ndata: ${JSON.stringify(view)}\n\n`);
         }
-        // So that both ends notice a connection that is gone.
+        // A comment, so that both ends notice a broken connection.
         if (looks % BEAT_LOOKS === 0) response.write(': \n\n');
       } finally {
         isLooking = false;

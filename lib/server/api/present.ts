@@ -1,4 +1,4 @@
-/** What the API shows of the server's data. */
+/** The forms in which the API shows the data of the server. */
 import type { z } from 'zod';
 import { MillraceError } from '../../model/errors.js';
 import { maskSecrets } from '../../text/mask-secrets.js';
@@ -13,7 +13,7 @@ import type { Run, Schedule } from './schemas.js';
 
 const SHOWN_TICKS = 10;
 
-/** What the API shows of a run as it is stored. */
+/** The members of a stored run that the API shows. */
 const SHOWN = [
   ...(['id', 'workflow', 'state', 'origin', 'askedBy', 'schedule', 'scheduledFor'] as const),
   ...(['coversFrom', 'coversTo', 'backfill', 'triggeredBy', 'subject'] as const),

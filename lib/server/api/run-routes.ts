@@ -29,7 +29,7 @@ import {
   WorkflowParams,
 } from './schemas.js';
 
-/** The end of what a run has printed, in bytes. */
+/** The most bytes that are returned of the output of a run. */
 const OUTPUT_BYTES = 64 * 1024;
 const ATTACHMENT = {
   'content-disposition': 'attachment; filename="report.html"',

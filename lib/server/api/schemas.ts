@@ -45,7 +45,7 @@ export const Run = z.strictObject({
   settled: z.number(),
   deadLetters: z.number(),
   problem: z.string(),
-  /** Why a queued run waits; '' for any other. */
+  /** The reason why a queued run waits; '' for any other run. */
   waitsFor: z.string(),
 });
 export const Runs = z.strictObject({
@@ -65,21 +65,21 @@ export const Schedule = z.strictObject({
   catchUp: z.string(),
   generation: z.number(),
   isPresent: z.boolean(),
-  /** Who made it; null for one that the workflow states, which only its file can change. */
+  /** The user who made it; null for a schedule of the workflow, which only the file of the workflow can change. */
   madeBy: z.string().nullable(),
   /** The rule as it was given. */
   stated: z.record(z.string(), z.json()),
   pause: z.strictObject({ by: z.string(), at: time, note: z.string() }).nullable(),
-  /** The last decided tick, or when the schedule came into being. */
+  /** The last decided tick, or the time at which the schedule was created. */
   decidedTo: time,
   /** The next ticks; none while it is paused. */
   next: z.array(time),
   warnings: z.array(z.string()),
-  /** What is wrong with the rule; '' for nothing. */
+  /** The problem with the rule; '' if there is none. */
   problem: z.string(),
 });
 export const Schedules = z.strictObject({ schedules: z.array(Schedule) });
-/** A rule in time, with what happens at its ticks. */
+/** A rule in time, with the options of its ticks. */
 export const ScheduleBody = z
   .strictObject({
     cron: z.string().max(200).optional(),
@@ -124,7 +124,7 @@ export const BackfillBody = z.strictObject({
   /** Asking again under the same key adds nothing. */
   requestKey: z.string().min(1).max(200).optional(),
 });
-/** What a backfill would do: the number of its runs, and the first and the last of its ticks. */
+/** The preview of a backfill: the number of its runs, and the first and the last of its ticks. */
 export const BackfillPreview = z.strictObject({
   count: z.number(),
   ticks: z.array(time),
@@ -154,7 +154,7 @@ export const Trigger = z.strictObject({
   kind: z.enum(['webhook', 'file', 'workflow']),
   /** In words: the address of a webhook, the pattern of files, or the end of another workflow. */
   rule: z.string(),
-  /** What is wrong with it; '' for nothing. */
+  /** The problem with the trigger; '' if there is none. */
   problem: z.string(),
 });
 export const Triggers = z.strictObject({ triggers: z.array(Trigger) });
@@ -188,7 +188,7 @@ export const Workflow = z.strictObject({
   description: z.string(),
   from: z.string(),
   params: z.array(z.string()),
-  /** The JSON Schema of the configuration, as far as the params go. */
+  /** The part of the JSON Schema of the configuration that describes the params. */
   paramSchema: z.record(z.string(), z.json()),
   schedules: z.array(Schedule),
   /** The newest runs, newest first. */
@@ -262,7 +262,7 @@ export const Overview = z.strictObject({
   version: z.string(),
   startedAt: time,
   maxRuns: z.number(),
-  /** What somebody should look at, most urgent first. */
+  /** The problems that need attention, most urgent first. */
   attention: z.array(
     z.strictObject({ about: z.enum(['run', 'schedule', 'workflow', 'alert']), subject: z.string(), text: z.string() }),
   ),
@@ -280,10 +280,10 @@ export const Alert = z.strictObject({
   runId: z.string().nullable(),
   text: z.string(),
   attempts: z.number(),
-  /** When it is tried to send it next; null if it is over, or the server has no target for alerts. */
+  /** The time of the next attempt to send it; null if there is none, or if the server has no target for alerts. */
   nextAt: optionalTime,
   sentAt: optionalTime,
-  /** Why the last attempt to send it did not succeed; '' if it did, or there was none. */
+  /** The reason why the last attempt to send it failed; '' if it succeeded, or if there was none. */
   problem: z.string(),
 });
 export const Alerts = z.strictObject({ alerts: z.array(Alert) });

@@ -1,4 +1,4 @@
-/** The routes for triggers, and the one that takes the messages of webhooks. */
+/** The routes for triggers, and the route that accepts the messages of webhooks. */
 import { randomBytes } from 'node:crypto';
 import type { Json } from '../../model/json.js';
 import { atPointer, kindOf, type KnownTrigger } from '../triggers/known-triggers.js';
@@ -12,7 +12,7 @@ const BODY_BYTES = 256 * 1024;
 const SHOWN_DELIVERIES = 50;
 const MINUTE_MS = 60_000;
 const MOST_PER_MINUTE = 60;
-/** More runs than this are never queued by requests. */
+/** The most runs in the queue. Requests beyond it are refused. */
 export const MOST_QUEUED = 10_000;
 
 export function triggerRoutes(api: Api): void {
@@ -40,7 +40,7 @@ export function triggerRoutes(api: Api): void {
       return { deliveries: found.map(({ subject, at, runId }) => ({ subject, at, runId })) };
     },
   );
-  // A signature is over the bytes of the body, so they are not parsed before they are checked.
+  // A signature covers the bytes of the body, so the body is parsed only after the check of the signature.
   void http.register((scope: FastifyInstance, _, done) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, parsed) => {
@@ -54,7 +54,7 @@ export function triggerRoutes(api: Api): void {
 function hookRoute(api: Api): void {
   const { http, supervisor, environment, now } = api;
   const accepted = new Map<string, number[]>();
-  // What an unknown webhook is checked with, so that its answer takes as long as that of a wrong signature.
+  // A secret for unknown webhooks, so that their answer takes as long as the answer to a wrong signature.
   const nobody = randomBytes(32).toString('hex');
   http.post(
     '/api/v1/hooks/:workflow/:name',

@@ -1,5 +1,5 @@
 /**
- * Decides what to do about a run that is at work according to the store, from its folder and its process. Pure.
+ * Decides the next step of a run that is at work according to the store, from its folder and its process. Pure.
  *
  * Guarantees: a process that is alive is adopted, also if another server started it, and never started twice; a run
  * whose process died resumes from its checkpoint, unless a user had asked it to stop; a run that dies again and again
@@ -10,35 +10,35 @@ import type { RunOutcome } from '../../model/ports.js';
 import { overLimit } from './limits.js';
 import { UNSIGNALLED, type StoredRun } from './stored-run.js';
 
-/** What can be seen of a run. */
+/** The observed facts about a run. */
 export interface Sight {
   /**
    * none: it has no folder, or no incarnation. working: the process of its last incarnation is alive. ended: the last
-   * incarnation recorded its end. dead: the process of the last incarnation is gone, without a word.
+   * incarnation recorded its end. dead: the process of the last incarnation is gone, and recorded no end.
    */
   readonly state: 'none' | 'working' | 'ended' | 'dead';
   /** The number of the last incarnation; 0 for none. */
   readonly incarnation: number;
   /** With 'ended'. */
   readonly outcome?: RunOutcome | undefined;
-  /** With 'ended': when, milliseconds since 1970. It may have ended long before a server saw that. */
+  /** With 'ended': the time of the end, in milliseconds since 1970. It may be long before a server sees it. */
   readonly endedAt?: number | undefined;
   /** With 'ended': the sentence of the failure. */
   readonly failure?: string | undefined;
   readonly settled: number;
   readonly deadLetters: number;
-  /** With 'working', where the system says so: the bytes of memory that its process uses. */
+  /** With 'working', if the system reports it: the bytes of memory that its process uses. */
   readonly memory?: number | undefined;
   /** True if a child process of this server works on it, or begins to. */
   readonly hasChild: boolean;
-  /** How the last child process of this server for this run has ended; absent if there was none, or it lives. */
+  /** The end of the last child process of this server for this run; absent if there was none, or if it is alive. */
   readonly exit?: ProcessExit | undefined;
 }
 
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: string | null;
-  /** The end of what it has printed. */
+  /** The last part of its output. */
   readonly words: string;
 }
 
@@ -48,7 +48,7 @@ export interface FollowUp {
   readonly start: boolean;
 }
 
-/** A run may die this often without progress. */
+/** The most times that a run may die without progress. */
 export const MOST_FRUITLESS = 3;
 const USAGE_EXIT = 2;
 

@@ -1,21 +1,21 @@
 /**
  * The limits of a run at work, in time and memory. Pure.
  *
- * Guarantees: a run over a limit has a sentence with the limit, and with where it is set.
+ * Guarantees: the reason for a run over a limit names the limit, and the place where it is set.
  */
 import type { ServingRules } from '../../model/serving.js';
 import { parseDuration, parseSize } from '../../text/quantities.js';
 import type { StoredRun } from './stored-run.js';
 
-/** What is seen of the process of a run. */
+/** The observed facts about the process of a run. */
 export interface Use {
   /** The bytes of memory that it uses. */
   readonly memory?: number | undefined;
-  /** How it has ended. */
+  /** The end of the process. */
   readonly exit?: { readonly words: string } | undefined;
 }
 
-/** Why the run must be stopped, in one sentence; '' while it is within its limits. */
+/** The reason why the run must be stopped, in one sentence; '' while it is within its limits. */
 export function overLimit(
   { workingSince }: Pick<StoredRun, 'workingSince'>,
   { memory, exit }: Use,

@@ -1,10 +1,10 @@
 /**
- * Which queued runs start now: a pure function of the runs that are queued and at work.
+ * Chooses the queued runs that start now: a pure function of the runs that are queued and at work.
  *
- * Guarantees: at most `maxRuns` runs are at work, of a workflow at most its own number, and in a pool at most its size;
- * an exclusive run never starts beside another run of its schedule, or of its backfill; a run that must wait holds back
- * no other, and waits no longer than others of a higher priority come in. Places are counted from the runs themselves,
- * so none can be lost.
+ * Guarantees: at most `maxRuns` runs are at work, at most `maxRuns` of its rules per workflow, and at most its size per
+ * pool; an exclusive run never starts beside another run of its schedule, or of its backfill; a run that must wait does
+ * not hold back other runs, and gains priority while it waits. Places are counted from the runs themselves, so no place
+ * can be lost.
  */
 import type { ServingRules } from '../../model/serving.js';
 import { isAtWork, type StoredRun } from './stored-run.js';
@@ -12,11 +12,11 @@ import { isAtWork, type StoredRun } from './stored-run.js';
 export interface QueueAnswer {
   /** The ids of the runs to start, in order. */
   readonly start: readonly string[];
-  /** Why each of the others waits, in one sentence, by id. */
+  /** The reason why each other run waits, in one sentence, by id. */
   readonly waiting: ReadonlyMap<string, string>;
 }
 
-/** What the server has to give. */
+/** The places of a server. */
 export interface Places {
   /** The most runs at work. */
   readonly maxRuns: number;
@@ -33,7 +33,7 @@ type Queueable = Pick<
   'id' | 'workflow' | 'state' | 'schedule' | 'backfill' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore'
 >;
 
-/** A run in the queue gains one step of priority in this time, so that it starts some day. */
+/** A run in the queue gains one step of priority in this time, so that it starts at some time. */
 const AGEING_MS = 3_600_000;
 
 /** @param runs all that are queued or at work, in any order. */
@@ -80,7 +80,7 @@ function groupOf({ schedule, backfill }: Queueable): string | undefined {
   return backfill === null ? (schedule ?? undefined) : `backfill ${backfill}`;
 }
 
-/** What the runs at work hold. */
+/** The places that the runs at work hold. */
 class Held {
   private readonly byWorkflow = new Map<string, number>();
   private readonly byPool = new Map<string, number>();
@@ -90,7 +90,7 @@ class Held {
     for (const pool of new Set(pools)) this.byPool.set(pool, this.of(this.byPool, pool) + 1);
   }
 
-  /** Why a run of the workflow cannot start now, in one sentence; undefined if it can. */
+  /** The reason why a run of the workflow cannot start now, in one sentence; undefined if it can. */
   whatIsFull(workflow: string, rules: ServingRules = {}, sizes: ReadonlyMap<string, number>): string | undefined {
     const { maxRuns = Infinity, pools = [] } = rules;
     if (this.of(this.byWorkflow, workflow) >= maxRuns) {

@@ -1,9 +1,9 @@
 /**
- * Runs as processes of their own: each is `millrace run` or `millrace resume`, whatever becomes of the server.
+ * Runs as processes of their own: each is `millrace run` or `millrace resume`, and independent of the server.
  *
  * Guarantees: a process outlives the server, because it has a session of its own and prints into a file, never into a
- * pipe; a signal goes only to the process that works on the run, not to another one that got its id; values of users
- * reach the configuration unchanged.
+ * pipe; a signal goes only to the process that works on the run, not to another process that has received its id;
+ * values of users reach the configuration unchanged.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
@@ -22,20 +22,20 @@ import type { StopWish, StoredRun } from './stored-run.js';
 
 /** The processes of runs, as the supervisor needs them. */
 export interface RunProcesses {
-  /** What can be seen of a run. */
+  /** The observed facts about a run. */
   look(runId: string): Promise<Sight>;
   /** Starts the process that begins this incarnation. Resolves once it was asked for. */
   start(run: StoredRun, incarnation: number): Promise<void>;
   /** Signals the process that works on the run. Returns false if there is none that can be reached. */
   stop(runId: string, wish: StopWish | 'kill'): Promise<boolean>;
-  /** The run is over: nothing about its processes needs to be remembered. */
+  /** Forgets the processes of a run that is over. */
   forget(runId: string): void;
 }
 
 export interface RunProcessOptions {
   /** The folder of runs, absolute. */
   readonly runs: string;
-  /** The folder for what the processes print, absolute. */
+  /** The folder for the output of the processes, absolute. */
   readonly output: string;
   /** The current folder of the processes. */
   readonly folder: string;
@@ -107,11 +107,11 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const last = await lastIncarnation(run.path);
     if (last === undefined) return { ...nothing, state: 'dead' };
     const facts = { incarnation: last.number, settled: 0, deadLetters: 0, ...own };
-    // A process that is blocked or paused gives no sign of life, and is there: another one must not run beside it.
+    // A blocked or paused process does not renew its lease, but still exists: no other process may run beside it.
     const isThere = last.endedAt === undefined && last.isDamaged !== true && (await isRunning(last)) === true;
     if (isThere || (await isAlive(run.path, last)))
       return { ...facts, state: 'working', memory: memoryOfProcess(last.pid) };
-    // It may have ended, or been resumed, after its record was read: its process was there then, and is gone now.
+    // The run may have ended, or been resumed, between the reading of its record and the check of its process.
     if (last.endedAt === undefined) {
       const latest = await lastIncarnation(run.path);
       if (latest?.number !== last.number || latest.endedAt !== undefined) return look(runId);
@@ -159,7 +159,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
   };
 }
 
-/** The bytes of memory of a process; undefined where the system does not say. */
+/** The bytes of memory of a process; undefined if the system does not report them. */
 function memoryOfProcess(pid: number): number | undefined {
   try {
     const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
@@ -215,7 +215,7 @@ function subjectOf({ origin, subject }: StoredRun): Record<string, string> {
   return origin === 'workflow' ? { MILLRACE_AFTER_RUN: subject } : {};
 }
 
-/** The end of what a process has printed, as one line. */
+/** The last part of the output of a process, as one line. */
 function lastWordsOf(path: string): string {
   try {
     const file = openSync(path, 'r');

@@ -1,5 +1,5 @@
 /**
- * What a page shows of a run, live or afterwards: the story of the report, and the state of each edge. Plain data.
+ * The view of a run on a page, live or afterwards: the story of the report, and the state of each edge. Plain data.
  *
  * Guarantees: memory is bounded for a run of any length; the same events result in the same view, whether they are read
  * live or later.
@@ -42,8 +42,8 @@ export interface EdgeView {
   /** Records in front of the receiving task, as a share of the window of their root, 0 to 1. */
   readonly fill: number;
   /**
-   * flowing; starved: the receiver waits for records; blocked: the sender cannot get rid of its records; idle: nothing
-   * moves; rule: the receiver runs after the sender, and no records flow.
+   * flowing: records move. starved: the receiver waits for records. blocked: the sender cannot emit its records. idle:
+   * no record moves. rule: the receiver runs after the sender, and no records flow.
    */
   readonly state: 'flowing' | 'starved' | 'blocked' | 'idle' | 'rule';
 }
@@ -61,12 +61,12 @@ export interface RunView {
   readonly tasks: readonly TaskView[];
   readonly edges: readonly EdgeView[];
   readonly bottleneck: { readonly task: string; readonly load: number } | null;
-  /** How much of the input was read, 0 to 1; null if no source knows. */
+  /** The share of the input that was read, 0 to 1; null if no source knows it. */
   readonly readShare: number | null;
   readonly born: number;
   readonly settled: number;
   readonly inFlight: number;
-  /** True if in = out + skipped + dead letters + in flight, for each task that keeps the lineages it gets. */
+  /** True if in = out + skipped + dead letters + in flight, for each task that keeps the lineages of its input. */
   readonly isConserved: boolean;
   readonly deadLetters: readonly Reason[];
   readonly notes: readonly Note[];
@@ -76,7 +76,7 @@ export interface RunView {
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 type Started = Extract<RunEvent, { type: 'run-started' }>;
 
-/** Where more than this share of the time is spent, it names the state of an edge. */
+/** A state in which a task spends more than this share of the time determines the state of an edge. */
 const MOSTLY = 0.5;
 const MOST_NOTES = 50;
 

@@ -1,8 +1,8 @@
 /**
  * The views of runs, read from the recordings of their events, which grow while a run is at work.
  *
- * Guarantees: each byte of a recording is read once as long as its view is asked for; at most `MOST_VIEWS` are
- * remembered. A line that is not an event is passed over, because a page must not fail on it.
+ * Guarantees: each byte of a recording is read once while its view is in use; at most `MOST_VIEWS` views are kept. A
+ * line that is not an event is skipped, because a page must not fail on it.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ export class RunViews {
   /** The view of a run up to now; undefined before its first event. `runId` is one of the store. */
   async view(runId: string): Promise<RunView | undefined> {
     const reading = this.readings.get(runId) ?? newReading();
-    // The last one that was asked for is the last one to be forgotten.
+    // Moves the view to the end, so that the view used longest ago is forgotten first.
     this.readings.delete(runId);
     this.readings.set(runId, reading);
     const oldest = this.readings.keys().next();

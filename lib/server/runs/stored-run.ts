@@ -1,11 +1,12 @@
 /**
- * A run as the server knows it. The folder of the run holds everything else. Plain data; times are milliseconds since 1970.
+ * A run as the server knows it. The folder of the run holds everything else. Plain data; times are milliseconds since
+ * 1970.
  */
 import type { Json } from '../../model/json.js';
 
 /**
- * queued: waits for a place. starting: a process was asked for, and has not begun. running: a process is at work.
- * interrupted: its process died, and it was not resumed, because that was refused or did not help. The others are
+ * queued: waits for a place. starting: a process was requested, and has not begun. running: a process is at work.
+ * interrupted: its process died, and it was not resumed, because that was refused or did not help. The other states are
  * outcomes.
  */
 export const RUN_STATES = [
@@ -23,10 +24,10 @@ export type ServerRunState = (typeof RUN_STATES)[number];
 
 export const RUN_ORIGINS = ['schedule', 'request', 'command line', 'backfill', 'webhook', 'file', 'workflow'] as const;
 
-/** How a run came into being; the last three are triggers. */
+/** The origin of a run; the last three are triggers. */
 export type RunOrigin = (typeof RUN_ORIGINS)[number];
 
-/** How a user asked a run to stop. */
+/** The way in which a user asked a run to stop. */
 export type StopWish = 'drain' | 'cancel';
 
 export interface StoredRun {
@@ -54,27 +55,29 @@ export interface StoredRun {
   readonly settings: Readonly<Record<string, Json>>;
   readonly isLiteral: boolean;
   readonly queuedAt: number;
-  /** It starts at this moment or later; null for as soon as there is room. */
+  /** It starts at this moment or later; null if it starts as soon as there is room. */
   readonly notBefore: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** When it was begun for this wish: its time limit counts from here. Null before. */
+  /**
+   * The time at which work on it began after it was queued or resumed; its time limit counts from here. Null before.
+   */
   readonly workingSince: number | null;
   readonly stopWish: StopWish | null;
-  /** Why the server stops it, in one sentence: it ends as failed. '' if a user has asked, or nobody. */
+  /** The reason why the server itself stops it, in one sentence; it then ends as failed. Otherwise ''. */
   readonly stopReason: string;
-  /** The wish that its process was last signalled for, and when; noted before the signal. */
+  /** The wish for which its process was last signalled, and the time; stored before the signal. */
   readonly signalled: StopWish | null;
   readonly signalledAt: number | null;
-  /** The number of the incarnation before the one that was asked for. */
+  /** The number of the incarnation before the requested one. */
   readonly incarnationBefore: number;
-  /** How often it was resumed without any progress since the last time. */
+  /** The number of consecutive resumptions without progress. */
   readonly fruitlessResumes: number;
   /** Records of all sources that had settled when it was last started. */
   readonly settledAtStart: number;
   readonly settled: number;
   readonly deadLetters: number;
-  /** One sentence about what is wrong; '' for nothing. */
+  /** The problem, in one sentence; '' if there is none. */
   readonly problem: string;
   /** The key under which a client asked for it, so that asking again gives the same run. */
   readonly requestKey: string | null;

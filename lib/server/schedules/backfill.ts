@@ -1,5 +1,5 @@
 /**
- * The ticks of the past for which a user asks runs. Pure.
+ * The ticks of the past for which a user requests runs. Pure.
  *
  * Guarantees: a run covers the same time as the run that the schedule would have had at this tick: from the tick before
  * to its own.

@@ -9,13 +9,12 @@
 import type { ScheduleRules } from '../../model/schedule.js';
 import type { TickRange, Timetable } from './timetable.js';
 
-/** What is remembered about a schedule. */
+/** The progress of a schedule. */
 export interface ScheduleCursor {
-  /** The last tick that was decided, or the moment at which the schedule came into being. Milliseconds since 1970. */
+  /** The last tick that was decided, or the time at which the schedule was created. Milliseconds since 1970. */
   readonly cursor: number;
   /**
-   * The tick of the last run, or the moment at which the schedule came into being. The next run covers the time since
-   * then.
+   * The tick of the last run, or the time at which the schedule was created. The next run covers the time since then.
    */
   readonly coveredTo: number;
   readonly isPaused: boolean;
@@ -31,7 +30,7 @@ export interface Situation {
   readonly queued: number;
 }
 
-/** Why a tick has no run of its own. */
+/** The reasons why a tick has no run of its own. */
 export type Reason = 'overlap' | 'down' | 'paused' | 'coalesced' | 'limit';
 
 /** A run to be queued. */
@@ -59,7 +58,7 @@ export interface Pass {
   readonly coveredTo: number;
 }
 
-/** A tick that is older than this, in milliseconds, has passed while nobody was there to decide it. */
+/** A tick that is older than this, in milliseconds, counts as missed: no server decided it in time. */
 export const ON_TIME_MS = 60_000;
 
 export function decide(
@@ -93,7 +92,7 @@ export function decide(
   if (catchUp === 'all') {
     if (earlier !== undefined) decisions.push({ kind: 'no-run', reason: 'limit', ...earlier });
     for (const tick of ticks) {
-      // They wait for each other, so that none of them is lost to the rule about overlaps.
+      // Late ticks are exclusive and wait for each other, so the rule about overlaps does not drop them.
       if (isLate(tick)) start(tick, true);
       else startUnlessOverlap(tick);
     }
@@ -109,7 +108,7 @@ export function decide(
 }
 
 function joined(reason: Reason, ticks: readonly number[], earlier?: TickRange): NoRunDecision {
-  // One of them has a tick.
+  // Either `earlier` is given, or `ticks` is not empty.
   const from = earlier?.from ?? ticks[0] ?? 0;
   const to = ticks.at(-1) ?? earlier?.to ?? 0;
   const count = earlier === undefined ? ticks.length : earlier.count === null ? null : earlier.count + ticks.length;

@@ -1,4 +1,4 @@
-/** How long after its tick a run starts: the same for the same tick, whoever asks, and spread evenly over all ticks. */
+/** The delay of a run after its tick: always the same for one tick, and spread evenly over all ticks. */
 import { createHash } from 'node:crypto';
 import { parseDuration } from '../../text/quantities.js';
 

@@ -1,4 +1,4 @@
-/** A schedule as the server knows it, and what it has decided. Plain data; times are milliseconds since 1970. */
+/** A schedule as the server knows it, and its decisions. Plain data; times are milliseconds since 1970. */
 import type { Schedule } from '../../model/schedule.js';
 import type { ScheduleCursor, Reason } from './decide.js';
 
@@ -10,11 +10,13 @@ export interface StoredSchedule extends ScheduleCursor {
   readonly schedule: Schedule;
   /** Grows with each change of the rule in time. */
   readonly generation: number;
-  /** False once its workflow no longer has it, or is gone. */
+  /** False once its workflow no longer has the schedule, or no longer exists. */
   readonly isPresent: boolean;
-  /** The name of the token that made it; null for one that the workflow states, which only its file can change. */
+  /**
+   * The name of the token that made it; null for a schedule of the workflow, which only the workflow file can change.
+   */
   readonly madeBy: string | null;
-  /** Who paused it, when and why; null unless it is paused. */
+  /** The user, the time and the note of the pause; null unless it is paused. */
   readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;
 }
 
@@ -35,7 +37,7 @@ export interface StoredBackfill {
   readonly requestKey: string | null;
 }
 
-/** What became of one tick, or of several in a row. */
+/** The decision about one tick, or about several consecutive ticks. */
 export interface StoredDecision {
   readonly number: number;
   readonly schedule: string;
@@ -45,7 +47,7 @@ export interface StoredDecision {
   /** The first and the last tick. */
   readonly from: number;
   readonly to: number;
-  /** How many ticks; null if they were too many to be counted. */
+  /** The number of ticks; null if they were too many to be counted. */
   readonly count: number | null;
   readonly runId: string | null;
   readonly decidedAt: number;

@@ -1,8 +1,8 @@
 /**
- * The schedules of the workflows, joined with those that the store remembers. Pure.
+ * Joins the schedules of the workflows with those of the store. Pure.
  *
- * Guarantees: a schedule never has a tick before the moment at which it came into being, or at which its rule in time
- * was changed; a change of anything else moves nothing; a schedule that is gone is kept with its history, and has no
+ * Guarantees: a schedule never has a tick before the time at which it was created, or at which its rule in time was
+ * changed; other changes do not move ticks; a schedule that no longer exists is kept with its history, and has no
  * ticks.
  */
 import type { Schedule } from '../../model/schedule.js';
@@ -30,7 +30,7 @@ export function syncSchedules(
   );
   const ids = new Set(found.map(({ id }) => id));
   const names = new Set(workflows.map(({ name }) => name));
-  // Those that a user has made live as long as their workflow.
+  // Schedules that a user has made exist as long as their workflow.
   const made = known
     .filter(({ id, madeBy, workflow }) => madeBy !== null && !ids.has(id) && names.has(workflow))
     .map(({ id, workflow, name, schedule, madeBy }) => ({ id, workflow, name, schedule, madeBy }));

@@ -11,7 +11,7 @@ import { describeThrown, invalidOption } from '../../model/errors.js';
 import type { Schedule } from '../../model/schedule.js';
 import { parseDuration } from '../../text/quantities.js';
 
-/** Ticks, oldest first, and those before them that were too many to be listed. */
+/** Ticks, oldest first, and the range of earlier ticks if they were too many to be listed. */
 export interface DueTicks {
   readonly ticks: readonly number[];
   /** Absent if all are listed. `count` is null if there are too many to be counted. */
@@ -33,11 +33,11 @@ export interface Timetable {
   previous(before: number): number | null;
   /** The ticks after `after`, up to and including `until`; at most `MOST_TICKS` of them are listed, the last ones. */
   due(after: number, until: number): DueTicks;
-  /** What a user should know: a pattern that matches rarely, or that joins two conditions by "or". */
+  /** Warnings for the user: a pattern that matches rarely, or that joins two conditions by "or". */
   readonly warnings: readonly string[];
 }
 
-/** The most ticks that are listed one by one, and so the most runs of a catch-up. */
+/** The most ticks that are listed one by one. It is also the maximum number of runs of a catch-up. */
 export const MOST_TICKS = 100;
 /** Ticks of a pattern are counted up to this number: each costs about 0.1 ms. */
 const MOST_COUNTED = 1000;
@@ -100,7 +100,7 @@ function dueOf(cron: Cron, next: (after: number) => number | null, after: number
     const [before, ...last] = ticks as [number, ...number[]];
     return { ticks: last, earlier: { from: first, to: before, count: count - MOST_TICKS } };
   }
-  // Too many to be walked one by one: the last ones are found from the end.
+  // There are too many ticks to visit each of them, so the last ones are found from the end.
   const last = cron.previousRuns(MOST_TICKS + 1, new Date(until + 1)).map((date) => date.getTime());
   const [before, ...listed] = last.sort((a, b) => a - b) as [number, ...number[]];
   return { ticks: listed, earlier: { from: first, to: before, count: null } };

@@ -1,9 +1,10 @@
 /**
- * The port of the store of a server: what the folders of runs cannot hold (cursors of schedules, decisions, the queue,
- * tokens, the audit), and an index of the runs. `spec/contracts/server-store.contract.ts` is the contract in code.
+ * The port of the store of a server: the data that the folders of runs cannot hold (cursors of schedules, decisions,
+ * the queue, tokens, the audit), and an index of the runs. `spec/contracts/server-store.contract.ts` is the contract in
+ * code.
  *
  * Guarantees: each call is one transaction, durable when it resolves; a tick has at most one run, and so has a request
- * key, however often it is used.
+ * key, also if it is used several times.
  */
 import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
@@ -31,18 +32,18 @@ export interface AuditEntry {
   readonly subject: string;
 }
 
-/** An alert, and what became of it. */
+/** An alert, with the state of its sending. */
 export interface StoredAlert extends Alert {
-  /** How often it was tried to send it. */
+  /** The number of attempts to send it. */
   readonly attempts: number;
-  /** When it is tried next; null if it is over, or nobody is to be told. */
+  /** The time of the next attempt; null if there is none, because it was sent or given up, or there is no target. */
   readonly nextAt: number | null;
   readonly sentAt: number | null;
-  /** Why the last attempt did not succeed; '' if it did, or there was none. */
+  /** The reason why the last attempt failed; '' if it succeeded, or if there was none. */
   readonly problem: string;
 }
 
-/** Which runs to read, newest first. */
+/** The selection of the runs to read, newest first. */
 export interface RunQuery {
   readonly workflow?: string | undefined;
   readonly schedule?: string | undefined;
@@ -56,7 +57,7 @@ export interface RunQuery {
 /** The decisions about one schedule, committed with the runs that they ask for. */
 export interface SchedulePass {
   readonly schedule: string;
-  /** The cursor that the decisions started from: the pass is refused if it is another one by now. */
+  /** The cursor from which the decisions started. The pass is refused if the cursor has changed since. */
   readonly cursorBefore: number;
   readonly cursor: number;
   readonly coveredTo: number;
@@ -77,7 +78,7 @@ export interface DeliveredRun {
   readonly run: StoredRun;
 }
 
-/** What is stored together with the change of a run. */
+/** Data that is stored together with the change of a run. */
 export interface Along {
   readonly alerts?: readonly StoredAlert[];
   /** The runs that its end starts, unless their events are known. */
@@ -88,7 +89,7 @@ export interface ServerStore {
   schedules(): Promise<readonly StoredSchedule[]>;
   /** Adds schedules, or replaces those with the same ids. */
   putSchedules(schedules: readonly StoredSchedule[]): Promise<void>;
-  /** Removes a schedule. Its decisions and runs stay. Returns whether it was there. */
+  /** Removes a schedule. Its decisions and runs stay. Returns whether it existed. */
   removeSchedule(id: string): Promise<boolean>;
   /**
    * Commits a pass. Returns false, and changes nothing, if the cursor of the schedule is no longer `cursorBefore`. A
@@ -119,11 +120,13 @@ export interface ServerStore {
   deliver(delivery: StoredDelivery, run: StoredRun): Promise<StoredDelivery>;
   /** Newest first. */
   deliveries(trigger: string, limit: number): Promise<readonly StoredDelivery[]>;
-  /** Changes a run if it is in one of these states, and stores the rest along with it. Returns whether it was. */
+  /**
+   * Changes a run if it is in one of these states, and stores `along` in the same transaction. Returns whether it was.
+   */
   changeRun(id: string, states: readonly ServerRunState[], change: Partial<StoredRun>, along?: Along): Promise<boolean>;
   /** Runs that ended before this moment, oldest end first; none of the command line. */
   endedBefore(at: number, limit: number): Promise<readonly StoredRun[]>;
-  /** Removes a run that is over. Its decision stays. Returns whether it was there. */
+  /** Removes a run that is over. Its decision stays. Returns whether it existed. */
   removeRun(id: string): Promise<boolean>;
   /**
    * Removes the decisions, backfills without runs, events of triggers and entries of the audit before this moment. The
@@ -136,9 +139,9 @@ export interface ServerStore {
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;
 
-  /** Adds alerts whose ids are new. Those that are over for a month are removed. */
+  /** Adds alerts whose ids are new, and removes alerts that are older than a month and have no further attempt. */
   addAlerts(alerts: readonly StoredAlert[]): Promise<void>;
-  /** Those that are to be sent by now, oldest first. */
+  /** The alerts that are due, oldest first. */
   dueAlerts(now: number, limit: number): Promise<readonly StoredAlert[]>;
   changeAlert(id: string, change: Pick<StoredAlert, 'attempts' | 'nextAt' | 'sentAt' | 'problem'>): Promise<void>;
   /** Newest first. */

@@ -173,7 +173,7 @@ class SqliteStore implements ServerStore {
         const last = this.database.all('SELECT * FROM decisions WHERE schedule = ? ORDER BY number DESC LIMIT 1', [
           schedule,
         ])[0];
-        // Only a pause and an overlap go on from pass to pass: a stretch of them is one line in the history.
+        // Only a pause and an overlap continue from pass to pass. Consecutive ones are one line in the history.
         const isContinued = last?.['reason'] === reason && (reason === 'paused' || reason === 'overlap');
         if (!isContinued) this.insertDecision([schedule, 'no-run', reason, from, to, count, null, at]);
         else {

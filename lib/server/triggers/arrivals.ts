@@ -1,10 +1,10 @@
 /**
- * Looks for files that have arrived. Folders are read again and again, because notices of the file system are lost, and
- * do not exist on network drives.
+ * Finds files that have arrived. Folders are read at intervals, because notices of the file system may be lost, and do
+ * not exist on network drives.
  *
- * Guarantees: a file is reported once its size and its time of change were the same in two looks, and again only after it
- * has changed; links, folders, pipes and empty files are never reported; a look reads at most `MOST_ENTRIES` entries of a
- * folder, and remembers only files that are there.
+ * Guarantees: a file is reported when its size and its time of change were the same in two looks, and again only after
+ * it has changed; links, folders, pipes and empty files are never reported; a look reads at most `MOST_ENTRIES` entries
+ * of a folder, and remembers only files that exist.
  */
 import { lstat, opendir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -20,7 +20,7 @@ export interface Arrival {
 
 export interface Look {
   readonly arrivals: readonly Arrival[];
-  /** One sentence about why not all files could be seen; '' for nothing. */
+  /** The reason why not all files could be seen, in one sentence; '' if there is none. */
   readonly problem: string;
 }
 
@@ -72,7 +72,7 @@ export class Arrivals {
     return { arrivals, problem };
   }
 
-  /** The run for a file was queued. */
+  /** Called when the run for a file was queued. */
   taken({ path, key }: Arrival): void {
     const seen = this.seen.get(path);
     if (seen?.key === key) seen.isReported = true;
@@ -80,13 +80,13 @@ export class Arrivals {
 }
 
 /**
- * Whether a name matches a pattern of `*` and `?`, in time proportional to the product of their lengths. Names that begin
- * with a dot match only a pattern that does.
+ * Whether a name matches a pattern of `*` and `?`, in time proportional to the product of their lengths. Names that
+ * begin with a dot match only a pattern that does.
  */
 export function matchesName(name: string, pattern: string): boolean {
   if (name.startsWith('.') !== pattern.startsWith('.')) return false;
   let [at, place] = [0, 0];
-  // Where the last star was, and how much of the name it has matched.
+  // The position of the last star, and the position in the name up to which it has matched.
   let [star, tried] = [-1, 0];
   while (at < name.length) {
     if (pattern[place] === '*') {

@@ -1,7 +1,7 @@
 /**
- * The file triggers of a server: looks for files, and asks for their runs.
+ * The file triggers of a server: finds files, and requests their runs.
  *
- * Guarantees: a file is noted as seen only once its run is stored, so none is lost when a server dies in between; the
+ * Guarantees: a file is marked as seen only when its run is stored, so no file is lost if a server dies in between; the
  * next server does not start it again, because the store knows its event.
  */
 import { Arrivals } from './arrivals.js';
@@ -26,12 +26,12 @@ export class FileWatch {
     this.ports = ports;
   }
 
-  /** One sentence about what is wrong with the files of a trigger; '' for nothing. */
+  /** The problem with the files of a trigger, in one sentence; '' if there is none. */
   problemOf(triggerId: string): string {
     return this.problems.get(triggerId) ?? '';
   }
 
-  /** Looks once, and asks for the runs of the files that have arrived. */
+  /** Looks once, and requests the runs of the files that have arrived. */
   async look(): Promise<void> {
     const { folder, triggers, deliver, hasRoom } = this.ports;
     const present = new Set<string>();

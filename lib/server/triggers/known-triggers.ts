@@ -1,7 +1,8 @@
 /**
  * The triggers of the workflows, each with its problem if it has one. Pure.
  *
- * Guarantees: workflows that start each other in a circle start nothing by it; a webhook without a secret accepts nothing.
+ * Guarantees: triggers by which workflows would start each other in a circle start no run; a webhook without a secret
+ * accepts no message.
  */
 import type { Json } from '../../model/json.js';
 import type { Trigger } from '../../model/trigger.js';
@@ -14,7 +15,7 @@ export interface KnownTrigger {
   readonly workflow: string;
   readonly name: string;
   readonly trigger: Trigger;
-  /** One sentence about what is wrong with it; '' for nothing. A trigger with a problem starts nothing. */
+  /** Its problem, in one sentence; '' if there is none. A trigger with a problem starts no run. */
   readonly problem: string;
 }
 
@@ -22,7 +23,7 @@ export interface KnownTrigger {
 export interface StoredDelivery {
   /** `<workflow>/<name>`. */
   readonly trigger: string;
-  /** Names the event, so that it starts one run, however often it is seen. */
+  /** Names the event, so that it starts one run, also if it is seen several times. */
   readonly key: string;
   /** The id of the message, the path of the file, or the id of the run that has ended. */
   readonly subject: string;
@@ -39,7 +40,7 @@ export interface Triggered {
 
 const SHORTEST_SECRET = 16;
 
-/** @param environment that of the server, with the secrets. */
+/** @param environment the environment of the server, with the secrets. */
 export function knownTriggers(
   workflows: readonly Triggered[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -103,7 +104,7 @@ function problemOf(
     : '';
 }
 
-/** Whether `from` is `to`, or is started, perhaps through others, by `to`. */
+/** Whether `from` is `to`, or is started by `to`, directly or through other workflows. */
 function leadsTo(from: string, to: string, upstream: ReadonlyMap<string, readonly string[]>): boolean {
   const seen = new Set<string>();
   const open = [from];

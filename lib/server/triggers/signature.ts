@@ -1,8 +1,8 @@
 /**
  * The signature of a webhook, by the scheme of Standard Webhooks: HMAC-SHA256 over `<id>.<timestamp>.<body>`.
  *
- * Guarantees: nothing about the secret can be learnt from the time that a comparison takes; a message is accepted for
- * five minutes, so one that was recorded cannot be sent later; the id is signed, so it can serve as an idempotency key.
+ * Guarantees: the duration of a comparison reveals nothing about the secret; a message is accepted for five minutes, so
+ * a recorded message cannot be sent later; the id is signed, so it can serve as an idempotency key.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
@@ -13,7 +13,8 @@ const TOLERANCE_MS = 5 * 60_000;
 /** A sender that changes its secret signs with both. */
 const MOST_SIGNATURES = 8;
 
-/** The id of the message; undefined if its signature, or its time, is not right. */
+/** The id of the message; undefined if its signature or its time is wrong. */
+
 export function signedId(headers: SignedHeaders, body: Buffer, secret: string, now: number): string | undefined {
   const id = headers['webhook-id'];
   const timestamp = headers['webhook-timestamp'];

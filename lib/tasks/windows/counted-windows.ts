@@ -1,4 +1,4 @@
-/** Windows of so many records of a key. Guarantees: a window is closed by its last record, before the next record. */
+/** Windows of a fixed number of records of a key. Guarantees: the last record of a window closes it at once. */
 import {
   NOTHING_MISSED,
   type Folding,
@@ -63,7 +63,7 @@ export class CountedWindows<In, Key, State> implements OpenWindows<In, Key, Stat
     return window;
   }
 
-  /** At the end of the input, what is left is closed in the order in which the windows began. */
+  /** The next window to close at the end of the input, in the order in which the windows began. */
   private nextAtEnd(): OpenWindow<Key, State> | undefined {
     // One iterator, because a new one would walk over all deleted entries.
     this.remaining ??= this.keys.values();

@@ -1,8 +1,8 @@
 /**
  * Windows that all keys have in common: tumbling and sliding ones.
  *
- * Guarantees: windows are closed in the order of their ends, and those with one end in the order in which their keys
- * first appeared.
+ * Guarantees: windows are closed in the order of their ends; windows with the same end, in the order in which their
+ * keys first appeared.
  */
 import {
   NOTHING_MISSED,
@@ -21,7 +21,9 @@ type Fixed = Extract<WindowKind, { kind: 'fixed' }>;
 /** All windows with one start, by key. */
 type Pane<Key, State> = Map<Key, OpenWindow<Key, State>>;
 
-/** The first pane, while its windows are closed. One iterator, because a new one would walk over all deleted entries. */
+/**
+ * The first pane, while its windows are closed. One iterator, because a new one would walk over all deleted entries.
+ */
 interface Closing<Key, State> {
   readonly pane: Pane<Key, State>;
   readonly windows: Iterator<OpenWindow<Key, State>>;

@@ -1,4 +1,4 @@
-/** A heap of numbers: the least one first. */
+/** A heap of numbers, with the least number first. */
 export class MinHeap {
   private readonly items: number[] = [];
 

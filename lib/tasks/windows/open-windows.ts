@@ -1,4 +1,4 @@
-/** The open windows of a task: which windows a record belongs to, and which window is closed next. */
+/** The open windows of a task. They determine the windows of a record, and the window that is closed next. */
 /** A window that has at least one record and is not closed. */
 export interface OpenWindow<Key, State> {
   readonly key: Key;
@@ -9,7 +9,7 @@ export interface OpenWindow<Key, State> {
   records: number;
 }
 
-/** How states are made. */
+/** The functions that make states. */
 export interface Folding<In, Key, State> {
   init(key: Key): State;
   add(state: State, record: In): State;
@@ -23,7 +23,7 @@ export interface WindowObserver<Key, State> {
   removed(window: OpenWindow<Key, State>): void;
 }
 
-/** A record with what decides about its windows. */
+/** A record with the values that determine its windows. */
 export interface Placed<In, Key> {
   readonly key: Key;
   readonly record: In;
@@ -53,6 +53,6 @@ export interface OpenWindows<In, Key, State> {
   remove(): void;
   /** Adds a window of an earlier incarnation. Returns the object that stands for it. */
   restore(window: OpenWindow<Key, State>): OpenWindow<Key, State>;
-  /** The end of the window that ends first; it may be too early. Undefined if there is none. */
+  /** A time at or before the end of the window that ends first; undefined if there is no window. */
   readonly nextEnd: number | undefined;
 }

@@ -1,8 +1,8 @@
 /**
- * Windows of activity: each key has windows of its own, which grow and become one.
+ * Windows of activity: each key has windows of its own, which grow and are merged when they meet.
  *
- * Guarantees: windows are closed in the order of their ends. The memory of what closes next is bounded by the number of
- * open windows.
+ * Guarantees: windows are closed in the order of their ends. The memory for that order is bounded by the number of open
+ * windows.
  */
 import {
   NOTHING_MISSED,
@@ -17,7 +17,7 @@ import { MinHeap } from './min-heap.js';
 
 /** A session. */
 interface Session<Key, State> extends OpenWindow<Key, State> {
-  /** The end under which it is found. Its own end may be later by now. */
+  /** The bucket that contains it. Its present end may be later. */
   bucket: number;
 }
 
@@ -70,7 +70,7 @@ export class SessionWindows<In, Key, State> implements OpenWindows<In, Key, Stat
     first.records += others.reduce((sum, { records }) => sum + records, 1);
     observer.changed(first);
     for (const other of others) {
-      // They belong to the first one now.
+      // Its records belong to the first session now.
       other.records = 0;
       this.drop(other);
     }

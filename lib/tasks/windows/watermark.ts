@@ -7,7 +7,7 @@
 import type { Channels } from '../../ledger/channels.js';
 import type { Lineage } from '../../model/record.js';
 
-/** What a checkpoint contains. */
+/** The form in a checkpoint. */
 export interface StoredWatermark {
   readonly value: number;
   readonly channels: readonly (readonly [channel: string, newest: number])[];
@@ -16,7 +16,7 @@ export interface StoredWatermark {
 interface Channel {
   /** The time of its newest record. */
   newest: number;
-  /** When it brought its last record, by the clock of the run. */
+  /** The time of its last arrival, by the clock of the run. */
   seenAt: number;
 }
 
@@ -31,7 +31,7 @@ export class Watermark {
 
   /**
    * @param now the clock of the run.
-   * @param idleMs after which a channel without records does not count.
+   * @param idleMs the milliseconds after which a channel without records does not count.
    */
   constructor(channels: () => Channels, now: () => number, idleMs = Infinity) {
     this.channels = channels;
@@ -40,7 +40,7 @@ export class Watermark {
     this.startedAt = idleMs === Infinity ? 0 : now();
   }
 
-  /** Called with the time of each record. Its channel counts, also if this is the last record of the channel. */
+  /** Called with the time of each record. The channel of the record counts, also if this is its last record. */
   observe(lineage: Lineage, at: number): void {
     const name = this.channels().of(lineage);
     const channel = this.known.get(name);
@@ -59,8 +59,8 @@ export class Watermark {
   }
 
   /**
-   * Looks whether channels have ended or became idle.
-   * @param next the lineage from which on a channel has to be open to count.
+   * Recomputes the watermark, because channels may have ended or become idle.
+   * @param next only channels that are open at this lineage count.
    */
   advance(next: Lineage): void {
     let least = Infinity;

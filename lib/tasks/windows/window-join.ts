@@ -2,9 +2,9 @@
  * The keyed join of two inputs by window: records with one key that are in one window become pairs. It is a window task
  * over a labelled merge of the two, so it has the same time, late records and durable state.
  *
- * Guarantees: a window emits its pairs when it is closed, each once: by the left record, then by the right one, in the
- * order in which they came. Records without a partner that are not emitted count as skipped, once per window. The records
- * of all open windows are bounded by `maxRecords`.
+ * Guarantees: a window emits each of its pairs once, when it is closed. Pairs are ordered by the left record, then by
+ * the right record, each in the order of arrival. Records without a partner that are not emitted count as skipped, once
+ * per window. The records of all open windows are bounded by `maxRecords`.
  */
 import { MillraceError, describeValue, invalidOption } from '../../model/errors.js';
 import {
@@ -35,7 +35,7 @@ export interface JoinSide<From extends string, Item, Key> {
   readonly timestamp: (record: Item) => number;
 }
 
-/** What a `windowJoin` does. */
+/** The definition of a `windowJoin`. */
 export interface WindowJoin<LeftFrom extends string, Left, RightFrom extends string, Right, Key, Kind> {
   /** The side whose records come first in the pairs. */
   readonly left: JoinSide<LeftFrom, Left, Key>;
@@ -43,7 +43,7 @@ export interface WindowJoin<LeftFrom extends string, Left, RightFrom extends str
   readonly right: JoinSide<RightFrom, Right, Key>;
   /** Made by `tumbling`, `sliding` or `session`. */
   readonly window: WindowKind;
-  /** Which records without a partner are emitted: none (`inner`), those of the left side (`left`), or all (`outer`). */
+  /** The records without a partner that are emitted: none (`inner`), those of the left side (`left`), all (`outer`). */
   readonly kind: Kind;
 }
 
@@ -60,7 +60,7 @@ export interface WindowJoinOptions<In, Out> extends WindowOptions<In, Out> {
 export interface Labelled<From extends string, Item> {
   /** The name of the dependency. */
   readonly from: From;
-  /** What the dependency has emitted. */
+  /** The record that the dependency has emitted. */
   readonly record: Item;
 }
 

@@ -1,4 +1,4 @@
-/** The kinds of windows: how a task divides the records of a key. */
+/** The kinds of windows, by which a task divides the records of a key. */
 import { invalidOption, describeValue } from '../../model/errors.js';
 
 /** The most windows that one record may belong to. */
@@ -7,7 +7,7 @@ const MOST_WINDOWS = 10_000;
 /** Made by `tumbling`, `sliding`, `session` or `counted`. Times are in milliseconds. */
 export type WindowKind =
   | {
-      /** All keys have the same windows: each `everyMs` one of `sizeMs` begins. */
+      /** All keys have the same windows: every `everyMs` milliseconds, a window of `sizeMs` begins. */
       readonly kind: 'fixed';
       /** From the start of a window to its end. */
       readonly sizeMs: number;
@@ -17,13 +17,13 @@ export type WindowKind =
       readonly offsetMs: number;
     }
   | {
-      /** Each key has windows of its own, which end when it got no record for `gapMs`. */
+      /** Each key has windows of its own. A window ends when the key has received no record for `gapMs`. */
       readonly kind: 'session';
-      /** Records of a key that are less than so far apart are in one window. */
+      /** Consecutive records of a key are in one window if their times differ by less than this. */
       readonly gapMs: number;
     }
   | {
-      /** Each key has windows of so many records. */
+      /** Each key has windows with a fixed number of records. */
       readonly kind: 'count';
       /** The number of records of a window. */
       readonly records: number;
@@ -40,9 +40,9 @@ export function tumbling(sizeMs: number, offsetMs = 0): WindowKind {
 }
 
 /**
- * Windows of `sizeMs`, of which one begins each `everyMs`: a record belongs to `sizeMs / everyMs` of them. Throws
- * MILLRACE_INVALID_OPTION for numbers that are not whole numbers from 1 on, if there is room between two windows, and
- * if a record would belong to more than 10,000 windows.
+ * Windows of `sizeMs`. One begins every `everyMs` milliseconds, so a record belongs to `sizeMs / everyMs` of them.
+ * Throws MILLRACE_INVALID_OPTION for numbers that are not whole numbers from 1 on, if there is a gap between two
+ * windows, and if a record would belong to more than 10,000 windows.
  *
  * @example sliding(60_000, 10_000)
  */
@@ -72,8 +72,8 @@ export function session(gapMs: number): WindowKind {
 }
 
 /**
- * Windows of so many records of a key, in the order of the input. At the end of the input, the last window of a key may
- * have fewer. Throws MILLRACE_INVALID_OPTION for a number that is not a whole number from 1 on.
+ * Windows of this number of records of a key, in the order of the input. At the end of the input, the last window of a
+ * key may have fewer records. Throws MILLRACE_INVALID_OPTION for a number that is not a whole number from 1 on.
  *
  * @example counted(100)
  */

@@ -27,10 +27,10 @@ import type { WindowKind } from './window-kinds.js';
 import { WindowStore } from './window-store.js';
 import { LATE, type LateRecord, type WindowOf, type WindowOptions } from './windowed.js';
 
-/** What a window task does, however its author declared it. */
+/** The work of a window task or of a window join. */
 export interface WindowWork<In, Key, State, Out> extends Folding<In, Key, State> {
   readonly kind: WindowKind;
-  /** Emits the result so far after each so many records of a window. */
+  /** The number of records of a window after which its result so far is emitted, again and again. */
   readonly earlyEach: number | undefined;
   /** The most records in all open windows. Default: no limit, because windows have states of a bounded size. */
   readonly maxRecords?: number;
@@ -39,9 +39,9 @@ export interface WindowWork<In, Key, State, Out> extends Folding<In, Key, State>
   keyOf(record: In): Key;
   /** The number of outputs of a window. */
   count(state: State): number;
-  /** The records of a window that are in none of its outputs, by the reason. Default: none. */
+  /** The number of records of a window that are in none of its outputs, with the reason. Default: none. */
   unused?(state: State): { readonly reason: string; readonly count: number };
-  /** One of them. */
+  /** The output with this index. */
   make(state: State, window: WindowOf<Key>, index: number): Out | Skip;
 }
 
@@ -50,16 +50,16 @@ type Output<Out> = Out | Skip | Rejected;
 /** An output that had no room, with its name. */
 type Ready<Out> = readonly [name: string, output: Output<Out>];
 
-/** What is stored beside the windows. */
+/** The part of the state that is stored beside the windows. */
 interface StoredProgress {
   readonly watermark: StoredWatermark;
   /** The number of records so far. */
   readonly records: number;
-  /** How many outputs the window that is closed now has emitted. */
+  /** The number of outputs that the window that is closed now has emitted. */
   readonly made: number;
 }
 
-/** The keys of what is stored beside the windows, whose keys are numbers. */
+/** The keys of the other entries. The keys of windows are numbers. */
 const PROGRESS = 'progress';
 const READY = 'ready';
 
@@ -79,12 +79,12 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
   private hasStoredReady = false;
   private records = 0;
   private made = 0;
-  /** The input has brought every record below this one. */
+  /** Every record below this number has arrived. */
   private received: Lineage = 0;
   private isOver = false;
-  /** Whether something has come since the last look at the input. */
+  /** Whether records, or the end of the input, have arrived since the last look at the input. */
   private hasNews = false;
-  /** Set when all records were added: whether the windows that are still open are closed. */
+  /** Set when all records were added: true if the windows that are still open are to be closed. */
   private isFlushing: boolean | undefined;
   private isClosed = false;
   private cancelTimer: () => void = () => undefined;
@@ -134,7 +134,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     };
     const outputs = scope.outputs?.continuing(this, scope.past) ?? this;
     subscriber.add(pumpRoot<Out>(outputs, scope).subscribe(subscriber));
-    // The order of the root, so that tasks in between that change the order make no record late.
+    // In the order of the root, so that no record is late because a task in front of this one changed the order.
     const ordered$ = input$.pipe(
       inRootOrder(edge.root),
       tap(({ lineages }) => {
@@ -213,7 +213,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     return this.work.timeOf === undefined && this.work.kind.kind !== 'count';
   }
 
-  /** Emits what is due. While nothing is, adds the next record. */
+  /** Emits the outputs that are due. While there is none, adds the next record. */
   private advance(max: number): Output<Out>[] {
     const outputs: Output<Out>[] = [];
     const added: Lineage[] = [];

@@ -24,7 +24,7 @@ export interface WindowStoreParts<In, Key, State> {
   /** The most records in all windows. Only for windows of time. */
   readonly maxRecords: number | undefined;
   readonly scope: TaskScope;
-  /** Called for each window that got a record. */
+  /** Called for each window that has received a record. */
   readonly onChanged: ((window: OpenWindow<Key, State>) => void) | undefined;
 }
 

@@ -1,11 +1,12 @@
 /**
- * Windows: the records of a key in a stretch of time, or so many of them, become one result. A boundary: results have a
- * root of their own.
+ * Windows: the records of a key in a stretch of time, or a fixed number of them, become one result. A boundary: results
+ * have a root of their own.
  *
- * Guarantees: a window emits one final result, when the watermark is `allowedLatenessMs` behind its end; it has each
- * record that came before. Results are emitted in the order of the ends of their windows. Records are processed in the
- * order of their root, so tasks in front of this one that change the order make no record late. The open windows, the
- * watermark and what is not emitted are in one checkpoint, and the identity of a result is its key and its window.
+ * Guarantees: a window emits one final result, when the watermark is `allowedLatenessMs` behind its end. The result
+ * contains each record of the window that was added before. Results are emitted in the order of the ends of their
+ * windows. Records are processed in the order of their root, so no record is late because a task in front of this one
+ * changed the order. The open windows, the watermark and the outputs that are not emitted are in one checkpoint. The
+ * identity of a result is its key and its window.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { invalidOption, describeValue } from '../../model/errors.js';
@@ -30,7 +31,8 @@ import { LATE, type LateRecord, type Windowed, type WindowOptions } from './wind
 /** Options of `windowTask`. */
 export interface WindowTaskOptions<In, Out> extends WindowOptions<In, Out> {
   /**
-   * Emits the result so far after each so many records of a window, with `isFinal` false. Default: final results only.
+   * The number of records of a window after which its result so far is emitted, again and again, with `isFinal` false.
+   * Default: final results only.
    */
   readonly earlyEach?: number;
 }
@@ -64,7 +66,7 @@ const WINDOWED_RULES: OptionRules<Windowed<never, unknown, unknown, unknown>> = 
 
 /** The named output of late records, beside the results. */
 export type LateOutput<In> = {
-  /** The records that came after a window of theirs was closed. */
+  /** The records that came after one of their windows was closed. */
   readonly late: LateRecord<In>;
 } & Beside;
 
@@ -93,7 +95,7 @@ export function windowTask<In, State, Out, Key = undefined>(
   return new WindowTask<In, Key, State, Out, In>(workOf(windowed, earlyEach), options, windowed.key);
 }
 
-/** Throws MILLRACE_INVALID_OPTION for options that need time where there is none. */
+/** Throws MILLRACE_INVALID_OPTION for options that need `timestamp` if there is none. */
 function checkTime(
   what: string,
   hasTimestamp: boolean,
@@ -147,7 +149,7 @@ function workOf<In, Key, State, Out>(
   };
 }
 
-/** A task with windows. `Late` is what its late records are for the compiler. */
+/** A task with windows. `Late` is the type of its late records. */
 export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<Out, Skip>> {
   declare readonly branches?: () => LateOutput<Late>;
   override readonly kind: string;

@@ -1,4 +1,4 @@
-/** What a window task does with the records of a window, what it emits, and its options. */
+/** The functions, the outputs and the options of a window task. */
 import type { Skip } from '../../model/record.js';
 import type { DurableOptions, TaskOptions } from '../task-options.js';
 import type { WindowKind } from './window-kinds.js';
@@ -23,8 +23,8 @@ export interface WindowOf<Key> {
 }
 
 /**
- * How the records of a window become its result. `State` may be changed in place by `add`, which returns it. Results do
- * not depend on the order of the records if `add` does not.
+ * The functions that make the result of a window from its records. `add` may change `State` in place, and returns it.
+ * Results do not depend on the order of the records if `add` does not.
  */
 export interface Windowed<In, Key, State, Out> {
   /** Each key has windows of its own. Default: one key for all records, `undefined`. */
@@ -46,17 +46,17 @@ export interface Windowed<In, Key, State, Out> {
   readonly finish: (state: State, window: WindowOf<Key>) => Out | Skip;
 }
 
-/** A record that came after a window that it belongs to was closed, as the output `late` emits it. */
+/** A record that came after one of its windows was closed, as the output `late` emits it. */
 export interface LateRecord<In> {
   /** The record as the task received it. */
   readonly record: In;
   /** The time of the record. */
   readonly timestamp: number;
-  /** How far the watermark was ahead of the record, in milliseconds. */
+  /** The time by which the watermark was ahead of the record, in milliseconds. */
   readonly lateByMs: number;
   /**
-   * The windows that it missed. A record of sliding windows may have been added to others of its windows, which were
-   * still open.
+   * The windows that it missed. A record of sliding windows may still have been added to other windows, which were
+   * open.
    */
   readonly missed: readonly { readonly start: number; readonly end: number }[];
 }
@@ -64,13 +64,14 @@ export interface LateRecord<In> {
 /** Options of `windowTask` and `windowJoin`. */
 export interface WindowOptions<In, Out> extends TaskOptions<In, Out>, DurableOptions {
   /**
-   * How much older than the newest record before it a record may be, in milliseconds: a window is closed when the
-   * watermark is so far behind its end. Default 0.
+   * The time by which a record may be older than the newest record before it, in milliseconds. A window is closed when
+   * the watermark is this much behind its end. Default 0.
    */
   readonly allowedLatenessMs?: number;
   /**
-   * A channel (a partition of a source, or an input of a merge) that brought no record for so long does not hold back
-   * the watermark, in milliseconds of the clock of the run. Default: it does until it ends.
+   * The milliseconds, by the clock of the run, after which a channel (a partition of a source, or an input of a merge)
+   * without records no longer holds back the watermark. Default: a channel holds it back until the channel ends.
+
    */
   readonly idleMs?: number;
   /** The most open windows of all keys; one more fails the run with MILLRACE_WINDOW_OVERFLOW. Default 1,000,000. */

@@ -1,4 +1,4 @@
-/** Expectations of the contract of connectors, whose failures say what was expected and what was got. */
+/** Expectations of the contract of connectors. Each failure states the expected value and the actual one. */
 import type { Source } from '../../connect/source.js';
 import type { Json } from '../../model/checkpoint.js';
 import { describeValue } from '../../model/errors.js';

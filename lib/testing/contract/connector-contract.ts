@@ -1,9 +1,9 @@
 /**
- * The contract of connectors as a list of cases: what a source and a sink must do so that a run loses no record and
- * writes each one once, also when it is killed and resumed at any step.
+ * The contract of connectors as a list of cases: the duties of a source and of a sink. If they are met, a run loses no
+ * record and writes each record once, also when it is killed and resumed at any step.
  *
- * Guarantees: no test runner is needed; each case places its own data and is independent of the others; a case that is
- * not kept throws an error that says what was expected and what was got.
+ * Guarantees: no test runner is needed; each case places its own data and is independent of the others; a case that
+ * fails throws an error with the expected value and the actual one.
  */
 import { MillraceError } from '../../model/errors.js';
 import { partitionedCases } from './partition-cases.js';
@@ -12,8 +12,8 @@ import { sourceCases } from './source-cases.js';
 import type { ContractCase, ContractSubjects } from './subjects.js';
 
 /**
- * The cases for a source, a source with several partitions, and a sink, as far as they are given. Throws
- * MILLRACE_INVALID_OPTION for a subject with fewer than four records.
+ * The cases for those of the three subjects that are passed: a source, a source with several partitions, and a sink.
+ * Throws MILLRACE_INVALID_OPTION for a subject with fewer than four records.
  *
  * @example for (const { name, run } of connectorContract({ source, sink })) it(name, run);
  */

@@ -1,4 +1,4 @@
-/** A source with several partitions that the contract has opened, each of which is read by itself. */
+/** A source with several partitions that the contract has opened. Each partition is read on its own. */
 import type { PartitionPast, Source, SourcePartition } from '../../connect/source.js';
 import { describeValue } from '../../model/errors.js';
 import type { Lineage } from '../../model/record.js';
@@ -61,7 +61,7 @@ export class OpenPartitions<T> {
     return records.map((record, i) => ({ number: own[i] as number, record }));
   }
 
-  /** All that is left of a partition, read `max` at a time. */
+  /** The remaining records of a partition, read `max` at a time. */
   async rest(partition: number, max: number): Promise<NumberedRecord[]> {
     const all: NumberedRecord[] = [];
     for (;;) {

@@ -20,7 +20,7 @@ export class OpenSource<T> {
     return new OpenSource(source, partition as SourcePartition<T>);
   }
 
-  /** All that is left, read `max` at a time. */
+  /** The remaining records, read `max` at a time. */
   async rest(max: number): Promise<unknown[]> {
     const all: unknown[] = [];
     for (;;) {
@@ -32,7 +32,7 @@ export class OpenSource<T> {
     }
   }
 
-  /** The positions that reads of `max` records give. */
+  /** The positions that reads of up to `max` records return. */
   async positions(max: number): Promise<NonNullable<SourcePast['position']>[]> {
     const found: NonNullable<SourcePast['position']>[] = [];
     let next = 0;
@@ -54,7 +54,7 @@ export class OpenSource<T> {
   }
 }
 
-/** What a source knows about these partitions when its run is resumed. */
+/** The past of these partitions, which a source receives when its run is resumed. */
 export function pastOf(partitions: readonly PartitionPast[]): SourcePast {
   const first = partitions.find(({ partition }) => partition === 0);
   return { position: first?.position, from: first?.from ?? 0, partitions };

@@ -1,4 +1,4 @@
-/** What the contract asks of a source with several partitions. */
+/** The cases for a source with several partitions. */
 import { systemClock } from '../../model/clock.js';
 import type { PartitionPast } from '../../connect/source.js';
 import type { Lineage } from '../../model/record.js';
@@ -6,13 +6,13 @@ import { assertSame, assertTrue, throughJson } from './asserts.js';
 import { OpenPartitions, type NumberedRecord } from './open-partitions.js';
 import type { ContractCase, PartitionedSubject } from './subjects.js';
 
-/** How long a partition may take to give its records while another one waits. */
+/** The time in which a partition must return its records while another one waits. */
 const OTHERS_WITHIN_MS = 5000;
 
 export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCase[] {
   const { records } = subject;
   const half = Math.ceil(records.length / 2);
-  /** Different records, so that a partition that gives those of another one is noticed. */
+  /** The partitions have different records, so that the records of a wrong partition are noticed. */
   const parts = [records.slice(0, half), records.slice(half)];
   const open = async (some: readonly (readonly T[])[], past?: readonly PartitionPast[]): Promise<OpenPartitions<T>> =>
     OpenPartitions.open((await subject.place(some)).make(), past);
@@ -52,7 +52,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
       run: async () => {
         for (const isRead of [false, true]) {
           const source = await open(parts);
-          // What the outstanding read gives is dropped, also an error.
+          // The result of the outstanding read is ignored, also an error.
           const outstanding = isRead ? source.read(0, 1).catch(() => null) : undefined;
           const rest = await within(OTHERS_WITHIN_MS, source.rest(1, 1), 'partition 1 waits for partition 0');
           assertSame('the records of partition 1', valuesOf(rest), parts[1]);
@@ -70,7 +70,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
         const all = [await first.rest(0, 1), await first.rest(1, 1)] as const;
         const positions = [first.positionsOf(0), first.positionsOf(1)] as const;
         await first.close();
-        // A partition is needed from each of its records on, and from its end, independent of the other.
+        // Each partition is read again from each of its records and from its end, independent of the other partition.
         for (const [one, other] of pairsUpTo(all[0].length, all[1].length)) {
           const needs = [one, other].map((place, partition) => needOf(all[partition] ?? [], place));
           const past = needs.map((from, partition) => ({
@@ -139,7 +139,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
   ];
 }
 
-/** The number from which on records are needed if the first `count` of them have settled. */
+/** The number of the first record that is still needed if the first `count` records have settled. */
 function needOf(records: readonly NumberedRecord[], count: number): Lineage {
   return records[count]?.number ?? (records.at(-1)?.number ?? -1) + 1;
 }

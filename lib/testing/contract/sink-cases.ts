@@ -1,4 +1,4 @@
-/** What the contract asks of a sink, which is killed and resumed at every step. */
+/** The cases for a sink, which is killed and resumed at every step. */
 import type { Sink, SinkHoldings, SinkPast } from '../../connect/sink.js';
 import type { Json } from '../../model/checkpoint.js';
 import type { Lineage } from '../../model/record.js';
@@ -87,7 +87,7 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
         await incarnation.prepare();
         await incarnation.commit();
         await place.kill?.(incarnation.sink);
-        // The checkpoint was lost, and the rows were not.
+        // The process died after the commit of the rows and before the checkpoint was stored.
         const next = new SinkIncarnation(place, records);
         const holdings = await next.open({ prepared: undefined, isAnew: false });
         const held = records.map((_, number) => holdings?.holds({ root: ROOT, partition: 0, number }) === true);
@@ -112,7 +112,7 @@ const STEPS = [
   'after it prepared again',
 ] as const;
 
-/** Lives until the step, dies there, and goes on from the last checkpoint; then dies there once more. */
+/** Kills the sink at the step, resumes it from the last checkpoint, kills it there again, and resumes it to its end. */
 async function killAndResume<T>(subject: SinkSubject<T>, step: (typeof STEPS)[number]): Promise<void> {
   const place = await subject.place();
   const { records } = subject;
@@ -132,10 +132,10 @@ async function killAndResume<T>(subject: SinkSubject<T>, step: (typeof STEPS)[nu
 
 const ROOT = 'Records';
 
-/** What a checkpoint keeps of a sink. */
+/** The part of a checkpoint that concerns a sink. */
 interface Kept {
   readonly prepared: Json | undefined;
-  /** How many records have passed the sink. */
+  /** The number of records that have passed the sink. */
   readonly next: Lineage;
 }
 
@@ -155,7 +155,7 @@ class SinkIncarnation<T> {
     this.next = kept?.next ?? 0;
   }
 
-  /** Does what comes before the step with this number, and no more. */
+  /** Performs the first steps, up to the step with this number. */
   async live(step: number): Promise<void> {
     const steps = [
       () => this.open(),

@@ -1,4 +1,4 @@
-/** What the contract asks of a source. */
+/** The cases for a source. */
 import type { SourcePast } from '../../connect/source.js';
 import { assertDataset, assertSame, assertTrue } from './asserts.js';
 import { OpenSource, pastOf } from './open-source.js';
@@ -51,7 +51,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
         const positions = [undefined, ...(await first.positions(2))];
         await first.close();
         for (const position of positions) {
-          // What a checkpoint keeps goes through JSON.
+          // A checkpoint is stored as JSON.
           const kept = position && (JSON.parse(JSON.stringify(position)) as typeof position);
           const again = await OpenSource.open(
             make(),
@@ -89,7 +89,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
         const make = await subject.place(records);
         for (const reads of [0, 1]) {
           const open = await OpenSource.open(make());
-          // What an outstanding read gives is dropped, also an error.
+          // The result of the outstanding read is ignored, also an error.
           const outstanding = reads === 0 ? undefined : Promise.resolve(open.partition.read(1)).catch(() => null);
           await open.close('cancelled');
           await outstanding;

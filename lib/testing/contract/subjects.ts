@@ -1,17 +1,17 @@
-/** What is held to the contract of connectors: a source, a source with several partitions, a sink. */
+/** The subjects of the contract of connectors: a source, a source with several partitions, a sink. */
 import type { Sink } from '../../connect/sink.js';
 import type { Source } from '../../connect/source.js';
 import type { Awaitable } from '../../model/ports.js';
 
 /** One case of the contract. */
 export interface ContractCase {
-  /** A sentence: what the connector does. */
+  /** A sentence about the behaviour of the connector. */
   readonly name: string;
-  /** Rejects where the connector does not do it. */
+  /** Runs the case. Rejects if the connector behaves differently. */
   run(): Promise<void>;
 }
 
-/** A source to be held to the contract. */
+/** A source to test by the contract. */
 export interface SourceSubject<T> {
   /** At least four records, different from each other; falsy ones among them, where the source can give such. */
   readonly records: readonly T[];
@@ -20,21 +20,21 @@ export interface SourceSubject<T> {
    * source.
    */
   place(records: readonly T[]): Awaitable<() => Source<T>>;
-  /** Makes a source of a place that is not there; `open` or the first `read` must reject. */
+  /** Makes a source of a place that does not exist; `open` or the first `read` must reject. */
   readonly missing?: () => Source<T>;
-  /** How many records were read from the last place, for sources that can be watched. */
+  /** The number of records that were read from the last place, for sources that can report it. */
   readonly recordsRead?: () => number;
 }
 
 /** The place of a source with several partitions. */
 export interface PartitionedPlace<T> {
-  /** Makes a new source, which opens every partition there is; all read the same place. */
+  /** Makes a new source, which opens every existing partition. All these sources read the same place. */
   make(): Source<T>;
   /** Adds one partition with the next number. Leave it out if a source of this kind never gets more partitions. */
   grow?(records: readonly T[]): Awaitable<void>;
 }
 
-/** A source with several partitions to be held to the contract. */
+/** A source with several partitions to test by the contract. */
 export interface PartitionedSubject<T> {
   /** At least four records, different from each other; falsy ones among them, where the source can give such. */
   readonly records: readonly T[];
@@ -44,15 +44,15 @@ export interface PartitionedSubject<T> {
 
 /** One destination, over all incarnations of a run. */
 export interface SinkPlace<T> {
-  /** Makes the sink of the next incarnation; all write to the same destination. */
+  /** Makes the sink of the next incarnation. All these sinks write to the same destination. */
   make(): Sink<T, unknown>;
-  /** What a reader of the destination sees now: only what is committed, as records in the order of the rows. */
+  /** The rows that a reader of the destination sees now: only committed ones, as records, in the order of the rows. */
   read(): Awaitable<readonly T[]>;
-  /** Stands for the death of the process with this sink in it. Default: the sink is left as it is, and never closed. */
+  /** Simulates the death of the process of this sink. Default: the sink is left as it is, and never closed. */
   kill?(sink: Sink<T, unknown>): Awaitable<void>;
 }
 
-/** A sink to be held to the contract. */
+/** A sink to test by the contract. */
 export interface SinkSubject<T> {
   /** At least four records, different from each other; falsy ones among them, where the sink can write such. */
   readonly records: readonly T[];
@@ -60,11 +60,12 @@ export interface SinkSubject<T> {
   place(): Awaitable<SinkPlace<T>>;
 }
 
-/** What is held to the contract. */
+/** The subjects to test by the contract. */
 export interface ContractSubjects<Read, Written> {
   /** The source, if there is one. */
   readonly source?: SourceSubject<Read>;
-  /** The source with several partitions, if there is one. A source that may have one or several belongs in both. */
+  /** The source with several partitions, if there is one. Pass a source with one or several in both members. */
+
   readonly partitioned?: PartitionedSubject<Read>;
   /** The sink, if there is one. */
   readonly sink?: SinkSubject<Written>;
