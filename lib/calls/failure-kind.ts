@@ -1,5 +1,5 @@
 /**
- * What a failed call proves about its upstream and about its record.
+ * Classifies failed calls by what they prove about the upstream and the record.
  *
  * Guarantees: the fields of an error decide (`blame`, `status`, `retryable`, the codes of its causes), never its
  * message. A thrown value whose fields cannot be read is a failure of its record.
@@ -23,7 +23,7 @@ export type FailureKind = 'unsent' | 'record' | 'load' | 'answer' | 'silence' | 
 const CREDENTIALS: ReadonlySet<number> = new Set([401, 402, 407]);
 const ACCESS: ReadonlySet<number> = new Set([403, 405, 415]);
 const UNSENT: ReadonlySet<string> = new Set(['MILLRACE_TASK', 'MILLRACE_INVALID_INPUT']);
-/** The name of the host or its port leads nowhere. */
+/** Codes of a host that is unknown, or that accepts no connection on the port. */
 const UNREACHABLE: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ECONNREFUSED',
@@ -45,13 +45,13 @@ export function failureKind(error: unknown): FailureKind {
     if (status === undefined) return 'record';
     return CREDENTIALS.has(status) ? 'credentials' : ACCESS.has(status) ? 'access' : 'record';
   }
-  // A 429 that no wait can lift is a quota that is used up.
+  // A 429 that is not retryable means that a quota is used up.
   if (blame === 'load') return retryable ? 'load' : 'credentials';
   if (status === undefined) return code === 'MILLRACE_RPC' ? 'answer' : 'silence';
   return isGatewayStatus(status) ? 'silence' : 'answer';
 }
 
-/** Whether the upstream, and nothing on the way to it, produced this failure. */
+/** Whether this failure is an answer of the upstream or of a gateway in front of it. */
 export function isHeard(error: unknown): boolean {
   return error instanceof UpstreamError && (error.status !== undefined || error.code === 'MILLRACE_RPC');
 }
