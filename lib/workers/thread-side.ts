@@ -188,7 +188,7 @@ export class ThreadSide {
   }
 }
 
-/** What `load` gives, once this thread can import the modules it needs. */
+/** Returns the result of `load`, which is called when this thread can import the modules that it needs. */
 async function prepared<T>(refs: readonly ModuleRef[], load: () => Promise<T>): Promise<T> {
   for (const { module } of refs) {
     const problem = await prepareTypeScript(module);
