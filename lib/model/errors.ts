@@ -116,7 +116,7 @@ export function describeThrown(thrown: unknown): string {
   }
 }
 
-/** Also an error of another realm, such as one that a module of Node makes for code in a `vm` context. */
+/** Accepts errors of other realms too, such as those that Node makes for code in a `vm` context. */
 function isError(value: unknown): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
 }
