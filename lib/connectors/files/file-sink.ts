@@ -82,7 +82,7 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
     this.opened = await holdClock(clock, this.openFile(context, from));
     if (this.opened.isStream) {
       context.cannotResume(
-        `'${task}' writes to ${this.path}, a device or a pipe, from which nothing can be taken back`,
+        `'${task}' writes to ${this.path}, a device or a pipe, from which no row can be removed`,
       );
     }
   }

@@ -116,7 +116,7 @@ export function httpSource<Out = unknown>(options: HttpSourceOptions<Out>): Sour
   return connectorSource(new HttpSource(options), taskOptionsOf(options));
 }
 
-/** A list of pages as a `Source`. `httpSource` makes a task of it. */
+/** A list of pages as a `Source`. `httpSource` makes it a task. */
 export class HttpSource<Out> implements Source<Out> {
   readonly kind = 'http source';
   readonly checkpointFormat = 'http source';

@@ -38,7 +38,7 @@ function assertWhole(value: unknown, where: string): void {
 
 function assertWholeObject(value: object, where: string): void {
   if (value instanceof Date && Number.isNaN(value.getTime())) throw lost('an invalid Date', where);
-  // Such an object decides itself what is written.
+  // `toJSON` of the object determines the written value.
   if ('toJSON' in value && typeof value.toJSON === 'function') return;
   if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value)) {
     throw lost(`a ${Object.prototype.toString.call(value).slice(8, -1)}`, where);

@@ -101,7 +101,7 @@ export function kafkaSink<In = unknown>(options: KafkaSinkOptions<In>): Task<In,
   return connectorSink<In, NewRecord>(topicSink(options), taskOptionsOf(options));
 }
 
-/** A topic as a `Sink`. `kafkaSink` makes a task of it. */
+/** A topic as a `Sink`. `kafkaSink` makes it a task. */
 export function topicSink<In>(options: KafkaSinkOptions<In>): TopicSink<In> {
   return options.guarantee === 'at-least-once' ? new PlainTopicSink(options) : new TransactionalTopicSink(options);
 }

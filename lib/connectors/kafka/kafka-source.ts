@@ -132,7 +132,7 @@ export function kafkaSource<Out, Value, Key>(options: KafkaSourceOptions<Out, Va
   return connectorSource(new KafkaSource(options), taskOptionsOf(options));
 }
 
-/** A topic as a `Source`. `kafkaSource` makes a task of it. */
+/** A topic as a `Source`. `kafkaSource` makes it a task. */
 export class KafkaSource<Out, Value, Key> implements Source<Out> {
   readonly kind = 'kafka source';
   readonly checkpointFormat = 'kafka source';

@@ -72,7 +72,7 @@ export function sqliteSink<In, const Column extends string>(options: SqliteSinkO
   return connectorSink(new SqliteSink(options), taskOptionsOf(options));
 }
 
-/** A table of a SQLite file as a `Sink`. `sqliteSink` makes a task of it. */
+/** A table of a SQLite file as a `Sink`. `sqliteSink` makes it a task. */
 export class SqliteSink<In, Column extends string> extends TransactionalSink<In, SqliteRow> {
   /** Throws MILLRACE_INVALID_OPTION if `key` and `mode` do not fit. */
   constructor(options: SqliteSinkOptions<In, Column>) {

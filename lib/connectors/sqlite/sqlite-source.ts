@@ -79,7 +79,7 @@ export function sqliteSource<Out = SqliteFields>(options: SqliteSourceOptions<Ou
   return connectorSource(new SqliteSource(options), taskOptionsOf(options));
 }
 
-/** A query of SQLite as a `Source`. `sqliteSource` makes a task of it. */
+/** A query of SQLite as a `Source`. `sqliteSource` makes it a task. */
 export class SqliteSource<Out> implements Source<Out> {
   readonly kind = 'sqlite source';
   readonly checkpointFormat = 'sqlite source';
