@@ -256,8 +256,8 @@ export class CallGate {
   }
 
   /** Whether the upstream has answered any call since this time. */
-   *   hasAnsweredSince(atMs: number): boolean {
-   *     return this.lastAnswerMs >= atMs;
+  hasAnsweredSince(atMs: number): boolean {
+    return this.lastAnswerMs >= atMs;
   }
 
   /** Milliseconds for which the circuit has not been closed, in total. */

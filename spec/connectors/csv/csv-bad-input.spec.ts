@@ -131,7 +131,9 @@ const CASES: readonly Case[] = [
     input: 'UTF-16 cut in the middle of a character',
     bytes: utf16('a,b\n1,2\n').subarray(0, -1),
     options: { ...AB, encoding: 'utf16le' },
-    gives: ['MILLRACE_CSV f.csv is not UTF-16 LE (near byte 15): set the option `encoding` to the encoding of the file'],
+    gives: [
+      'MILLRACE_CSV f.csv is not UTF-16 LE (near byte 15): set the option `encoding` to the encoding of the file',
+    ],
   },
   {
     input: 'UTF-8 said to be UTF-16',
