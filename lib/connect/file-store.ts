@@ -45,8 +45,8 @@ export interface StoredOutput {
   /** Accepts bytes. A returned promise resolves when there is room for more. The bytes are not changed afterwards. */
   write(bytes: Uint8Array): Promise<void> | undefined;
   /**
-   * Returns the point after the bytes so far, as plain data, once they would survive the death of this process. The
-   * point before the last one is not needed any more.
+   * Returns the point after the bytes so far, as plain data, once they would survive the death of this process. When it
+   * is called, only the last of the earlier points is still needed.
    */
   mark(): Promise<Json>;
   /** Makes the file visible under its path. It replaces an existing file. */
