@@ -61,7 +61,8 @@ export function largeIn(answer: object, item: unknown): UpstreamError | undefine
   return digits === undefined ? undefined : invalid(LargeInteger.explain(digits));
 }
 
-const EMPTY = "the body is empty, which is not JSON. If the upstream answers without a body, set `responseType: 'text'`";
+const EMPTY =
+  "the body is empty, which is not JSON. If the upstream answers without a body, set `responseType: 'text'`";
 
 /**
  * axios passes on the error of a transformer. An UpstreamError as the cause is completed with the name of the upstream.
