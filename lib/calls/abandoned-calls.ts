@@ -89,5 +89,6 @@ const ADVICE = 'Let the function end when `context.signal` aborts, or raise its 
 
 function describe(permits: number, owner: string): string {
   const all = permits === 1 ? `the one call that ${owner} may have` : `all ${permits} calls that ${owner} may have`;
-  return `${all} in flight took longer than the timeout, and their functions have not ended`;
+  const functions = permits === 1 ? 'its function has' : 'their functions have';
+  return `${all} in flight took longer than the timeout, and ${functions} not ended`;
 }

@@ -133,7 +133,8 @@ export interface ThreadStateful<In, Key, State, Out> {
  *
  * @example
  * export const totals = threadStateful(import.meta.url, 'totals', {
- *   key: (sale: Sale) => sale.member, init: () => 0, step: (total: number, sale) => [total + sale.amount, total + sale.amount] })
+ *   key: (sale: Sale) => sale.member, init: () => 0,
+ *   step: (total: number, sale) => [total + sale.amount, total + sale.amount] })
  */
 export function threadStateful<In, State, Out, Key = undefined>(
   moduleUrl: string,

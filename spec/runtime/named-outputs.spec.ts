@@ -119,7 +119,7 @@ describe('a branch', () => {
             syncTask(([one]) => one),
           ),
     });
-    expect(() => workflow.plan()).toThrow("aligns 'Route.large' and 'Route.small', but no record comes by both");
+    expect(() => workflow.plan()).toThrow("aligns 'Route.large' and 'Route.small', but no record passes both");
   });
 });
 

@@ -30,7 +30,8 @@ const RULES: OptionRules<S3Options> = {
 
 /**
  * The store behind paths that begin with `s3://`, for the option `store` of sources and sinks of files. Without that
- * option, they use one with the settings of the environment. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * option, they use a store with the settings of the environment. Throws MILLRACE_INVALID_OPTION for options that do not
+ * fit.
  *
  * @example csvSource({ path: 's3://sales/2026.csv', store: s3Store({ endpoint: 'http://127.0.0.1:9000' }) })
  */
