@@ -59,13 +59,13 @@ export interface GroupOptions {
 
 /** The words of a timeout message: `<silence> within 2 s; <doubt>`. */
 export interface TimeoutWords {
-  /** What did not happen: `http://ats did not answer 'Ask'`. */
+  /** The event that did not happen: `http://ats did not answer 'Ask'`. */
   readonly silence: string;
-  /** What is unknown as a consequence. */
+  /** The fact that is unknown as a consequence. */
   readonly doubt: string;
 }
 
-/** What happens to a call that failed. */
+/** The decision about a call that failed. */
 type Verdict =
   /** It goes back to the queue, to wait until the circuit closes. */
   | { readonly next: 'requeue'; readonly isCounted: boolean }
@@ -265,7 +265,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (singles.length > 0 && !this.hasStopped()) caller.start(singles, this);
   }
 
-  /** How many records the next request carries; 0 if the group waits for more. */
+  /** The number of records in the next request; 0 if the group waits for more. */
   private groupSize(nowMs: number): number {
     const { max, waitMs } = this.options.group as GroupOptions;
     this.groupWaitsSinceMs ??= nowMs;
@@ -420,7 +420,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.gate.recordFailure(attempt, kind, error, nowMs);
     if (kind === 'record') this.held.recordAnswer();
     this.end(attempt, nowMs);
-    // A permit is free, whatever happens to the call.
+    // A permit is free, no matter what happens to the call.
     this.flushSoon();
     // The other attempt of a hedged call may still succeed.
     if (call.running.length === 0 && !this.isStopped) this.conclude({ call, kind, error, isProbe }, nowMs);

@@ -56,7 +56,7 @@ export interface CircuitHandlers {
   readonly onDown: (error: MillraceError) => void;
 }
 
-/** How much longer a streak must be than one that an answer ended. */
+/** The factor by which a streak must be longer than one that an answer ended. */
 const TOLERANCE = 4;
 /** The factor by which `calm` grows each time that an answering streak has opened the circuit. */
 const CALM_GROWTH = 16;

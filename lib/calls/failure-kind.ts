@@ -13,8 +13,7 @@ import { UpstreamError } from '../model/upstream-error.js';
  * - `load`: the upstream works and asks for fewer calls.
  * - `answer`: the upstream answered this call with a failure of its own (500). The record or the upstream may be the
  *   cause.
- * - `silence`: the upstream, or a gateway in front of it, reports that nobody answers (502, 503, 504, a lost
- *   connection, a timeout).
+ * - `silence`: the upstream gave no answer of its own (502, 503, 504, a lost connection, a timeout).
  * - `credentials`: the upstream refuses the caller (401, 402, 407, a quota that is used up).
  * - `access`: the upstream refuses this kind of call, perhaps for each record (403, 405, 415).
  */
@@ -68,7 +67,8 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Statuses by which a server or a gateway reports that the service is absent: RFC 9110, and 520 to 530 of Cloudflare.
+ * Statuses with which a server or a gateway reports that the service is unavailable: RFC 9110, and 520 to 530 of
+ * Cloudflare.
  */
 function isGatewayStatus(status: number): boolean {
   return status === 408 || (status >= 502 && status <= 504) || (status >= 520 && status <= 530);

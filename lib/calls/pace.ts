@@ -19,7 +19,7 @@ const EPOCH_OUTCOMES = 8;
 /** Pacing begins after this many refusals in an epoch, if they are this share of its outcomes. */
 const MIN_REFUSALS = 4;
 const MIN_SHARE = 0.1;
-/** Refusals below this share of an epoch are no reason to slow down. */
+/** Refusals below this share of the outcomes of an epoch do not reduce the rate. */
 const CALM_SHARE = 0.03;
 /** The rate that was accepted in an epoch with refusals, times this factor, counts as low enough. */
 const BELOW = 0.95;

@@ -160,7 +160,7 @@ export class PartitionLedgers implements Channels {
       for (const slot of above) {
         const hasPassed = this.root.hasPassed(exit, slot);
         const number = this.numberOf(slot);
-        // Numbers that were left out between two records belong to no record, so a range may cover them.
+        // Numbers that are missing between two records do not belong to a record, so a range may cover them.
         if (hasPassed && hasPassedBefore) ranges[ranges.length - 1] = number + 1;
         else if (hasPassed) ranges.push(number, number + 1);
         hasPassedBefore = hasPassed;

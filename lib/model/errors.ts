@@ -95,7 +95,7 @@ export class FatalTaskError extends MillraceError {
   }
 }
 
-/** The error for an option or an argument that is not valid; the message says what to do. */
+/** The error for an option or an argument that is not valid. The message must contain the fix. */
 export function invalidOption(message: string): MillraceError {
   return new MillraceError('MILLRACE_INVALID_OPTION', message);
 }
@@ -149,7 +149,7 @@ export function readableThrown(thrown: unknown): unknown {
   }
 }
 
-/** A field of a thrown value; undefined if it is no object, or if a getter throws. */
+/** A field of a thrown value; undefined if the value is not an object, or if a getter throws. */
 export function fieldOf(thrown: unknown, name: string): unknown {
   if (typeof thrown !== 'object' || thrown === null) return undefined;
   try {

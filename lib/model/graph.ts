@@ -393,8 +393,8 @@ class Planner {
   }
 
   /**
-   * Whether a record that comes by one of these dependencies can never come by another one: they are branches of one
-   * choice.
+   * Whether a record that arrives through one of these dependencies can never arrive through another one, because they
+   * are branches of one choice.
    */
   private areBranches(inputs: readonly InputPlan[], dependencies: readonly NodePlan[]): boolean {
     if (dependencies.some(({ outputRoot }) => outputRoot !== dependencies[0]?.outputRoot)) return false;

@@ -45,5 +45,7 @@ export type Durability =
   | 'kept'
   /** It receives its whole input again, and gives its outputs the same numbers. */
   | 'computed'
-  /** It receives its whole input again. Its outputs are new records, so everything behind it is repeated. */
+  /**
+   * It receives its whole input again. Its outputs are new records, so the tasks behind it process all records again.
+   */
   | 'repeated';

@@ -29,7 +29,7 @@ export interface FilesOptions {
   /** How many files are read at the same time. Default 1: the files are read in their order, one after another. */
   readonly parallel?: number;
   /**
-   * Looks for new files while the run goes on, which then ends only when it is drained or cancelled, or by `idleMs`. A
+   * Looks for new files during the run, which then ends only when it is drained or cancelled, or because of `idleMs`. A
    * file is read once two consecutive checks have found the same size and time of change. Default false.
    */
   readonly watch?: boolean;
@@ -87,7 +87,7 @@ export class FileSelection {
   readonly paths: readonly string[];
   /** How many files are read at the same time. */
   readonly parallel: number;
-  /** Whether new files are looked for while the run goes on. */
+  /** Whether the run looks for new files until it ends. */
   readonly isWatched: boolean;
   /** The time between two checks, in milliseconds. */
   readonly everyMs: number;

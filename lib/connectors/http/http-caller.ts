@@ -295,7 +295,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     return typeof body === 'string' && sendsJson && !writesJson ? JSON.stringify(body) : body;
   }
 
-  /** Reports all attempts that were not cancelled meanwhile. */
+  /** Reports all attempts that were not cancelled in the meantime. */
   private report(attempts: readonly Attempt<In>[], report: (attempt: Attempt<In>) => void): void {
     for (const attempt of attempts) {
       if (attempt.handle === undefined) continue;

@@ -2,7 +2,7 @@
  * Writes a record as one JSON text.
  *
  * Guarantees: what is written is read back as an equal value. A value that JSON would drop or replace silently (NaN, a
- * function, a Map, an element that is undefined) is an error. Properties that are undefined are left out.
+ * function, a Map, an element that is undefined) is an error. Properties that are undefined are omitted.
  */
 import { MillraceError, describeThrown, describeValue } from '../../connect/values.js';
 

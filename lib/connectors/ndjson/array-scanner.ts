@@ -39,7 +39,7 @@ export class ArrayScanner implements JsonScanner {
   /** The beginning of the element, and its line; undefined before its first character. */
   private start: number | undefined;
   private startLine: number;
-  /** The end of the element so far, without white space behind it. */
+  /** The end of the element so far, without white space after it. */
   private end = 0;
   private hasElements: boolean;
   /** An error that is thrown after the texts before it were returned. */
