@@ -207,7 +207,9 @@ describe('the failed output of a task', () => {
             syncTask((failure) => failure.record),
           ),
     });
-    expect(() => workflow.plan()).toThrow("'Split.failed' does not exist: a record that a boundary gives up has no slot among its outputs");
+    expect(() => workflow.plan()).toThrow(
+      "'Split.failed' does not exist: a record that a boundary gives up has no slot among its outputs",
+    );
   });
 
   it('is refused where the policy of the task leaves nothing for it', () => {
