@@ -18,9 +18,11 @@ export interface AbandonedParts {
   readonly fail: (error: MillraceError) => void;
 }
 
-/** Most functions need a moment to stop after their signal has aborted: the notice comes only after that. */
+/** Most functions need a moment to stop after their signal has aborted. The notice comes only after this time. */
 const NOTICE_AFTER_MS = 1000;
-/** The default deadline of a circuit breaker. The timeout of an attempt applies if it is longer. */
+/**
+ * The same as the default deadline of a circuit breaker. If the timeout of an attempt is longer, it is the deadline.
+ */
 const DEADLINE_MS = 300_000;
 
 export class AbandonedCalls {
@@ -43,8 +45,8 @@ export class AbandonedCalls {
 
   /**
    * Call when a record was refused because abandoned calls hold all permits.
-   * @param permits how many they hold.
-   * @param owner whose permits these are, for messages: `'Save'`.
+   * @param permits the number of permits that they hold.
+   * @param owner the task or the limiter that the permits belong to, for messages: `'Save'`.
    */
   block(permits: number, owner: string, nowMs: number): void {
     this.blockedSinceMs ??= nowMs;
@@ -87,5 +89,6 @@ const ADVICE = 'Let the function end when `context.signal` aborts, or raise its 
 
 function describe(permits: number, owner: string): string {
   const all = permits === 1 ? `the one call that ${owner} may have` : `all ${permits} calls that ${owner} may have`;
-  return `${all} in flight took longer than the timeout, and the function goes on all the same`;
+  const functions = permits === 1 ? 'its function has' : 'their functions have';
+  return `${all} in flight took longer than the timeout, and ${functions} not ended`;
 }

@@ -3,7 +3,7 @@
  * next to time out: one timer serves all of them, and adding and removing an attempt are O(1).
  *
  * Guarantees: `onTimeout` is called once per attempt, not before its time, and never after the attempt was removed.
- * After `stop`, also if a timeout causes the stop, nothing is called and no timer is left.
+ * After `stop` no handler is called and no timer is left, even if a handler called `stop`.
  */
 import type { Clock } from '../model/clock.js';
 import type { Attempt } from './call.js';
@@ -94,8 +94,8 @@ export class AttemptsInFlight<In> {
     let nextAtMs = Infinity;
     for (const attempt of this.all()) {
       if (this.isStopped) return;
-      // Compares points in time, as they were armed. Compared as ages, rounding could keep an attempt too young for
-      // ever.
+      // Compares points in time, as the timer does. A comparison of ages could find an attempt too young for ever,
+      // because of rounding.
       const endsAtMs = attempt.startedAtMs + this.timeoutMs;
       const slowAtMs = attempt.startedAtMs + hedgeAfterMs;
       if (nowMs >= endsAtMs) this.handlers.onTimeout(attempt);

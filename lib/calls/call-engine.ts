@@ -9,10 +9,11 @@
  *
  * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, held, or settled. It settles once,
  * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an
- * error that a retry cannot fix, and not while the upstream may be to blame: then it is held until there is evidence,
- * which `circuit.ts` explains. A refusal for load costs no attempt, nor does a failure while the circuit is open,
- * unless the call was its probe. Calls that are admitted together are handed to the transport together. A long
- * synchronous stretch yields to the event loop. After `stop` nothing starts, nothing is emitted and no timer is left.
+ * error that a retry cannot fix. While the upstream may be the cause, the record is held until there is evidence, as
+ * `circuit.ts` describes. A refusal for load does not count as an attempt. A failure while the circuit is open does not
+ * count either, unless the call was a probe. Calls that are admitted together are handed to the transport together. A
+ * long synchronous stretch yields to the event loop. After `stop` nothing starts, nothing is emitted and no timer is
+ * left.
  */
 import type { Subscriber } from 'rxjs';
 import { codeOf, describeThrown, FatalTaskError, MillraceError, readableThrown } from '../model/errors.js';
@@ -58,13 +59,13 @@ export interface GroupOptions {
 
 /** The words of a timeout message: `<silence> within 2 s; <doubt>`. */
 export interface TimeoutWords {
-  /** What did not happen: `http://ats did not answer 'Ask'`. */
+  /** The event that did not happen: `http://ats did not answer 'Ask'`. */
   readonly silence: string;
-  /** What is unknown as a consequence. */
+  /** The fact that is unknown as a consequence. */
   readonly doubt: string;
 }
 
-/** What happens to a call that failed. */
+/** The decision about a call that failed. */
 type Verdict =
   /** It goes back to the queue, to wait until the circuit closes. */
   | { readonly next: 'requeue'; readonly isCounted: boolean }
@@ -76,14 +77,15 @@ type Verdict =
   | { readonly next: 'hold' }
   | { readonly next: 'give up'; readonly error?: unknown };
 
-/**
- * The longest time for which a record waits as its Retry-After asks, in milliseconds, if there is no circuit breaker.
- */
+/** The longest wait for a Retry-After, in milliseconds, if there is no circuit breaker. */
 const MAX_WAIT_MS = 300_000;
-/** Refusals for load delay their own record no longer than after this many. The pace of the task does the rest. */
+/**
+ * After this many refusals for load, the delay of the record does not grow any more: the pace of the task slows the
+ * calls.
+ */
 const REFUSALS_THAT_DELAY = 4;
 
-/** How many calls are started between two checks whether the event loop needs a turn. */
+/** The number of calls started between two checks of whether the event loop needs a turn. */
 const CHECK_TURN_EVERY = 64;
 
 export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
@@ -97,7 +99,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly gate: CallGate;
   private readonly inFlight: AttemptsInFlight<In>;
   private readonly meter: CallMeter;
-  /** Calls that are out of attempts, or refused, while nobody knows yet whether the upstream is to blame. */
+  /** Calls that are out of attempts or refused, while it is not known whether the upstream is the cause. */
   private readonly held: HeldCalls<In>;
   /** Undefined if calls are not hedged. */
   private readonly hedgeTimer: HedgeTimer | undefined;
@@ -168,7 +170,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.reportOccupancy();
   }
 
-  /** Tells the watchdog and the bottleneck search what the operator holds. */
+  /** Reports the records in the operator to the watchdog and to the search for the bottleneck. */
   private reportOccupancy(): void {
     this.scope.account.watch(() => {
       if (this.isLettingGo()) {
@@ -216,7 +218,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   // ── Start: the calls that the gate admits ──────────────────────────────────────────────────────────────────────────
 
-  /** Starts what may start. May be called at any time, also by what it starts. */
+  /** Starts all calls that may start. May be called at any time, even by a call that it starts. */
   private start(): void {
     if (this.isStarting || this.isStopped || this.isStartDeferred || this.isLettingGo()) return;
     this.isStarting = true;
@@ -230,7 +232,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
   }
 
-  /** True if calls wait that this incarnation of the run no longer starts: the resumed run does. */
+  /** True if this incarnation of the run starts no more calls, and leaves the waiting ones to the resumed run. */
   private isLettingGo(): boolean {
     return (this.queue.size > 0 || this.meter.active > 0) && !this.scope.mayStart();
   }
@@ -263,7 +265,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (singles.length > 0 && !this.hasStopped()) caller.start(singles, this);
   }
 
-  /** How many records the next request carries; 0 if the group waits for more. */
+  /** The number of records in the next request; 0 if the group waits for more. */
   private groupSize(nowMs: number): number {
     const { max, waitMs } = this.options.group as GroupOptions;
     this.groupWaitsSinceMs ??= nowMs;
@@ -418,7 +420,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.gate.recordFailure(attempt, kind, error, nowMs);
     if (kind === 'record') this.held.recordAnswer();
     this.end(attempt, nowMs);
-    // A permit is free, whatever happens to the call.
+    // A permit is free, no matter what happens to the call.
     this.flushSoon();
     // The other attempt of a hedged call may still succeed.
     if (call.running.length === 0 && !this.isStopped) this.conclude({ call, kind, error, isProbe }, nowMs);
@@ -489,9 +491,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
   }
 
-  /**
-   * The policies contain functions of the user, which may throw. That is the failure of this record, and of no other.
-   */
+  /** The policies contain functions of the user, which may throw. An error there fails only this record. */
   private verdictOn(failed: FailedCall<In>, nowMs: number): Verdict {
     try {
       return this.judge(failed, nowMs);
@@ -535,14 +535,17 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const refusals = call.refusals + 1;
     const backoffMs = this.retryPolicy.backoffMs(Math.min(refusals, REFUSALS_THAT_DELAY), this.random);
     const delayMs = Math.max(backoffMs, retryAfterOf(error) ?? 0);
-    // A record that is refused again and again while others are accepted is refused for itself.
-    const isAlone = refusals >= attempts && this.gate.hasSucceededSince(call.firstAtMs);
+    // A record that is refused again and again while others are accepted is itself the cause.
+    const isAlone = refusals >= attempts && this.gate.hasAnsweredSince(call.firstAtMs);
     if (isAlone && elapsedMs + delayMs > budgetMs) return { next: 'give up' };
     // A Retry-After of a year must not hold the run for a year.
     return { next: 'postpone', delayMs: Math.min(delayMs, budgetMs) };
   }
 
-  /** How long a record waits for a Retry-After that its budget does not cover: up to the deadline of the breaker. */
+  /**
+   * Milliseconds that a record waits for a Retry-After that exceeds its budget: at most the deadline of the breaker.
+   * Not above 0 if the record does not wait.
+   */
   private waitFor(retryAfterMs: number | undefined, elapsedMs: number): number {
     const { budgetMs } = this.retryPolicy.options;
     if (retryAfterMs === undefined || elapsedMs > budgetMs) return 0;
@@ -563,14 +566,15 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   // ── Hold: records wait for evidence ────────────────────────────────────────────────────────────────────────────────
 
-  /** Decides about held calls as soon as there is evidence, and at the latest when nothing else is left to be tried. */
+  /** Decides about held calls as soon as there is evidence, and at the latest when no other call is left to try. */
   private releaseHeld(): void {
     const { held, gate, queue } = this;
     const { circuit } = gate;
     if (held.size === 0 || circuit === undefined) return;
     if (held.hasAnswer) {
       for (const failed of held.take()) {
-        // Others were answered: a refusal is meant for the record, and a failure gets another try to show that it is.
+        // Other calls were answered. So a refusal concerns only this record, and a failed call gets another attempt,
+        // which shows whether its record is the cause.
         if (isRefusal(failed.kind)) this.giveUp(failed.call, failed.error);
         else this.requeueHeld(failed.call);
       }
@@ -601,7 +605,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const code = error instanceof MillraceError ? error.code : 'MILLRACE_HTTP_STATUS';
     return new FatalTaskError(
       code,
-      `${upstream} refuses every call of '${this.scope.task}', so the run stops; what it had not finished is not lost. ` +
+      `${upstream} refuses every call of '${this.scope.task}', so the run stops; its unfinished records are not lost. ` +
         `The last answer: ${describeThrown(error)}. Check the credentials (\`headers\`), the quota and the URL, and resume the run`,
       { cause: error },
     );

@@ -2,8 +2,9 @@
  * Admission: decides whether the next call may start. It combines the circuit, the pause and the pace that an upstream
  * asked for, the concurrency limit of the task, the shared limiter and the rate limit.
  *
- * Guarantees: each permit is released exactly once. A call that was refused is woken by the limit that refused it. No
- * limit is charged if a later one refuses.
+ * Guarantees: each permit is released exactly once. A call that was refused is woken by the limit that refused it. If a
+ * limit refuses a call, the limits checked before it take nothing from their budgets, except the rate of a shared
+ * limiter.
  */
 import { describeThrown, type MillraceError } from '../model/errors.js';
 import { UpstreamError } from '../model/upstream-error.js';
@@ -27,7 +28,7 @@ export interface GateParts {
   /** The name of the upstream in messages: a URL without its query. */
   readonly upstream: string;
   readonly scope: TaskScope;
-  /** Returns how many records without an attempt wait. */
+  /** Returns the number of waiting records without an attempt. */
   readonly fresh: () => number;
   /** Returns whether no more records arrive. */
   readonly isInputOver: () => boolean;
@@ -54,15 +55,15 @@ export class CallGate {
   private readonly abandoned: AbandonedCalls;
   private readonly pace = new Pace();
   private inFlight = 0;
-  /** Below the limit after nobody had answered for a while; grows back with each answer. */
+  /** Below the limit after the upstream gave no answers for a while. Each answer raises it again. */
   private allowance = Infinity;
   /** Consecutive refusals for load, and the pauses since the last call that was accepted. */
   private refusals = 0;
   private pauses = 0;
-  /** Whether a call was refused since the last one that was accepted, and when first. */
+  /** Whether a call was refused since the last accepted call, and the time of the first such refusal. */
   private isRefusing = false;
   private firstRefusalMs = 0;
-  private lastSuccessMs = -Infinity;
+  private lastAnswerMs = -Infinity;
   private pausedUntilMs = 0;
   private cancelTimer: (() => void) | undefined;
   private timerAtMs = Infinity;
@@ -124,7 +125,7 @@ export class CallGate {
     return Math.min(this.limit.limit, Math.floor(this.allowance));
   }
 
-  /** A permit for one request with this many records, or undefined: then `wake` will be called. */
+  /** Returns a permit for one request with this many records. If it returns undefined, `wake` is called later. */
   acquire(records: number, nowMs: number): Permit | undefined {
     if (this.isStopped || this.circuit?.admits === false) return undefined;
     if (nowMs < this.pausedUntilMs) {
@@ -221,7 +222,7 @@ export class CallGate {
         permit.isKnown = true;
         this.circuit?.recordFailure(nowMs, call, kind, error);
         if (kind === 'answer') this.recordAccepted(attempt.startedAtMs, nowMs);
-        // A suspect fails for itself, and an answer is no sign of load.
+        // A suspect fails because of its own record, and an answer is not a sign of overload.
         if (kind === 'answer' || call.isSuspect) this.growAllowance();
         else if (this.limit.recordOverload(this.inFlight)) this.reportLimit();
     }
@@ -230,19 +231,19 @@ export class CallGate {
   private recordAnswer({ permit, startedAtMs }: Attempt<unknown>, nowMs: number): void {
     permit.isKnown = true;
     this.circuit?.recordAnswer(nowMs, startedAtMs, permit.isProbe);
-    this.lastSuccessMs = nowMs;
+    this.lastAnswerMs = nowMs;
     this.recordAccepted(startedAtMs, nowMs);
     this.growAllowance();
   }
 
-  /** The upstream accepted a call, whatever its answer is. */
+  /** The upstream accepted a call, even if its answer is a failure. */
   private recordAccepted(startedAtMs: number, nowMs: number): void {
     this.pace.recordAccepted(startedAtMs, nowMs);
     this.refusals = 0;
     this.isRefusing = false;
     if (this.pauses === 0) return;
     this.pauses = 0;
-    // It accepts calls after all: the pace alone decides.
+    // The upstream accepts calls again, so only the pace limits them.
     if (nowMs < this.pausedUntilMs) {
       this.pausedUntilMs = nowMs;
       this.wakeAfter(0, nowMs);
@@ -254,9 +255,9 @@ export class CallGate {
     if (++this.allowance >= this.limit.limit) this.allowance = Infinity;
   }
 
-  /** Whether any call has succeeded since this time. */
-  hasSucceededSince(atMs: number): boolean {
-    return this.lastSuccessMs >= atMs;
+  /** Whether the upstream has answered any call since this time. */
+  hasAnsweredSince(atMs: number): boolean {
+    return this.lastAnswerMs >= atMs;
   }
 
   /** Milliseconds for which the circuit has not been closed, in total. */
@@ -287,7 +288,7 @@ export class CallGate {
     this.parts.wake();
   };
 
-  /** The upstream works and asks for less load: calls start at the pace that it accepts, or not at all for a while. */
+  /** The upstream works and asks for less load: calls start at the pace that it accepts, or the task pauses. */
   private throttle(error: UpstreamError, startedAtMs: number, nowMs: number): void {
     this.counts.throttled++;
     if (!this.isRefusing) this.firstRefusalMs = nowMs;
@@ -298,9 +299,9 @@ export class CallGate {
       return;
     }
     this.pace.recordRefused(startedAtMs, nowMs);
-    // Several refusals at one time are one reason to slow down.
+    // All refusals that arrive during one pause count as one.
     if (nowMs < this.pausedUntilMs) return;
-    // A single refusal delays its own record only. The task pauses when nothing else comes back.
+    // A single refusal delays only its own record. The task pauses after several refusals in a row.
     const most = this.pauses > 0 ? 1 : Math.max(REFUSALS_TO_PAUSE, this.inFlight / 4);
     if (++this.refusals < most) return;
     this.refusals = 0;
@@ -338,7 +339,7 @@ export class CallGate {
   private overloadedError(cause: UpstreamError, deadlineMs: number): UpstreamError {
     return new UpstreamError(
       'MILLRACE_UPSTREAM_DOWN',
-      `${this.parts.upstream} has refused every call for ${Math.round(deadlineMs / 1000)} s because of its load, so the run stops; what it had not finished is not lost. ` +
+      `${this.parts.upstream} has refused every call for ${Math.round(deadlineMs / 1000)} s because of its load, so the run stops; its unfinished records are not lost. ` +
         `The last call failed with: ${describeThrown(cause)}. ` +
         'Lower the rate, or raise `deadlineMs` of the circuit breaker',
       { cause, blame: 'load', retryable: true },

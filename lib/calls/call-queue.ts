@@ -9,7 +9,7 @@ import { Ring } from '../ledger/ring.js';
 import { Call } from './call.js';
 import type { Fairness } from './policies/fairness.js';
 
-/** Receives a record whose fairness key could not be computed, and what the key function threw. */
+/** Receives a record whose fairness key could not be computed, and the error of the key function. */
 type OnRejected<In> = (record: In, lineage: Lineage, error: unknown) => void;
 
 /** Records without an attempt. */
@@ -25,7 +25,7 @@ export class CallQueue<In> {
   private readonly fresh: RecordQueue<In>;
   private readonly retries: Ring<Call<In>>;
 
-  /** @param window returns the most records at once. */
+  /** @param window returns the largest number of records that wait at a time. */
   constructor(window: () => number, fairness: Fairness | undefined) {
     this.retries = new Ring(window);
     this.fresh =
@@ -114,7 +114,7 @@ class FairQueue<In> implements RecordQueue<In> {
   size = 0;
   private readonly window: () => number;
   private readonly keyOf: (record: In) => unknown;
-  /** A Map keeps insertion order: its first key is the one whose turn it is. */
+  /** A Map keeps insertion order: the first key is served next. */
   private readonly byKey = new Map<unknown, Ring<Waiting<In>>>();
 
   constructor(window: () => number, keyOf: (record: In) => unknown) {

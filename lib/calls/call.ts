@@ -1,6 +1,4 @@
-/**
- * One record on its way through an upstream, the attempts made for it, and the port through which attempts are made.
- */
+/** The call for one record, its attempts, and the port to the transport that makes the attempts. */
 import type { Lineage } from '../model/record.js';
 import type { CallCounts } from '../model/call-event.js';
 import type { RecordSpan } from '../model/ports.js';
@@ -24,9 +22,9 @@ export class Call<In> {
   pausedBeforeMs = 0;
   /** The last failure that the upstream may be to blame for, on the monotonic clock; Infinity before. */
   failedAtMs = Infinity;
-  /** Whether the record failed again after the upstream had answered others. */
+  /** Whether the record failed again after the upstream had answered other calls. */
   isSuspect = false;
-  /** The last streak of failures that counted this record. */
+  /** The number of the last streak of failures in which this record was counted. */
   streak = -1;
   /** Connections lost during this call, counted by the transport. A call with several losses is a suspect. */
   losses = 0;
@@ -71,7 +69,7 @@ export class Attempt<In> {
   /** The neighbours in start order, while the attempt is in flight. */
   previous: Attempt<In> | undefined;
   next: Attempt<In> | undefined;
-  /** Belongs to the transport. */
+  /** A value of the transport; the engine does not use it. */
   handle: unknown;
 
   constructor(call: Call<In>, number: number, isHedge: boolean, permit: Permit, startedAtMs: number) {
@@ -84,8 +82,8 @@ export class Attempt<In> {
 }
 
 /**
- * Where a transport reports how attempts ended. If the attempt is already over, a result is counted as late and
- * dropped, and an error is dropped.
+ * The port through which a transport reports the outcomes of attempts. If the attempt is already over, a result is
+ * counted as late and dropped, and an error is dropped.
  */
 export interface CallOutcomes<In, Out> {
   succeed(attempt: Attempt<In>, output: Out): void;
@@ -100,7 +98,7 @@ export interface CallOutcomes<In, Out> {
  * reported with the same error object.
  *
  * If `goesOn` is true, each attempt gets its one report also after `cancel`: the report means that the work has ended,
- * with whatever result. The attempts of such a caller are started one by one.
+ * and its result does not count. The attempts of such a caller are started one by one.
  */
 export interface Caller<In, Out> {
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void;

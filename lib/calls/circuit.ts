@@ -2,32 +2,33 @@
  * The circuit of one task in one run: it decides from evidence whether a failed call is the fault of its record or of
  * an upstream that is down, and pauses the task in the second case.
  *
- * Evidence. Each answer of the upstream is counted. A record that fails, and fails again after others were answered, is
- * a
- * **suspect**: the upstream works, so its failures are its own and prove nothing about the upstream. Failures of
- * different records that are no suspects, without an answer in between, are a **streak**. A streak of `failures`
- * records opens the circuit.
+ * Evidence. Each answer of the upstream is counted. A record that fails again after other records were answered is a
+ * **suspect**: the upstream works, so the record is the cause, and its failures prove nothing about the upstream. A
+ * **streak** is a series of failures of different records without an answer in between; suspects do not count. A streak
+ * of `failures` records opens the circuit.
  *
- * Two kinds of streaks differ. In a **silent** streak most calls found nobody (503, a lost connection, a timeout): the
- * circuit probes with one call after growing pauses. In an **answering** streak the upstream answered most calls with a
- * failure of its own (500): the records may be at fault, and only records without an attempt can show it. So a round of
- * probes then has 4, 32, 256, … such records, one pause apart, until one is answered or none is left. If fewer wait than
- * a round could have, the window doubles for as long as the circuit is not closed: a stretch of poison longer than the
- * window would hide the records behind it otherwise.
+ * There are two kinds of streaks. In a **silent** streak most calls got no answer (503, a lost connection, a timeout).
+ * The circuit then probes with one call after pauses that grow. In an **answering** streak the upstream answered most
+ * calls with a failure of its own (500). The records may be the cause, and only records without an attempt can show it.
+ * So the rounds of probes have 4, 32, 256, … of these records, with one pause between two rounds, until one record is
+ * answered or none is left. If fewer records wait than the next round needs, the window doubles until the circuit
+ * closes: otherwise a stretch of poison records longer than the window would hide the records behind it.
  *
- * If none is left and no more arrive, only records that have failed remain. Such a tail, if its streak is an answering
- * one or has fewer than `failures` records, waits as long as the task has worked before, and then each record makes its
- * last attempts on its own account.
+ * If none is left and no more arrive, only records that have failed remain: a **tail**. If the upstream has answered
+ * before, and the streak is an answering one or has fewer than `failures` records, the tail waits as long as the task
+ * has worked so far. Then each record makes its last attempts, and its failures count as its own.
  *
- * A streak that an answer ended was no outage. A later streak must be four times as long to open the circuit, until
- * `sample` calls in a row were answered. Half a window is enough: the rest of it is still there to be asked. Each time
- * that an answering streak has opened the circuit, 16 times as many calls must be answered in a row before a shorter
- * answering streak opens it: stretches of poison that come again and again cost little.
+ * A streak that an answer ended was not an outage. After it, a streak must be four times as long to open the circuit,
+ * until `sample` calls in a row were answered. Half a window is always enough, because the other half still waits and
+ * can be probed. Each time that an answering streak has opened the circuit, 16 times as many calls must be answered in
+ * a row before a shorter answering streak can open it again. So stretches of poison records that recur often cost
+ * little.
  *
- * Guarantees: the circuit never opens because of a single record or of suspects. Several failures with one cause (a
- * lost connection, a failed group) count once. A probe is a record without an attempt if there is one. After
- * `deadlineMs` the run fails with the name of the upstream and its last answer, unless something was answered before
- * and only a tail of failed records is left. If no host was reached since the start, that takes ten seconds.
+ * Guarantees: the circuit never opens because of suspects. It opens because of a single record only while the host was
+ * never reached. Several failures with one cause (a lost connection, a failed group) count once. A probe is a record
+ * without an attempt if there is one. After `deadlineMs` the run fails with the name of the upstream and the last
+ * failure, unless only a tail is left that makes its last attempts. If the host was never reached since the start, the
+ * deadline is at most ten seconds.
  */
 import type { CircuitState } from '../model/call-event.js';
 import type { Clock } from '../model/clock.js';
@@ -41,7 +42,7 @@ import { retryAfterOf } from './policies/retry-policy.js';
 export interface CircuitHandlers {
   /** The name of the upstream in messages. */
   readonly upstream: string;
-  /** Returns how many records without an attempt wait. */
+  /** Returns the number of waiting records without an attempt. */
   readonly fresh: () => number;
   /** Returns whether no more records arrive. */
   readonly isInputOver: () => boolean;
@@ -49,27 +50,31 @@ export interface CircuitHandlers {
   readonly window: number;
   /** Lets records in beyond the window until the circuit closes. Returns false if no more are let in. */
   readonly widen: () => boolean;
-  /** @param isSilent whether nobody answers in the streak that opened the circuit. */
+  /** @param isSilent whether the streak that opened the circuit is a silent one. */
   readonly onChange: (state: CircuitState, message: string, isSilent: boolean) => void;
   /** Called when the deadline has passed. */
   readonly onDown: (error: MillraceError) => void;
 }
 
-/** How much longer a streak must be than one that an answer ended. */
+/** The factor by which a streak must be longer than one that an answer ended. */
 const TOLERANCE = 4;
-/** How many more calls must be answered in a row, after a circuit was open, before a shorter streak opens it again. */
+/** The factor by which `calm` grows each time that an answering streak has opened the circuit. */
 const CALM_GROWTH = 16;
 /** The sizes of rounds of probes in an answering streak: 4, 32, 256, … */
 const FIRST_ROUND = 4;
 const ROUND_GROWTH = 8;
 /**
- * Rounds of a silent streak that have one probe each. The rounds after them double, because nobody else can be asked.
+ * The first rounds of a silent streak have `probes` probes each. After this many rounds, the size of a round doubles
+ * each time.
  */
 const SINGLE_ROUNDS = 4;
-/** How long a host may be unreachable at the start of a run, in milliseconds: enough to start beside the run. */
+/**
+ * How long a host may be unreachable at the start of a run, in milliseconds: enough for a server that starts together
+ * with the run.
+ */
 const START_MS = 10_000;
 
-/** The facts that a circuit keeps on a call. */
+/** The fields of a call that belong to the circuit. */
 type Suspect = Pick<Call<unknown>, 'failedAtMs' | 'isSuspect' | 'streak'>;
 
 export class Circuit {
@@ -81,20 +86,23 @@ export class Circuit {
   private answeredStartMs = -Infinity;
   /** Whether anything came from the upstream since the start, a failure included. */
   private isHeard = false;
-  /** The number of the streak, the records in it, and those of them that found nobody. */
+  /** The number of the streak, the records in it, and those of them that got no answer. */
   private streak = 0;
   private distinct = 0;
   private silent = 0;
-  /** The records of a streak that open the circuit, also of an answering one, and of the longest that has ended. */
+  /**
+   * Numbers of records: of a streak that opens the circuit, of an answering streak that does, and of the longest streak
+   * that an answer ended.
+   */
   private tolerance: number;
   private answeringTolerance: number;
   private longest = 0;
-  /** The answers in a row that end the tolerance of answering streaks. */
+  /** The answers in a row that reset `answeringTolerance`. */
   private calm: number;
   private lastError: unknown;
   /** The last failure that counted. */
   private counted: unknown;
-  /** A ring of the last outcomes; true is a call that nobody answered. */
+  /** A ring of the last outcomes; true is a call without an answer. */
   private readonly outcomes: boolean[] = [];
   private nextOutcome = 0;
   private silentOutcomes = 0;
@@ -132,7 +140,7 @@ export class Circuit {
     return this.started === 0 || (this.started < this.roundSize && this.handlers.fresh() > 0);
   }
 
-  /** Whether most records of the streak found nobody. */
+  /** Whether at least half of the records of the streak got no answer. */
   get isSilent(): boolean {
     return this.silent * 2 >= this.distinct;
   }
@@ -190,7 +198,7 @@ export class Circuit {
     } else if (isProof) this.close(nowMs, `${this.handlers.upstream} is back`);
   }
 
-  /** Call when the upstream refused a call whatever its record is: it is up. */
+  /** Call when the upstream refused a call for a reason that is not its record: the upstream is up. */
   recordUp(nowMs: number, isProbe: boolean): void {
     this.isHeard = true;
     if (isProbe && this.state === 'half-open') this.close(nowMs, `${this.handlers.upstream} is back`);
@@ -200,7 +208,7 @@ export class Circuit {
   recordFailure(nowMs: number, call: Suspect, kind: FailureKind, error: unknown): void {
     this.firstFailureMs ??= nowMs;
     if (isHeard(error)) this.isHeard = true;
-    // Calls that were sent before the first failure may be answered long after the upstream went down.
+    // Only calls that started after the failure count: earlier ones may be answered long after the upstream went down.
     if (this.answeredStartMs >= call.failedAtMs) call.isSuspect = true;
     call.failedAtMs = nowMs;
     this.lastError = error;
@@ -220,8 +228,8 @@ export class Circuit {
   }
 
   /**
-   * Decides about records that are out of attempts while nothing else is left to be tried: true if they may be victims
-   * of an outage. Then the circuit opens, and they wait.
+   * Decides about records that are out of attempts when no other call is left to try. Returns true if an outage may be
+   * the cause: then the circuit is open, and the records wait.
    */
   opensForTail(nowMs: number): boolean {
     if (this.state !== 'closed') return true;
@@ -285,11 +293,12 @@ export class Circuit {
     this.pause(nowMs, why);
   }
 
-  /** A round of probes has brought no answer. */
+  /** Ends a round of probes without an answer. */
   private endRound(nowMs: number): void {
     this.round++;
     const { fresh, isInputOver, widen } = this.handlers;
-    // Records without an attempt are the only evidence in an answering streak: they are worth a quick question.
+    // In an answering streak, only records without an attempt give evidence. While there are such records, the pause
+    // does not grow.
     const hasMore = !this.isSilent && !isInputOver() && fresh() < this.roundSize && widen();
     if (this.isSilent || (fresh() === 0 && !hasMore)) {
       this.pauseMs = Math.min(this.options.maxPauseMs, this.pauseMs * 2);
@@ -317,18 +326,18 @@ export class Circuit {
     );
   }
 
-  /** Whether only records that have failed are left, and they are few or were answered: more evidence cannot come. */
+  /** Whether the tail may make its last attempts after its wait: no other record is left that could give evidence. */
   private get mayResign(): boolean {
     const isTail = this.handlers.isInputOver() && this.handlers.fresh() === 0;
     return isTail && this.hasAnswered && (!this.isSilent || this.distinct < this.options.failures);
   }
 
-  /** When a tail has waited as long as the task had worked. */
+  /** The time at which a tail has waited as long as the task had worked. */
   private get resignsAtMs(): number {
     return 2 * this.openedAtMs - (this.firstAtMs ?? this.openedAtMs) - this.openMs;
   }
 
-  /** The records of a tail go on by themselves. */
+  /** Closes the circuit, so that each record of the tail makes its last attempts. */
   private resign(nowMs: number): void {
     const { upstream } = this.handlers;
     this.close(
@@ -380,9 +389,9 @@ export class Circuit {
   private downError(): MillraceError {
     return new MillraceError(
       'MILLRACE_UPSTREAM_DOWN',
-      `${this.handlers.upstream} has been down for ${describeMs(this.options.deadlineMs)}, so the run stops; what it had not finished is not lost. ` +
+      `${this.handlers.upstream} has been down for ${describeMs(this.options.deadlineMs)}, so the run stops; its unfinished records are not lost. ` +
         `The last call failed with: ${describeThrown(this.lastError)}. ` +
-        'Run again when it is back, or raise `deadlineMs` of the circuit breaker. If these records alone fail, `breaker: false` makes dead letters of them',
+        'Run again when it is back, or raise `deadlineMs` of the circuit breaker. If only these records fail, set `breaker: false`: they become dead letters',
       { cause: this.lastError, retryable: true },
     );
   }
@@ -390,9 +399,9 @@ export class Circuit {
   private unreachableError(): MillraceError {
     return new MillraceError(
       'MILLRACE_UPSTREAM_DOWN',
-      `${this.handlers.upstream} was not reached since the start of the run, so the run stops; what it had not finished is not lost. ` +
+      `${this.handlers.upstream} was not reached since the start of the run, so the run stops; its unfinished records are not lost. ` +
         `The last call failed with: ${describeThrown(this.lastError)}. ` +
-        'Check the URL, the name of its host and that it is running, and resume the run',
+        'Check the URL and the host name, start the upstream if it is not running, and resume the run',
       { cause: this.lastError, retryable: true },
     );
   }

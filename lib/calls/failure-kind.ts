@@ -1,5 +1,5 @@
 /**
- * What a failed call proves about its upstream and about its record.
+ * Classifies failed calls by what they prove about the upstream and the record.
  *
  * Guarantees: the fields of an error decide (`blame`, `status`, `retryable`, the codes of its causes), never its
  * message. A thrown value whose fields cannot be read is a failure of its record.
@@ -13,8 +13,7 @@ import { UpstreamError } from '../model/upstream-error.js';
  * - `load`: the upstream works and asks for fewer calls.
  * - `answer`: the upstream answered this call with a failure of its own (500). The record or the upstream may be the
  *   cause.
- * - `silence`: the upstream, or a gateway in front of it, reports that nobody answers (502, 503, 504, a lost
- *   connection, a timeout).
+ * - `silence`: the upstream gave no answer of its own (502, 503, 504, a lost connection, a timeout).
  * - `credentials`: the upstream refuses the caller (401, 402, 407, a quota that is used up).
  * - `access`: the upstream refuses this kind of call, perhaps for each record (403, 405, 415).
  */
@@ -23,7 +22,7 @@ export type FailureKind = 'unsent' | 'record' | 'load' | 'answer' | 'silence' | 
 const CREDENTIALS: ReadonlySet<number> = new Set([401, 402, 407]);
 const ACCESS: ReadonlySet<number> = new Set([403, 405, 415]);
 const UNSENT: ReadonlySet<string> = new Set(['MILLRACE_TASK', 'MILLRACE_INVALID_INPUT']);
-/** The name of the host or its port leads nowhere. */
+/** Codes of a host that is unknown, or that accepts no connection on the port. */
 const UNREACHABLE: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'ECONNREFUSED',
@@ -45,13 +44,13 @@ export function failureKind(error: unknown): FailureKind {
     if (status === undefined) return 'record';
     return CREDENTIALS.has(status) ? 'credentials' : ACCESS.has(status) ? 'access' : 'record';
   }
-  // A 429 that no wait can lift is a quota that is used up.
+  // A 429 that is not retryable means that a quota is used up.
   if (blame === 'load') return retryable ? 'load' : 'credentials';
   if (status === undefined) return code === 'MILLRACE_RPC' ? 'answer' : 'silence';
   return isGatewayStatus(status) ? 'silence' : 'answer';
 }
 
-/** Whether the upstream, and nothing on the way to it, produced this failure. */
+/** Whether this failure is an answer of the upstream or of a gateway in front of it. */
 export function isHeard(error: unknown): boolean {
   return error instanceof UpstreamError && (error.status !== undefined || error.code === 'MILLRACE_RPC');
 }
@@ -68,7 +67,8 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Statuses by which a server or a gateway reports that the service is absent: RFC 9110, and 520 to 530 of Cloudflare.
+ * Statuses with which a server or a gateway reports that the service is unavailable: RFC 9110, and 520 to 530 of
+ * Cloudflare.
  */
 function isGatewayStatus(status: number): boolean {
   return status === 408 || (status >= 502 && status <= 504) || (status >= 520 && status <= 530);

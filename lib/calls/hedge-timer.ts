@@ -1,4 +1,4 @@
-/** When the calls of one task are hedged: the state behind a `hedgePolicy`. */
+/** The state behind a `hedgePolicy`, for the calls of one task. */
 import { Histogram } from '../measure/histogram.js';
 import type { HedgeOptions, HedgePolicy } from './policies/hedge-policy.js';
 
@@ -6,7 +6,7 @@ import type { HedgeOptions, HedgePolicy } from './policies/hedge-policy.js';
 const GENERATION = 5000;
 const REFRESH_EVERY = 50;
 
-/** When the calls of one task are hedged, from their recent latencies. */
+/** Computes the delay of hedges from recent latencies, and keeps the hedges within their share of all calls. */
 export class HedgeTimer {
   private readonly options: Readonly<Required<HedgeOptions>>;
   private previous = new Histogram();

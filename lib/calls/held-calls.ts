@@ -1,6 +1,6 @@
 /**
  * Calls that are out of attempts, or that the upstream refused for their credentials, while no other call has shown
- * whether the record or the upstream is to blame.
+ * whether the record or the upstream is the cause.
  *
  * Guarantees: holds at most one window of calls. A call leaves once. Holds no timer.
  */
@@ -16,7 +16,10 @@ export interface FailedCall<In> {
   readonly isProbe: boolean;
 }
 
-/** A refusal of access may concern single records, so this many times as many records are needed for a verdict. */
+/**
+ * A refusal of access may concern single records. So it needs more evidence, by this factor, than a refusal of
+ * credentials.
+ */
 const ACCESS_FACTOR = 25;
 
 /** Whether the upstream refused the caller. */
@@ -34,7 +37,7 @@ export class HeldCalls<In> {
   private access = 0;
   private lastRefusal: unknown;
 
-  /** @param failures the records in a row that are evidence enough. */
+  /** @param failures the number of records in a row that is sufficient evidence. */
   constructor(failures: number) {
     this.failures = failures;
   }
@@ -72,7 +75,7 @@ export class HeldCalls<In> {
   /**
    * The last refusal, if the held calls show that the upstream refuses all calls.
    *
-   * @param isAll whether these are all calls that the upstream has answered.
+   * @param isAll whether the upstream has answered no other call.
    */
   refusalOfAll(isAll: boolean): unknown {
     const { failures, credentials, access } = this;

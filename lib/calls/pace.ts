@@ -1,11 +1,12 @@
 /**
  * The pace of the calls to an upstream that refuses calls for its load (429), learned from what it accepts.
  *
- * Nothing is paced until refusals are a considerable part of the outcomes. Then calls start evenly, at a rate that is
- * searched in epochs of a second or more. An epoch without refusals shows a rate that is low enough, one with refusals
- * a rate that is too high, and the next rate lies between. Once both are close, the lower one stays, and more is tried
- * after a while; each time that this fails near the same limit, the while is twice as long. Where the upstream has
- * refused everything, the rate begins low and doubles until the first refusal.
+ * Calls are not paced until refusals are a considerable share of the outcomes. Then calls start evenly, at a rate that
+ * is found by search, in epochs of a second or more. An epoch without refusals shows a rate that is low enough. An
+ * epoch with refusals shows a rate that is too high. The next rate lies between the two. When the two are close, the
+ * lower one is kept, and a higher rate is tried some epochs later. Each time that the higher rate fails near the same
+ * limit, the number of epochs until the next try doubles. If the upstream has refused all calls, the rate starts low
+ * and doubles until the first refusal.
  *
  * Guarantees: it has no timer, the caller passes the time. It never holds back a task whose calls are all accepted.
  */
@@ -18,34 +19,40 @@ const EPOCH_OUTCOMES = 8;
 /** Pacing begins after this many refusals in an epoch, if they are this share of its outcomes. */
 const MIN_REFUSALS = 4;
 const MIN_SHARE = 0.1;
-/** Refusals below this share of an epoch are no reason to slow down. */
+/** Refusals below this share of the outcomes of an epoch do not reduce the rate. */
 const CALM_SHARE = 0.03;
 /** The rate that was accepted in an epoch with refusals, times this factor, counts as low enough. */
 const BELOW = 0.95;
 /** The search ends when the rates that are too high and low enough differ by this factor. */
 const CLOSE = 1.08;
-/** How much more is tried, first after a while and then in each epoch without refusals. */
+/**
+ * The factors by which the rate rises when a higher one is tried: at the first step, and at each later epoch without
+ * refusals.
+ */
 const FIRST_STEP = 1.08;
 const NEXT_STEP = 1.4;
-/** The shortest time between two doublings, in milliseconds: a window of the upstream may hide how much is too much. */
+/**
+ * The shortest time between two doublings, in milliseconds: an upstream that counts per window accepts too high a rate
+ * until the window is full.
+ */
 const DOUBLE_MS = 250;
-/** Calls that wait longer than they should leave this many milliseconds of the rate to be caught up. */
+/** The most tokens, in milliseconds of the rate: calls that a late timer delayed may catch up by this much. */
 const BURST_MS = 4;
 /** Records per millisecond: the lowest rate is one per minute, and one per second after a pause. */
 const MIN_RATE = 1 / 60_000;
 const START_RATE = 1 / 1000;
-/** A shorter time measures a burst and no rate, in milliseconds. */
+/** The shortest time over which a rate is measured, in milliseconds: a shorter one would measure a burst. */
 const SHORTEST_MS = 50;
-/** Epochs in which the pace held nothing back, until it ends. */
+/** Pacing ends after this many epochs in a row in which it held back no call. */
 const IDLE_EPOCHS = 5;
 const MAX_HOLD_EPOCHS = 32;
 
 export class Pace {
-  /** Records per millisecond; Infinity while nothing is paced. */
+  /** Records per millisecond; Infinity while calls are not paced. */
   private rate = Infinity;
   private tokens = 0;
   private atMs = 0;
-  /** Calls from before this time were not paced as calls are now, so their outcomes are ignored. */
+  /** Outcomes of calls that started before this time are ignored, because those calls had another rate. */
   private sinceMs = -Infinity;
   /** The epoch: its start, its outcomes, and whether the pace held a call back in it. */
   private startMs: number | undefined;
@@ -57,16 +64,19 @@ export class Pace {
   private low = 0;
   private high = Infinity;
   private step = FIRST_STEP;
-  /** Whether the rate doubles while calls are accepted, and when it last did. */
+  /** Whether the rate doubles while calls are accepted, and the time of the last doubling. */
   private isStarting = false;
   private doubledAtMs = 0;
   /** Whether the rate is to be computed when the next call starts, because the task has paused. */
   private isPaused = false;
-  /** Whether anything was accepted since the last pause, the time of the last block, and what was accepted since. */
+  /**
+   * Whether a call was accepted since the last pause; the time of the last block, and the number of records accepted
+   * since.
+   */
   private hasAccepted = false;
   private blockedAtMs = 0;
   private acceptedSinceBlock = 0;
-  /** Epochs to wait before more is tried, and how many are left. */
+  /** Epochs to wait before a higher rate is tried, and those that are left. */
   private holdEpochs = 1;
   private holdLeft = 0;
 
@@ -93,13 +103,13 @@ export class Pace {
     if (this.rate !== Infinity) this.tokens += records;
   }
 
-  /** Call when a record was accepted, whatever its answer is. */
+  /** Call when a record was accepted, even if its answer is a failure. */
   recordAccepted(startedAtMs: number, nowMs: number): void {
     if (startedAtMs < this.sinceMs) return;
     this.accepted++;
     this.acceptedSinceBlock++;
     this.hasAccepted = true;
-    // Calls that were in flight at the last doubling were not faster than before.
+    // Calls that started before the last doubling prove nothing about the present rate.
     if (this.isStarting && startedAtMs >= this.doubledAtMs && nowMs >= this.doubledAtMs + DOUBLE_MS) {
       this.rate *= 2;
       this.doubledAtMs = nowMs;
@@ -116,7 +126,7 @@ export class Pace {
       return;
     }
     if (this.rate === Infinity && this.refused >= MIN_REFUSALS && this.refused >= MIN_SHARE * this.accepted) {
-      // While nothing is accepted, the task pauses, and the pace begins after that.
+      // While no call is accepted, the task pauses, and pacing begins after the pause.
       if (this.accepted > 0) this.setRate(this.measured(nowMs), nowMs);
       return;
     }
@@ -125,7 +135,7 @@ export class Pace {
 
   /**
    * Call when several calls in a row were refused. Returns the longest time in milliseconds for which the task should
-   * pause: Infinity if nothing was accepted since it did so last.
+   * pause: Infinity if calls are not paced yet, or if no call was accepted since the last block.
    */
   recordBlock(nowMs: number): number {
     if (this.rate === Infinity || !this.hasAccepted) {
@@ -134,7 +144,7 @@ export class Pace {
     }
     this.hasAccepted = false;
     const lengthMs = nowMs - this.blockedAtMs;
-    // An upstream that counts per window accepts a burst and then nothing: only the mean over a window is its limit.
+    // An upstream that counts per window accepts a burst and then nothing: only the mean over a window shows its limit.
     const isMeasured = lengthMs >= EPOCH_MS;
     const mean = (this.acceptedSinceBlock / lengthMs) * BELOW;
     this.blockedAtMs = nowMs;
@@ -145,7 +155,10 @@ export class Pace {
     return EPOCH_MS;
   }
 
-  /** The first call after a pause: the rate is what was accepted so far, and grows while calls are accepted. */
+  /**
+   * Sets the rate for the first call after a pause: the accepted rate, or half of the last one. It doubles while calls
+   * are accepted.
+   */
   private restart(nowMs: number): void {
     const rate = this.rate === Infinity ? this.measured(nowMs) : this.rate / 2;
     this.isPaused = false;
@@ -203,7 +216,9 @@ export class Pace {
     this.beginEpoch(nowMs);
   }
 
-  /** The rate was too high. `accepted` is a rate that was accepted meanwhile. */
+  /**
+   * Lowers the rate, because it was too high. `accepted` is the rate of the calls that were accepted in the meantime.
+   */
   private slowDown(accepted: number, nowMs: number): void {
     const isProbe = this.rate > this.low && this.low > 0;
     // The rate that was low enough before is too high now.

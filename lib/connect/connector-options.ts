@@ -1,11 +1,11 @@
-/** The options of every task among those of a connector. */
+/** Separates the options that every task has from the other options of a connector. */
 
 const NAMES = ['description', 'onFailure', 'input', 'output', 'ordered', 'replayable'] as const;
 type Name = (typeof NAMES)[number];
 
 /**
- * The options of a connector that its task has, too: what `connectorSource` and `connectorSink` take as their second
- * argument.
+ * Returns the options of a connector that every task has. They are the second argument of `connectorSource` and
+ * `connectorSink`.
  *
  * @example connectorSource(new ListSource(options), taskOptionsOf(options))
  */

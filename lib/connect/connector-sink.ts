@@ -35,7 +35,7 @@ const RULES: OptionRules<ConnectorSinkOptions<unknown>> = { ...TASK_RULES, order
  * @example connectorSink(new Table('orders'), { ordered: false })
  */
 export function connectorSink<In, Row = In>(sink: Sink<In, Row>, options: ConnectorSinkOptions<In> = {}): Task<In, In> {
-  checkObject('what a connectorSink writes to', sink);
+  checkObject('the sink of a connectorSink', sink);
   const { open, write } = sink as { readonly open?: unknown; readonly write?: unknown };
   checkFunction('`open` of a sink', open);
   checkFunction('`write` of a sink', write);
@@ -196,8 +196,8 @@ interface PartitionRows<Row> {
 }
 
 /**
- * The rows of each partition, in their order. With `isOrdered` the order of all rows stays, so a partition may have
- * several groups.
+ * Groups the rows by partition and keeps their order. With `isOrdered` the order over all partitions is kept too, so a
+ * partition may have several groups.
  */
 function partitioned<Row>(rows: readonly Row[], ids: readonly LineageId[], isOrdered: boolean): PartitionRows<Row>[] {
   const groups: PartitionRows<Row>[] = [];

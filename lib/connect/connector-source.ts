@@ -39,7 +39,7 @@ const RULES: OptionRules<ConnectorSourceOptions<unknown>> = { ...TASK_RULES, rep
  * @example connectorSource(new RedisList('orders'), { output: Order })
  */
 export function connectorSource<Out>(source: Source<Out>, options: ConnectorSourceOptions<Out> = {}): SourceTask<Out> {
-  checkObject('what a connectorSource reads', source);
+  checkObject('the source of a connectorSource', source);
   checkFunction('`open` of a source', (source as { readonly open?: unknown }).open);
   checkOptions('a connectorSource', options, RULES);
   return new ConnectorSource(source, options);
@@ -56,7 +56,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
   /** Whether the run makes checkpoints. */
   private isKept = false;
   private start: Lineage = 0;
-  /** Where the first incarnation began, if the source has said so. */
+  /** The result of `start` of the source: the place where the first incarnation began. */
   private beginning: Json | undefined;
   /** The positions from which unsettled records can be read, ascending. */
   private positions: SourcePosition[] = [];
@@ -103,7 +103,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     const { source } = this;
     if (source.start === undefined || source.isPartitioned !== true) return;
     const kept = entry((scope.past?.mark ?? {}) as Readonly<Record<string, Json>>, BEGINNING);
-    // A run that knows its partitions has begun before this could be kept.
+    // A run that knows partitions has begun already: a new beginning would not be where it began.
     const isFirst = kept === undefined && partitionPastsOf(scope).length === 0;
     this.beginning = isFirst ? await source.start(scope) : kept;
   }
@@ -118,7 +118,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     this.partitioned = undefined;
     const past = pastOf(scope);
     const { source } = this;
-    // A source that numbers its records without partitions never gets another one.
+    // Without `isPartitioned`, the only partition is 0, and none is added.
     const mayGrow = source.nextPartitions !== undefined && source.isPartitioned === true;
     const partitions = checkPartitions<Out>(
       await source.open(scope, past, this.beginning),

@@ -1,22 +1,22 @@
 /**
- * The interface of a place of files that is not the disk, such as an object store. Connectors of files read and write
- * paths that are URLs through it.
+ * The interface of a store of files that is not the disk, such as an object store. Connectors of files use it to read
+ * and write paths that are URLs.
  *
- * Guarantees: the connectors call no method after `close` of what it has returned. Every error is one sentence that
- * names the path, the problem and the fix.
+ * Guarantees: the connectors call no method of an input after its `close`. Every error is one sentence that names the
+ * path, the problem and the fix.
  */
 import type { Json } from '../model/checkpoint.js';
 import type { Awaitable } from '../model/ports.js';
 
 /** A file of a store as it was found. */
 export interface StoredFile {
-  /** The path as it was asked for. */
+  /** The path as the caller gave it. */
   readonly path: string;
   /** In bytes. */
   readonly size: number;
   /** The time of the last change, in milliseconds since 1970. */
   readonly changedAt: number;
-  /** Another text for each content that the path had, such as an entity tag. */
+  /** A string that is different for each content of the path, such as an entity tag. */
   readonly version: string;
 }
 
@@ -34,11 +34,9 @@ export interface StoredEntry {
 export interface StoredInput {
   /** The file that is read: all bytes are those of this version. */
   readonly file: StoredFile;
-  /**
-   * Returns the next bytes, at least one; null at the end. Rejects with MILLRACE_FILE if the file is another one now.
-   */
+  /** Returns the next bytes, at least one; null at the end. Rejects with MILLRACE_FILE if the file has changed. */
   read(): Promise<Uint8Array | null>;
-  /** Releases the file; may be called at any time, also twice. */
+  /** Releases the file. May be called at any time and more than once. */
   close(): Awaitable<void>;
 }
 
@@ -47,15 +45,15 @@ export interface StoredOutput {
   /** Accepts bytes. A returned promise resolves when there is room for more. The bytes are not changed afterwards. */
   write(bytes: Uint8Array): Promise<void> | undefined;
   /**
-   * Returns the point after the bytes so far, as plain data, once they would survive the death of this process. The
-   * point before the last one is not needed any more.
+   * Returns the point after the bytes so far, as plain data, once they would survive the death of this process. When it
+   * is called, only the last of the earlier points is still needed.
    */
   mark(): Promise<Json>;
-  /** Makes the file visible under its path, in place of one that was there. */
+  /** Makes the file visible under its path. It replaces an existing file. */
   finish(): Promise<void>;
   /**
-   * Called instead of `finish`, or after it has failed. Keeps what a later incarnation of the run needs to continue at
-   * a point; without a point, removes everything.
+   * Called instead of `finish`, or after it has failed. If there is a point, keeps the data that a later incarnation of
+   * the run needs to continue there; otherwise removes everything.
    */
   abandon(): Promise<void>;
 }
@@ -64,7 +62,7 @@ export interface StoredOutput {
 export interface StoredReading {
   /** The first byte that is read. */
   readonly start: number;
-  /** The version that an earlier reading had; another one is MILLRACE_FILE. */
+  /** The version that an earlier incarnation read. Any other version fails with MILLRACE_FILE. */
   readonly version?: string | undefined;
   /** Ends the reading. */
   readonly signal?: AbortSignal | undefined;
@@ -78,7 +76,7 @@ export interface StoredWriting {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A place of files that are named by URLs. */
+/** A store of files that are named by URLs. */
 export interface FileStore {
   /** Finds a file; undefined if there is none. */
   find(path: string): Promise<StoredFile | undefined>;

@@ -1,7 +1,6 @@
 /**
- * The door `millrace/connect/files`, for connectors of files: the file that a path leads to, points to which a later
- * incarnation returns, one writer per file, folders whose entries survive a loss of power, and errors that name the
- * file.
+ * The door `millrace/connect/files`, for connectors of files: resolution of paths, points at which a later incarnation
+ * continues, one writer per file, folders whose entries survive a loss of power, and errors that name the file.
  */
 export type {
   FileStore,

@@ -2,8 +2,8 @@
  * Reads the partitions of a source in one run, and keeps the numbers and positions of each apart.
  *
  * Guarantees: partitions are read at the same time, each with at most one outstanding read, and take turns. A partition
- * that waits or is over holds back no other. At most one batch per partition is read ahead. A batch is given numbers
- * when its records are about to be born, so a checkpoint never counts records that only wait here.
+ * that waits or is over holds back no other. At most one batch per partition is read ahead. A batch is announced to the
+ * ledger only just before its records are born, so a checkpoint never counts records that wait here.
  */
 import { isPromiseLike, type Awaitable } from '../model/awaitable.js';
 import type { Json, SettledProgress } from '../model/checkpoint.js';
@@ -38,9 +38,9 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   private readonly scope: TaskScope;
   private readonly isReplayable: boolean;
   /** All partitions of this incarnation, by their numbers. */
-  private readonly lanes = new Map<number, Lane<Out>>();
+  private readonly readers = new Map<number, PartitionReader<Out>>();
   /** The partitions that have records, or may get some. */
-  private open: Lane<Out>[] = [];
+  private open: PartitionReader<Out>[] = [];
   private readonly ledgers: PartitionLedgers;
   /** True while more partitions may appear. */
   private mayGrow = false;
@@ -49,7 +49,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   private waiter: Waiter<Out> | undefined;
   private failure: { readonly error: unknown } | undefined;
 
-  /** Throws MILLRACE_INVALID_OPTION for a partition that begins behind the record that the run needs. */
+  /** Throws MILLRACE_INVALID_OPTION for a partition that begins after the first record that the run needs. */
   constructor({ partitions, scope, isReplayable, next }: PartitionedReadingParts<Out>) {
     this.scope = scope;
     this.isReplayable = isReplayable;
@@ -65,7 +65,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
 
   read(max: number): Awaitable<readonly (Out | Skip | Rejected)[] | null> {
     if (this.failure !== undefined) throw this.failure.error;
-    const given = this.takeTurn(max);
+    const given = this.nextBatch(max);
     if (given !== undefined) return given;
     return new Promise((resolve, reject) => {
       this.waiter = { max, resolve, reject };
@@ -76,19 +76,19 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   share(): number | undefined {
     if (this.mayGrow) return undefined;
     let sum = 0;
-    for (const lane of this.lanes.values()) {
-      const share = lane.share();
+    for (const reader of this.readers.values()) {
+      const share = reader.share();
       if (share === undefined) return undefined;
       sum += share;
     }
-    return sum / this.lanes.size;
+    return sum / this.readers.size;
   }
 
   async close(): Promise<void> {
     const { waiter } = this;
     this.waiter = undefined;
     this.isClosed = true;
-    const closing = [...this.lanes.values()].map((lane) => lane.close());
+    const closing = [...this.readers.values()].map((reader) => reader.close());
     waiter?.resolve(null);
     await Promise.all(closing);
   }
@@ -96,27 +96,27 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   /** The positions from which a later incarnation can continue, and those of partitions that are not open. */
   mark(): Readonly<Record<string, Json>> | undefined {
     const positions = positionsOf(this.scope);
-    for (const lane of this.lanes.values()) {
-      const position = lane.positionAt(this.ledgers.floorOf(lane.number));
-      if (position !== undefined) positions.set(lane.number, position);
+    for (const reader of this.readers.values()) {
+      const position = reader.positionAt(this.ledgers.floorOf(reader.number));
+      if (position !== undefined) positions.set(reader.number, position);
     }
     return positions.size === 0 ? undefined : { partitions: Object.fromEntries(positions) };
   }
 
   /** The settled records of each open partition. */
   settled({ partitions = {} }: SettledProgress): PartitionProgress[] {
-    return [...this.lanes.keys()].flatMap((number) => {
+    return [...this.readers.keys()].flatMap((number) => {
       const progress = partitions[number];
       return progress === undefined ? [] : [{ partition: number, ...progress }];
     });
   }
 
-  private readonly listener: LaneListener = {
+  private readonly listener: ReadListener = {
     whenArrived: () => {
       const { waiter } = this;
       if (waiter === undefined) return;
       try {
-        const given = this.takeTurn(waiter.max);
+        const given = this.nextBatch(waiter.max);
         if (given === undefined) return;
         this.waiter = undefined;
         waiter.resolve(given);
@@ -141,10 +141,10 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
       const span = scope.past?.partitions.get(number);
       const start = isReplayable ? replayed(partition, span, scope.task) : renumbered(span);
       ledgers.open(number, { first: start.first, from: start.from });
-      const lane = new Lane(partition, start, scope, this.listener);
-      lane.beginAt(positions.get(number));
-      this.lanes.set(number, lane);
-      this.open.push(lane);
+      const reader = new PartitionReader(partition, start, scope, this.listener);
+      reader.beginAt(positions.get(number));
+      this.readers.set(number, reader);
+      this.open.push(reader);
     }
   }
 
@@ -152,7 +152,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
     for (;;) {
       const partitions = await next();
       if (this.isClosed) {
-        // They were opened for nobody.
+        // The reading has ended, so the new partitions are not read.
         await Promise.all((partitions ?? []).map((partition) => closed(partition)));
         return;
       }
@@ -166,7 +166,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   private assertNew(partitions: readonly SourcePartition<Out>[]): void {
-    const known = partitions.find(({ partition }) => this.lanes.has(partition));
+    const known = partitions.find(({ partition }) => this.readers.has(partition));
     if (known === undefined) return;
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
@@ -175,23 +175,23 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   /** The next batch, null if all partitions are over, or undefined if every open partition is being read. */
-  private takeTurn(max: number): readonly (Out | Skip | Rejected)[] | null | undefined {
+  private nextBatch(max: number): readonly (Out | Skip | Rejected)[] | null | undefined {
     const { open, cursor } = this;
     let given: Numbered<Out> | undefined;
     let over = 0;
     for (let i = 0; i < open.length; i++) {
       const place = (cursor + i) % open.length;
-      const lane = open[place] as Lane<Out>;
-      // Only a partition that made others wait is read ahead.
-      if (given === undefined || lane.isSlow) lane.fill(max);
-      if (lane.isOver) over++;
-      if (given !== undefined || !lane.hasRecords) continue;
-      given = lane.take(max);
-      this.ledgers.announce(lane.number, given.numbers);
+      const reader = open[place] as PartitionReader<Out>;
+      // Only a partition with asynchronous reads is read ahead.
+      if (given === undefined || reader.isSlow) reader.fill(max);
+      if (reader.isOver) over++;
+      if (given !== undefined || !reader.hasRecords) continue;
+      given = reader.remove(max);
+      this.ledgers.announce(reader.number, given.numbers);
       // Drops the positions that are no longer needed, also in a run without checkpoints.
-      lane.positionAt(this.ledgers.floorOf(lane.number));
+      reader.positionAt(this.ledgers.floorOf(reader.number));
       this.cursor = (place + 1) % open.length;
-      if (lane.isSlow) lane.fill(max);
+      if (reader.isSlow) reader.fill(max);
     }
     if (over > 0) this.reportOver(given?.records.length ?? 0);
     const isOver = over === open.length && !this.mayGrow;
@@ -200,20 +200,20 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
     return isOver ? null : undefined;
   }
 
-  /** @param taken the number of records that were taken and are born next. */
+  /** @param taken the number of records in the batch of this turn, which are born next. */
   private reportOver(taken: number): void {
-    for (const lane of this.open) {
-      if (!lane.isOver || lane.hasRecords || lane.isReported) continue;
-      lane.isReported = true;
-      this.ledgers.end(lane.number, this.scope.root.born + taken);
+    for (const reader of this.open) {
+      if (!reader.isOver || reader.hasRecords || reader.isReported) continue;
+      reader.isReported = true;
+      this.ledgers.end(reader.number, this.scope.root.born + taken);
     }
   }
 
-  /** Leaves out partitions that are over, so that a turn does not cost more with each of them. */
+  /** Removes partitions that are over, so that they do not make each turn slower. */
   private forgetOver(): void {
     const { open, cursor } = this;
     const turns = [...open.slice(cursor), ...open.slice(0, cursor)];
-    this.open = turns.filter((lane) => !lane.isOver || lane.hasRecords);
+    this.open = turns.filter((reader) => !reader.isOver || reader.hasRecords);
     this.cursor = 0;
   }
 }
@@ -230,20 +230,20 @@ interface Numbered<Out> {
   readonly numbers: readonly Lineage[];
 }
 
-interface LaneListener {
+interface ReadListener {
   /** Called when an asynchronous read is over: with records, or because the partition is over. */
   readonly whenArrived: () => void;
   readonly whenFailed: (error: unknown) => void;
 }
 
 /** The numbers with which one partition is read. */
-interface LaneStart extends PartitionSpan {
+interface ReadStart extends PartitionSpan {
   /** The number of the first record that `read` returns. */
   readonly next: Lineage;
 }
 
 /** One partition: at most one read and one batch. */
-class Lane<Out> {
+class PartitionReader<Out> {
   readonly number: number;
   /** True once a read was asynchronous. */
   isSlow = false;
@@ -252,8 +252,8 @@ class Lane<Out> {
   isReported = false;
   private readonly partition: SourcePartition<Out>;
   private readonly task: string;
-  private readonly start: LaneStart;
-  private readonly listener: LaneListener;
+  private readonly start: ReadStart;
+  private readonly listener: ReadListener;
   /** The number after the last record that was read. */
   private next: Lineage;
   private waiting: Numbered<Out> | undefined;
@@ -262,7 +262,7 @@ class Lane<Out> {
   /** The positions from which unsettled records can be read, ascending. */
   private readonly positions: SourcePosition[] = [];
 
-  constructor(partition: SourcePartition<Out>, start: LaneStart, { task }: TaskScope, listener: LaneListener) {
+  constructor(partition: SourcePartition<Out>, start: ReadStart, { task }: TaskScope, listener: ReadListener) {
     this.number = partition.partition;
     this.partition = partition;
     this.task = task;
@@ -292,7 +292,7 @@ class Lane<Out> {
     return this.isOver ? 1 : this.partition.share?.();
   }
 
-  /** Reads if there is nothing to give and nothing is being read. */
+  /** Starts a read, unless records wait or a read is outstanding. */
   fill(max: number): void {
     while (this.waiting === undefined && !this.isReading && !this.isOver) {
       const missing = this.start.from - this.next;
@@ -326,7 +326,7 @@ class Lane<Out> {
   }
 
   /** Removes at most `max` of the records that wait. */
-  take(max: number): Numbered<Out> {
+  remove(max: number): Numbered<Out> {
     const waiting = this.waiting as Numbered<Out>;
     const { records, numbers } = waiting;
     if (records.length <= max) {
@@ -342,7 +342,7 @@ class Lane<Out> {
     this.waiting = undefined;
     if (this.closing === undefined) {
       this.closing = closed(this.partition);
-      // The reading awaits it when it is closed itself.
+      // Prevents an unhandled rejection. `close` of the reading awaits the promise later.
       this.closing.catch(() => undefined);
     }
     return this.closing;
@@ -386,7 +386,7 @@ class Lane<Out> {
   private changed(born: Lineage): MillraceError {
     return new MillraceError(
       'MILLRACE_RESUME',
-      `Partition ${this.number} of source '${this.task}' ended before record ${this.next}, and had ${born} in an earlier incarnation of the run: its input has changed. Put it back, or start a new run`,
+      `Partition ${this.number} of source '${this.task}' ended before record ${this.next}, but had ${born} records in an earlier incarnation of the run: its input has changed. Restore the input, or start a new run`,
     );
   }
 }
@@ -396,7 +396,7 @@ function replayed(
   { partition, from = 0 }: SourcePartition<unknown>,
   span: PartitionSpan | undefined,
   task: string,
-): LaneStart {
+): ReadStart {
   const isNumber = Number.isSafeInteger(from) && from >= 0;
   if (isNumber && span === undefined) return { first: from, from, born: from, next: from };
   if (isNumber && span !== undefined && from <= span.from) return { ...span, next: from };
@@ -409,11 +409,11 @@ function replayed(
 }
 
 /** The numbers of a partition whose records cannot be read again: they continue after all earlier ones. */
-function renumbered({ first, from }: PartitionSpan = { first: 0, from: 0, born: 0 }): LaneStart {
+function renumbered({ first, from }: PartitionSpan = { first: 0, from: 0, born: 0 }): ReadStart {
   return { first, from, born: 0, next: from };
 }
 
-/** What a resumed run knows about each partition, in the order of the partitions. */
+/** The stored progress of each partition, for a resumed run, in the order of the partitions. */
 export function partitionPastsOf(scope: TaskScope): PartitionPast[] {
   const positions = positionsOf(scope);
   const spans = [...(scope.past?.partitions ?? [])].sort(([a], [b]) => a - b);
@@ -423,7 +423,9 @@ export function partitionPastsOf(scope: TaskScope): PartitionPast[] {
   });
 }
 
-/** The positions in the checkpoint, by partition. A source that had one partition has kept that of partition 0. */
+/**
+ * The positions in the checkpoint, by partition. A source with one partition has stored the position of partition 0.
+ */
 function positionsOf({ past }: TaskScope): Map<number, SourcePosition> {
   const mark = past?.mark as PartitionedMark | SourcePosition | undefined;
   if (mark === undefined) return new Map();
@@ -445,7 +447,7 @@ function consecutive(first: Lineage, count: number): readonly Lineage[] {
   return numbers;
 }
 
-/** Throws MILLRACE_INVALID_OUTPUT for a read that has no records, or more or fewer than may be read. */
+/** Throws MILLRACE_INVALID_OUTPUT for a read without records, or with more than `max`. */
 export function assertRead(read: SourceRead<unknown>, max: number, task: string): void {
   const count = (read as Partial<SourceRead<unknown>> | undefined)?.records?.length;
   if (count !== undefined && count >= 1 && count <= max) return;
@@ -455,7 +457,7 @@ export function assertRead(read: SourceRead<unknown>, max: number, task: string)
   );
 }
 
-/** Throws MILLRACE_INVALID_OUTPUT for a position behind the next record. */
+/** Throws MILLRACE_INVALID_OUTPUT for a position after the next record. */
 export function assertPosition({ lineage }: SourcePosition, next: Lineage, task: string): void {
   if (lineage <= next) return;
   throw new MillraceError(

@@ -5,10 +5,10 @@
  * `commit` runs at a time. Nothing is written between `prepare` and its `commit`. `commit` is called only for rows that
  * are in a durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
  *
- * Rows that are written twice: a run that died continues from its last checkpoint, and writes the rows after it again.
- * A sink writes exactly once in one of two ways. Either `open` removes the rows written after `past.prepared` (it cuts
- * a file to its length, or aborts a transaction that was not prepared) and commits the prepared ones. Or the sink
- * stores the lineages in the same transaction as the rows, and `open` reports which of them it holds.
+ * Duplicate rows: a run that died continues from its last checkpoint, and writes the rows after the checkpoint again. A
+ * sink writes exactly once in one of two ways. Either `open` removes the rows written after `past.prepared` (it cuts a
+ * file to its length, or aborts a transaction that was not prepared) and commits the prepared ones. Or the sink stores
+ * the lineages in the same transaction as the rows, and `open` reports which of them it holds.
  */
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
@@ -19,7 +19,7 @@ import type { WriteResult } from '../stream/write-batches.js';
 import type { FoundRecord } from '../tasks/task.js';
 import type { ConnectorContext } from './context.js';
 
-/** What a resumed run knows about a sink. */
+/** The stored progress of a sink, for a resumed run. */
 export interface SinkPast {
   /**
    * The result of `prepare` for the last durable checkpoint; undefined if there is none, or if `isAnew`. It may not
@@ -28,7 +28,7 @@ export interface SinkPast {
   readonly prepared: Json | undefined;
   /**
    * True if the records of this incarnation have other numbers than before (after joins by arrival and operators). Then
-   * everything is written again, and the rows of earlier incarnations should be removed if possible.
+   * all rows are written again, and the rows of earlier incarnations should be removed if possible.
    */
   readonly isAnew: boolean;
 }
@@ -46,10 +46,10 @@ export interface SinkRows<Row> {
   /** One or more; never empty. */
   readonly rows: readonly Row[];
   /**
-   * Only behind a boundary whose state is kept: what each record was made of. There a number may belong to another
-   * record after a crash, and this name may not, so a sink that stores lineages stores the name instead of the number.
-   * A durable checkpoint contains what was written before it, so a `prepare` may remove the names that an earlier
-   * `prepare` found.
+   * Present only behind a boundary whose state is stored: one name per record, derived from the records that it was
+   * made of. After a crash a number may belong to another record, but a name never does. So a sink that stores lineages
+   * stores the name instead of the number. A durable checkpoint covers all rows that were written before it, so
+   * `prepare` may remove the names that an earlier `prepare` found.
    */
   readonly names?: readonly string[];
 }
@@ -63,9 +63,7 @@ export interface SinkHoldings {
   holds(lineage: LineageId): boolean;
 }
 
-/**
- * A place to which records are written. `connectorSink` makes a task of it. One object belongs to one run at a time.
- */
+/** A place to which records are written. `connectorSink` makes it a task. One object belongs to one run at a time. */
 export interface Sink<In, Row = In> {
   /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
@@ -86,10 +84,10 @@ export interface Sink<In, Row = In> {
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
    * Called before any task of the run opens, and by `validate`; in a run with rules, before any task of the same phase
-   * opens, and by `validate` only for the first phase. Throws if `open` would fail for a reason that can be seen
-   * already, such as a missing folder: then no record is read and no upstream is called. Opens and changes nothing.
+   * opens, and by `validate` only for the first phase. Throws if `open` would fail for a reason that can be detected
+   * now, such as a missing folder: then no record is read and no upstream is called. Opens and changes nothing.
    *
-   * @param prepared what `prepare` had returned for the checkpoint from which the run would resume, if that is known.
+   * @param prepared the result of `prepare` for the checkpoint from which the run would resume, if it is known.
    */
   check?(prepared?: Json): Awaitable<void>;
   /**
@@ -107,8 +105,9 @@ export interface Sink<In, Row = In> {
   write(rows: SinkRows<Row>): WriteResult;
   /**
    * Called for each checkpoint; the last checkpoint is then durable. Makes everything written so far durable, so that
-   * `commit` cannot fail because of the rows. Returns plain data that identifies it, or undefined if there is nothing
-   * to commit. Rows that are written after it has resolved belong to the next checkpoint. An error fails the run.
+   * `commit` cannot fail because of the rows. Returns plain data that identifies these rows, or undefined if there is
+   * nothing to commit. Rows that are written after it has resolved belong to the next checkpoint. An error fails the
+   * run.
    */
   prepare?(): Awaitable<Json | undefined>;
   /**

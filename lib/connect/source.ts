@@ -15,7 +15,7 @@ import type { SourcePosition } from '../tasks/source-task.js';
 import type { FoundRecord } from '../tasks/task.js';
 import type { ConnectorContext } from './context.js';
 
-/** What a resumed run knows about one partition of a source. */
+/** The stored progress of one partition of a source, for a resumed run. */
 export interface PartitionPast {
   /** The number of the partition. */
   readonly partition: number;
@@ -25,7 +25,7 @@ export interface PartitionPast {
   readonly from: Lineage;
 }
 
-/** What a resumed run knows about a source. */
+/** The stored progress of a source, for a resumed run. */
 export interface SourcePast {
   /** The last position of partition 0 in the checkpoint; undefined if the source returned none. */
   readonly position: SourcePosition | undefined;
@@ -41,9 +41,9 @@ export interface SourcePast {
 /** Records that were read together, in their order. */
 export interface SourceRead<Out> {
   /**
-   * 1 to `max` of them. `skip(reason)` stands for an input that is no record, and `new Rejected(input, error)` for one
-   * that could not be made a record; the failure policy ends it. The engine does not change the array. The source must
-   * not change it afterwards.
+   * 1 to `max` records. `skip(reason)` stands for an input that is not a record, and `new Rejected(input, error)` for
+   * an input that could not be converted to a record; the failure policy ends it. The engine does not change the array.
+   * The source must not change it afterwards.
    */
   readonly records: readonly (Out | Skip | Rejected)[];
   /**
@@ -98,9 +98,7 @@ export interface PartitionProgress {
   readonly done: readonly number[];
 }
 
-/**
- * A place from which records are read. `connectorSource` makes a task of it. One object belongs to one run at a time.
- */
+/** A place from which records are read. `connectorSource` makes it a task. One object belongs to one run at a time. */
 export interface Source<Out> {
   /** The kind of the task in `graph` and `list`. Default 'source'. */
   readonly kind?: string;
@@ -117,12 +115,13 @@ export interface Source<Out> {
   readonly isReplayable?: boolean;
   /**
    * Whether the source may have several partitions, or gives its records numbers of their own. Then its progress is
-   * kept per partition from the start, also while it has one. Default: if it opens with another partition than 0 alone.
+   * stored per partition from the start, even while it has only one. Default: true if it opens with any partitions
+   * other than 0 alone.
    */
   readonly isPartitioned?: boolean;
   /**
-   * Whether records may be gone once they have settled, as behind a topic that is cleaned up. Then boundaries keep
-   * their state in the checkpoints of a run, and do not read the source from its beginning again. Default false.
+   * Whether records may disappear after they have settled, such as those of a topic that is cleaned up. Then boundaries
+   * keep their state in the checkpoints of a run, and do not read the source from its beginning again. Default false.
    */
   readonly isTransient?: boolean;
   /** Whether the source uses `context.executor`. Then the run has threads. Default false. */
@@ -134,10 +133,10 @@ export interface Source<Out> {
   /** Finds the records that contain this value, for `why`. */
   find?(key: string): AsyncIterable<FoundRecord> | Iterable<FoundRecord>;
   /**
-   * Where the first incarnation of a run begins, as plain data, for a source of which that depends on the moment, such
-   * as "the newest record". Called before `open`, once per run. It is in the first checkpoint, before any record is
-   * read, so a run that dies early begins at the same place again. Needs `isPartitioned`. An error fails the run.
-   * Default: nothing to keep.
+   * Returns the place where the first incarnation of a run begins, as plain data, for a source whose beginning depends
+   * on the time, such as "the newest record". Called before `open`, once per run. The first checkpoint contains the
+   * result, before any record is read, so a run that dies early begins at the same place again. Needs `isPartitioned`.
+   * An error fails the run. Default: nothing to keep.
    */
   start?(context: ConnectorContext): Awaitable<Json | undefined>;
   /**
@@ -145,7 +144,7 @@ export interface Source<Out> {
    * `nextPartitions`. `past` is undefined in the first incarnation of a run. A later incarnation may open other
    * partitions. An error fails the run.
    *
-   * @param start the result of `start` in the first incarnation; undefined if it has returned nothing.
+   * @param start the result of `start` in the first incarnation; undefined if there was none.
    */
   open(
     context: ConnectorContext,
@@ -156,22 +155,21 @@ export interface Source<Out> {
    * Returns partitions that have appeared, none of them opened before, or a promise of them; null when there will be no
    * more. Called after `open`, and again when the last call has resolved, until it returns null: the source is not over
    * before. It may wait until partitions appear, but must end when `context.signal` aborts, when the listener of
-   * `context.whenEnding` is called, or when `close` is called. A source that has it may open with no partition. Needs
-   * `isPartitioned`. An error fails the run. Default: all partitions are those of `open`.
+   * `context.whenEnding` is called, or when `close` is called. A source with this method may open with no partition.
+   * Needs `isPartitioned`. An error fails the run. Default: all partitions are those of `open`.
    */
   nextPartitions?(): Awaitable<readonly SourcePartition<Out>[] | null>;
   /**
-   * Called when a checkpoint is durable and every sink has committed it, so the records may be acknowledged. Contains
-   * each open partition once. Progress
-   * never decreases within an incarnation, and a resumed run repeats it. A run without checkpoints calls this once, at
-   * its end, if it completed or drained. An error fails the run.
+   * Called when a checkpoint is durable and every sink has committed it, so the records may be acknowledged. `progress`
+   * contains each open partition once. Progress never decreases within an incarnation, and a resumed run repeats it. A
+   * run without checkpoints calls this once, at its end, if it completed or drained. An error fails the run.
    */
   settled?(progress: readonly PartitionProgress[]): Awaitable<void>;
   /** Releases everything. Called once with the outcome of the run, after all other calls. */
   close?(outcome: RunOutcome): Awaitable<void>;
   /**
-   * How threads read the source in parts and fold them with the aggregate downstream; then the source is not opened.
-   * Undefined if this run does not read the source in parts.
+   * Describes how threads read the source in parts and fold them with the aggregate downstream; then the source is not
+   * opened. Undefined if this run does not read the source in parts.
    */
   foldParts?(fold: FoldRequest, context: ConnectorContext): FoldedParts | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * The door `millrace/connect/values`: the part of `millrace/connect` that knows no task, with errors, records, options
- * and schemas. Code of connectors that threads load imports it from here, so that a thread loads little.
+ * The door `millrace/connect/values`: the part of `millrace/connect` that does not depend on tasks: errors, records,
+ * options and schemas. Code of connectors that threads load imports it from here, so that a thread loads little.
  */
 export {
   FatalTaskError,

@@ -1,6 +1,6 @@
 /**
- * The port behind which heavy work is done, inline or in threads. A task names a module with the work; the executor
- * decides where to run it.
+ * The port to heavy work, which runs inline or in threads. A task names a module with the work; the executor decides
+ * where to run it.
  *
  * Contract: an executor requests records from its client when it has room for them (`take`), and answers each of them
  * exactly once (`deliver`), in chunks of any size and order, but never during a call of `take`. After `close` of a port
@@ -28,7 +28,7 @@ export interface Chunk {
   readonly from: number;
   readonly lineages: readonly Lineage[];
   readonly records: readonly unknown[];
-  /** For a job that keeps state: per record, the number by which the client knows its place in the state. */
+  /** For a job that keeps state: per record, the number of its place in the state. The client assigns these numbers. */
   readonly places?: readonly number[] | undefined;
   /**
    * For a keyed job: places whose states are no longer needed. No record of this chunk or a later one has such a place.

@@ -1,5 +1,5 @@
 /**
- * The fold of records into one state per key, the same for all that aggregate: inline, in threads and in parts of files.
+ * Folds records into one state per key. All aggregation uses this code: inline, in threads and in parts of files.
  *
  * Guarantees: a key exists once its first record was added; a promise of the aggregate is refused.
  */
@@ -18,7 +18,7 @@ export interface Fold {
   readonly beforeNew?: (key: unknown) => void;
   /** Called with each known key before `add`, which may change its state in place and then throw. */
   readonly beforeChange?: (key: unknown) => unknown;
-  /** Called with each new key when it has its state. */
+  /** Called with each new key after its state was stored. */
   readonly afterNew?: (key: unknown) => unknown;
 }
 
@@ -43,7 +43,7 @@ export function foldInto(states: Map<unknown, unknown>, record: unknown, fold: F
   if (isNew) fold.afterNew?.(key);
 }
 
-/** Folds the records of a chunk. A record for which `add` throws ends alone; a FatalTaskError is thrown on. */
+/** Folds the records of a chunk. A record for which `add` throws ends alone; a FatalTaskError is thrown again. */
 export function foldChunk(
   { chunk: { records }, progress }: ChunkWork,
   add: (record: unknown, index: number) => void,
@@ -69,7 +69,7 @@ export function finish({ aggregate, task }: Fold, key: unknown, state: unknown):
   return result;
 }
 
-/** The error for one key too many. `where` limits the number, such as ' in one partition'. */
+/** The error for one key too many. `where` is the place that the limit applies to, such as ' in one partition'. */
 export function tooManyKeys(task: string, maxKeys: number, where = ''): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_AGGREGATE_OVERFLOW',

@@ -1,8 +1,8 @@
 /**
  * The executor without threads: runs every job in the thread of the run, in slices that let the event loop turn.
  *
- * Guarantees: results equal those of threads. It lacks only what needs a separate thread: deadlines, and surviving an
- * exit.
+ * Guarantees: results equal those of threads. Two features need a separate thread and are absent here: time limits per
+ * record, and runs that survive a call of `process.exit`.
  */
 import { ChunkSizer } from './chunk-sizer.js';
 import { holdClock } from '../model/clock.js';

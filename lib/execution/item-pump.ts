@@ -2,7 +2,7 @@
  * Reads an iterable ahead of its reader, in batches that grow while the reader is busy.
  *
  * Guarantees: at most `LIMIT` items are ahead; items before an error are delivered before it; `close` ends the
- * iteration.
+ * iteration at its next item.
  */
 import type { ItemReader } from './executor.js';
 import { Waiter } from '../model/awaitable.js';

@@ -8,7 +8,8 @@ import type { ExportKind, ModuleRef } from './executor.js';
 import { loadingThread, taggedExport } from './thread-function.js';
 
 /**
- * A module that was tagged and is finished is imported at once. Otherwise it is taken for one that waits for its run.
+ * The import of a module that has finished takes no time. A tagged module whose import takes longer than this is
+ * assumed to wait for its own run.
  */
 const UNFINISHED_MS = 200;
 
@@ -93,7 +94,10 @@ export async function importExport(ref: ModuleRef): Promise<unknown> {
   return ((await import(ref.module)) as Record<string, unknown>)[ref.export];
 }
 
-/** A module that waits for its own run is not finished when the run needs its export, and would wait for ever. */
+/**
+ * Imports the export. A module that waits for its own run has not finished when the run needs its export, so its import
+ * would wait for ever: then the tagged export is used.
+ */
 async function findInline(ref: ModuleRef): Promise<unknown> {
   const known = taggedExport(ref);
   if (known === undefined) return importExport(ref);

@@ -97,7 +97,8 @@ function runMember(
     outputs.push(undefined);
   };
   let i = 0;
-  // A throw leaves the inner loop and ends its record, and the outer loop continues: no record pays for a try.
+  // A throw leaves the inner loop and ends its record, and the outer loop continues. So `try` is entered per failure,
+  // not per record.
   while (i < count) {
     try {
       for (; i < count; i++) {
@@ -128,7 +129,7 @@ function runMember(
 
 /** The error for a promise: a promise cannot leave a thread, and a thread that waits is not busy. */
 function promiseReturned(promise: PromiseLike<unknown>, outputs: readonly unknown[], task: string): FatalTaskError {
-  // A promise that nobody waits for may be rejected, which would end the process.
+  // The rejection of a promise that no code handles would end the process.
   for (const one of [promise, ...outputs]) if (isPromiseLike(one)) one.then(undefined, () => undefined);
   return new FatalTaskError(
     'MILLRACE_INVALID_OPTION',

@@ -16,7 +16,7 @@ interface StepContext {
   lineage: Lineage;
 }
 
-/** What happens to the state of a key when it gets a record. */
+/** The operations on the state of a key. */
 interface Steps<Context> {
   /** The state of the key of a record before its first record. */
   begin(record: unknown): unknown;

@@ -47,7 +47,7 @@ export class OpenJob implements JobClient {
   running = 0;
   isInputOver = false;
   private readonly owner: JobOwner;
-  private taken = 0;
+  private handedOver = 0;
   private isOver = false;
 
   constructor(executor: Executor, job: Job, owner: JobOwner, { window, transfer }: OpenJobOptions) {
@@ -86,11 +86,11 @@ export class OpenJob implements JobClient {
   }
 
   take(max: number): Chunk | undefined {
-    const chunk = this.owner.next(max, this.taken);
+    const chunk = this.owner.next(max, this.handedOver);
     // The last records may have ended before they were handed over.
     if (chunk === undefined) this.endIfDone();
     else {
-      this.taken += chunk.records.length;
+      this.handedOver += chunk.records.length;
       this.running += chunk.records.length;
     }
     return chunk;

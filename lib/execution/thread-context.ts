@@ -1,4 +1,4 @@
-/** What a function in a thread learns about its record. */
+/** The context of a function in a thread: the facts about its task and its record. */
 import type { Lineage } from '../model/record.js';
 import { seededRandom } from './random.js';
 

@@ -133,7 +133,8 @@ export interface ThreadStateful<In, Key, State, Out> {
  *
  * @example
  * export const totals = threadStateful(import.meta.url, 'totals', {
- *   key: (sale: Sale) => sale.member, init: () => 0, step: (total: number, sale) => [total + sale.amount, total + sale.amount] })
+ *   key: (sale: Sale) => sale.member, init: () => 0,
+ *   step: (total: number, sale) => [total + sale.amount, total + sale.amount] })
  */
 export function threadStateful<In, State, Out, Key = undefined>(
   moduleUrl: string,
@@ -147,8 +148,8 @@ export function threadStateful<In, State, Out, Key = undefined>(
  * Tags a schema, so that threads can validate with it too. The module that calls this with its `import.meta.url` must
  * export it under `name`. Throws MILLRACE_INVALID_OPTION if the module is not a URL or the name is empty.
  *
- * @example export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number()
- *   }))
+ * @example
+ * export const Row = threadSchema(import.meta.url, 'Row', z.object({ id: z.string(), amount: z.coerce.number() }))
  */
 export function threadSchema<T extends object>(moduleUrl: string, name: string, schema: T): Threadable<T> {
   return tag(schema, { ref: refOf(moduleUrl, name) });
@@ -179,7 +180,7 @@ function refOf(module: URL | string, name: string): ModuleRef {
 
 /**
  * The reference of a tagged value, or of a module URL with the name of an export. Throws MILLRACE_INVALID_OPTION.
- * @param user the asking operator with an article, for the message.
+ * @param user the operator that needs the reference, with an article, for the message.
  */
 export function referTo(given: unknown, user: string): ModuleRef {
   const home = homeOf(given);

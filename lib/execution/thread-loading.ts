@@ -2,16 +2,16 @@
  * Loads exports in a worker thread, also from a module that starts a run at its top level: the script of the program
  * itself, or a bundle of everything.
  *
- * Guarantees: no run starts in a worker thread. A module that reaches its run is loaded so far: the exports that were
- * tagged before are available, and its evaluation waits for the run for ever. A run before the tag of a needed export
- * fails the load.
+ * Guarantees: no run starts in a worker thread. A module that reaches its run is loaded up to that place: the exports
+ * that were tagged before are available, and its evaluation waits for the run for ever. If the run comes before the tag
+ * of a needed export, the load fails.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ModuleRef } from './executor.js';
 import { importExport } from './load-export.js';
 import { LOADING, loadingThread, taggedExport, type LoadingThread } from './thread-function.js';
 
-/** A module that waits for its run does not finish. An export that it did not tag before is missed after this time. */
+/** A module that waits for its run never finishes. If it has not tagged the export, the load fails after this time. */
 const MISSING_MS = 5_000;
 
 interface Pending {
@@ -19,7 +19,7 @@ interface Pending {
   readonly resolve: (value: unknown) => void;
 }
 
-/** What one worker thread knows about the modules that it loads. */
+/** The loading of modules in one worker thread. */
 class ThreadLoading implements LoadingThread {
   private readonly pending = new Set<Pending>();
   /** Modules that have reached a run. */
@@ -56,7 +56,7 @@ class ThreadLoading implements LoadingThread {
   }
 }
 
-/** Makes this thread one that starts no runs. */
+/** Prevents runs from starting in this thread. */
 export function loadWithoutRuns(): void {
   if (loadingThread() === undefined) Object.defineProperty(globalThis, LOADING, { value: new ThreadLoading() });
 }

@@ -35,7 +35,7 @@ export class TaskAccount {
   /** Monotonic milliseconds of the first and the last activity; undefined before it. */
   firstAtMs: number | undefined;
   lastAtMs: number | undefined;
-  /** Most tasks of a large graph need neither of these. */
+  /** Created on demand, because most tasks of a large graph need neither. */
   private routes: Map<string, number> | undefined;
   private reasons: Map<string, number> | undefined;
   private look = noneInFlight;

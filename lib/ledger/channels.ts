@@ -1,5 +1,5 @@
 /**
- * The channels of a root: the streams that its records came in, each of which has an order in time of its own. The
+ * The channels of a root: the streams in which its records arrived. Each channel has its own order in time. The
  * partitions of a source are channels, and so are the inputs of a union. Other roots have one channel.
  *
  * Guarantees: the name of a channel is the same in each incarnation of a run.
@@ -48,7 +48,7 @@ export class UnionChannels implements Channels {
     this.mask = span - 1;
   }
 
-  /** The channel of a record that has this lineage in its input. */
+  /** The channel of a record that has this lineage in this input. */
   channelIn(input: number, lineage: Lineage): string {
     const { name, channels } = this.inputs[input] as UnionInput;
     return nameIn(name, channels().of(lineage));

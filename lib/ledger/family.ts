@@ -67,7 +67,9 @@ export class Family {
     this.closed = listener;
   }
 
-  /** Opens a parent, before its first child, or as an earlier incarnation has left it. */
+  /**
+   * Opens a parent before its first child, or restores a parent in the state that an earlier incarnation has stored.
+   */
   begin(parent: Lineage, from?: OpenParent): void {
     this.open.set(parent, from === undefined ? { born: 0, settled: 0, isExpanded: false } : { ...from });
     if (from?.isExpanded !== true) return;

@@ -2,18 +2,18 @@
  * The ledger of one root: the lineages in flight, the exits that each must still pass, and the credits for more births.
  *
  * Every edge that leaves the root's region (a task without dependents, the input of a boundary) is an *exit*. A lineage
- * passes each exit exactly once, as a value or as a gone mark; when it has passed the last one it is settled. That is
- * the branch count of the design (born +1, fan-out +(k−1), join −(k−1), sink −1) folded into one bit per exit, because
- * inside a region every lineage flows along every edge: see DECISIONS.md, 2.
+ * passes each exit exactly once, as a value or as a gone mark; when it has passed the last one it is settled. This is
+ * equivalent to a count of branches (birth +1, fan-out +(k−1), join −(k−1), sink −1). One bit per exit is enough,
+ * because inside a region every lineage flows along every edge: see DECISIONS.md, 2.
  *
  * The lineages of a source with several partitions are slots of one incarnation; see `partitions.ts`.
  *
- * A circuit breaker may widen the window for a while, because records behind those in flight are the only evidence
- * that it can get.
+ * A circuit breaker may widen the window for a while, because records behind those in flight are the only evidence that
+ * it can get.
  *
- * Guarantees: no lineage is born while as many are in flight as the window has room for. The watermark never passes an
- * unsettled lineage and never goes back. A lineage that leaves through one exit twice, or was never born, breaks a law
- * and throws MILLRACE_CONSERVATION.
+ * Guarantees: no lineage is born while the window is full. The watermark never passes an unsettled lineage and never
+ * goes back. A lineage that leaves through one exit twice, or was never born, breaks a law and throws
+ * MILLRACE_CONSERVATION.
  */
 import { MillraceError } from '../model/errors.js';
 import type { RootProgress } from '../model/checkpoint.js';
@@ -23,7 +23,7 @@ import { ONE_CHANNEL, type Channels } from './channels.js';
 import { PartitionLedgers } from './partitions.js';
 import { nextPowerOfTwo } from './ring.js';
 
-/** A widened window is at most so many times the configured one. */
+/** A widened window is at most this many times the configured window. */
 const WIDEST = 64;
 
 export class RootLedger {
@@ -82,7 +82,7 @@ export class RootLedger {
   /** The most lineages that a queue may have to hold. It never gets smaller. */
   readonly mostInFlight = (): number => this.widest;
 
-  /** The same as a bound for queues that also hold records which have settled. */
+  /** The bound of queues that also hold settled records. It never gets smaller. */
   readonly mostSpan = (): number => this.spanNow;
 
   /** The number of the next birth, which is the number of births in all incarnations of the run. */
@@ -173,7 +173,7 @@ export class RootLedger {
 
   /**
    * Doubles the window until `narrow`, and returns whether that was possible. Call `wake` afterwards, in a turn of its
-   * own. A window of one record is a sequence, and stays one.
+   * own. A window of one record is never widened, because it means that records run one after another.
    *
    * @param by the part that needs it.
    */
@@ -188,7 +188,7 @@ export class RootLedger {
     return true;
   }
 
-  /** Ends the widening by this part. What is in flight stays there; births wait until there is room again. */
+  /** Ends the widening by this part. Records in flight are not affected; births wait until there is room again. */
   narrow(by: object): void {
     if (this.wideners.delete(by) && this.wideners.size === 0) this.windowNow = this.baseWindow;
   }
@@ -291,13 +291,13 @@ export class RootLedger {
     if (this.divided !== undefined) return this.divided.progress();
     const passed: Record<string, number[]> = {};
     this.exits.forEach((label, exit) => {
-      const runs: number[] = [];
+      const ranges: number[] = [];
       for (let lineage = this.low; lineage < this.next; lineage++) {
         if (this.isPending(exit, lineage)) continue;
-        if (runs.at(-1) === lineage) runs[runs.length - 1] = lineage + 1;
-        else runs.push(lineage, lineage + 1);
+        if (ranges.at(-1) === lineage) ranges[ranges.length - 1] = lineage + 1;
+        else ranges.push(lineage, lineage + 1);
       }
-      if (runs.length > 0) passed[label] = runs;
+      if (ranges.length > 0) passed[label] = ranges;
     });
     return { watermark: this.low, born: this.next, passed };
   }
@@ -309,8 +309,8 @@ export class RootLedger {
   }
 
   /**
-   * Recounts from the bits what is kept as running totals, and throws where they differ.
-   * Costs one pass over what was born above the watermark (at most `span`).
+   * Counts the lineages in flight from the bits, and throws if the running totals differ. Costs one pass over the
+   * lineages above the watermark (at most `span`).
    */
   assertConservation(): void {
     let counted = 0;
@@ -352,7 +352,7 @@ export class RootLedger {
     this.onSettled?.(lineage);
   }
 
-  /** Moves the watermark over what is settled; never past a lineage that is not. */
+  /** Moves the watermark up to the first lineage that has not settled. */
   private advance(): void {
     let { low } = this;
     while (low < this.next && this.isClear(low)) low++;

@@ -1,6 +1,6 @@
 /**
  * The ledgers of the partitions of one root. The root gives its lineages slots 0, 1, 2, … in the order of their birth;
- * a slot is a number of one incarnation. A record is identified by its partition and its number in the partition.
+ * a slot is valid in one incarnation only. A record is identified by its partition and its number in the partition.
  *
  * Guarantees: the progress of each partition is its own. The watermark of a partition never passes an unsettled record
  * of the partition, and a record of another partition never holds it back. Memory is bounded by the span of the root.
@@ -106,7 +106,7 @@ export class PartitionLedgers implements Channels {
   }
 
   /**
-   * Gives the next births of the root these numbers of the partition, which ascend. Must be called just before the
+   * Assigns these ascending numbers of the partition to the next births of the root. Must be called just before the
    * births: nothing else may be born in between.
    */
   announce(partition: number, numbers: readonly Lineage[]): void {
@@ -136,7 +136,7 @@ export class PartitionLedgers implements Channels {
     return this.ledgerAt(place).floor;
   }
 
-  /** The progress of each partition. Costs one pass over what was born above the watermark of the root. */
+  /** The progress of each partition. Costs one pass over the lineages above the watermark of the root. */
   progress(): RootProgress {
     this.sweep();
     const slots = this.ledgers.map((): Lineage[] => []);
@@ -160,7 +160,7 @@ export class PartitionLedgers implements Channels {
       for (const slot of above) {
         const hasPassed = this.root.hasPassed(exit, slot);
         const number = this.numberOf(slot);
-        // Numbers that were left out between two records belong to no record, so a range may cover them.
+        // Numbers that are missing between two records do not belong to a record, so a range may cover them.
         if (hasPassed && hasPassedBefore) ranges[ranges.length - 1] = number + 1;
         else if (hasPassed) ranges.push(number, number + 1);
         hasPassedBefore = hasPassed;
@@ -179,7 +179,7 @@ export class PartitionLedgers implements Channels {
     };
   }
 
-  /** Counts the slots that have settled since the last call in the floors of their partitions. */
+  /** Raises the floors of the partitions by the slots that have settled since the last call. */
   private sweep(): void {
     const { watermark } = this.root;
     for (; this.swept < watermark; this.swept++) {

@@ -1,8 +1,9 @@
 /**
- * A bounded first-in first-out queue in one array that grows on demand: push and shift are O(1), and items never move.
+ * A bounded first-in first-out queue in one array that grows on demand: push and shift are O(1), and items move only
+ * when the capacity grows.
  *
- * Guarantees: the queue never holds more items than its capacity. A push beyond it throws, because it means a broken
- * law of the ledger. The capacity grows if the window that it is derived from was widened.
+ * Guarantees: the queue never holds more items than its capacity. A push beyond it throws, because it breaks a law of
+ * the ledger. The capacity grows if the window from which it is derived was widened.
  */
 import { MillraceError } from '../model/errors.js';
 
@@ -14,7 +15,7 @@ export class Ring<T> {
   private head = 0;
   private count = 0;
 
-  /** @param capacity the most items at once, at least 1, or a function that returns it. */
+  /** @param capacity the most items at a time, at least 1, or a function that returns this number. */
   constructor(capacity: number | (() => number)) {
     this.mostNow = typeof capacity === 'number' ? () => capacity : capacity;
     this.most = this.mostNow();

@@ -2,9 +2,9 @@
  * Keeps synchronous stretches of work short.
  *
  * Guarantees: code that checks `isLong` between pieces of work, and defers when it is true, lets timers and sockets run
- * about every `sliceMs`; it costs nothing where the event loop turns anyway. A clock that stands still within a turn,
- * such as a virtual one, is replaced by counting, so the event loop turns there too. Deferred actions run in order, so
- * an operator that uses up each turn cannot keep others from theirs.
+ * about every `sliceMs`; it costs nothing where the event loop turns anyway. If the clock stands still within a turn,
+ * as a virtual clock does, calls are counted instead, so the event loop turns there too. Deferred actions run in order,
+ * so an operator that uses up each turn cannot starve the others.
  */
 import { holdClock, type Clock } from '../model/clock.js';
 
@@ -14,7 +14,7 @@ import { holdClock, type Clock } from '../model/clock.js';
  */
 const LOOKS = 8;
 
-/** Actions that the clock holds at once. */
+/** The most calls of `runNext` that the clock holds at a time. */
 const MOST_SCHEDULED = 64;
 
 export class Turn {
@@ -80,7 +80,7 @@ export class Turn {
       }
       action?.();
     }
-    // In a turn that has become long, the others are due in the next one.
+    // If this turn has become long, the remaining actions run in the next one.
     if (this.scheduled === 0) this.schedule();
   };
 

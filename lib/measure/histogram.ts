@@ -27,7 +27,7 @@ const NO_PROGRESS: LatencyProgress = Object.freeze({
 export class Histogram {
   /**
    * Samples per bucket, from the lowest to the highest bucket that has any: a task of a large graph has one sample or a
-   * few. No typed array: those are slow to create, for many tasks.
+   * few. Not a typed array, because typed arrays are slow to create for many tasks.
    */
   private counts: number[] = [];
   /** The bucket of the first entry. */

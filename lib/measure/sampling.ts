@@ -1,4 +1,7 @@
-/** Chooses the records that are timed: the first ones all, for figures of short runs; then one in 32, to save time. */
+/**
+ * Chooses the records that are timed: all of the first 1,024, so that short runs have figures; then one in 32, to save
+ * time.
+ */
 
 const ALL_UNTIL = 1024;
 const ONE_IN = 32;

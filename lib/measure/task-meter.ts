@@ -40,7 +40,7 @@ export class TaskMeter {
   /** Derives the state from the records in flight. */
   hold(nowMs: number, { queued, running, waiting, places }: InFlight): void {
     const state = running > 0 ? 'busy' : queued > 0 || waiting > 0 ? 'blocked' : 'waiting';
-    // While no record runs, the places are not what holds the queue back.
+    // While no record runs, the queue does not wait for places.
     const slots = places === undefined || running === 0 ? 0 : queued > 0 ? 1 : Math.min(1, running / places);
     this.enter(nowMs, state, slots);
   }

@@ -1,8 +1,8 @@
 /**
  * Checkpoints: the data that a run needs to resume after its process died, and the port that stores them.
  *
- * Guarantees of the format: it is plain data that survives JSON; its number identifies the version; the whole progress
- * of a run is one value, so one rename puts it in place.
+ * Guarantees of the format: it is plain data that survives JSON; `format` is its version; the whole progress of a run
+ * is one value, so one rename puts it in place.
  */
 import type { Lineage } from './record.js';
 import { containsLineage, excludeLineages, intersect, uniteRanges, type LineageRanges } from './lineage-ranges.js';
@@ -47,7 +47,7 @@ export interface SettledProgress {
   readonly partitions?: Readonly<Record<string, SettledProgress>>;
 }
 
-/** The parts a run was made from. A resumed run must be made from equal ones. */
+/** The definition of a run. A resumed run must have an equal definition. */
 export interface RunDefinition {
   /** The name of the workflow. */
   readonly workflow: string;
@@ -70,7 +70,7 @@ export interface Checkpoint {
   readonly runId: string;
   /** The number of the incarnation that wrote it, from 1. */
   readonly incarnation: number;
-  /** When the checkpoint was taken, milliseconds since 1970. */
+  /** When the checkpoint was made, milliseconds since 1970. */
   readonly at: number;
   /** When the run was first started, milliseconds since 1970. */
   readonly startedAt: number;
@@ -88,7 +88,10 @@ export interface Checkpoint {
   readonly deadLetters: Json;
   /** The position of the durable state of boundaries; undefined if the store of the run keeps none. */
   readonly state?: Json;
-  /** Boundaries whose outputs depended on more than their input, such as on time: what lies behind them is repeated. */
+  /**
+   * Boundaries whose outputs depended on more than their input, such as on time: the tasks behind them process all
+   * records again.
+   */
   readonly uncertain?: readonly string[];
   /** The reason why the run cannot be resumed, if there is one. */
   readonly obstacle?: string;

@@ -95,7 +95,7 @@ export class FatalTaskError extends MillraceError {
   }
 }
 
-/** The error for an option or an argument that is not valid; the message says what to do. */
+/** The error for an option or an argument that is not valid. The message must contain the fix. */
 export function invalidOption(message: string, details: ErrorDetails = {}): MillraceError {
   return new MillraceError('MILLRACE_INVALID_OPTION', message, details);
 }
@@ -116,7 +116,7 @@ export function describeThrown(thrown: unknown): string {
   }
 }
 
-/** Also an error of another realm, such as one that a module of Node makes for code in a `vm` context. */
+/** Accepts errors of other realms too, such as those that Node makes for code in a `vm` context. */
 function isError(value: unknown): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
 }
@@ -149,7 +149,7 @@ export function readableThrown(thrown: unknown): unknown {
   }
 }
 
-/** A field of a thrown value; undefined if it is no object, or if a getter throws. */
+/** A field of a thrown value; undefined if the value is not an object, or if a getter throws. */
 export function fieldOf(thrown: unknown, name: string): unknown {
   if (typeof thrown !== 'object' || thrown === null) return undefined;
   try {

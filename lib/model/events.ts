@@ -99,7 +99,7 @@ export type LifeEvent =
       readonly at: number;
       /** The number of this incarnation of the run, from 1. */
       readonly incarnation: number;
-      /** When the checkpoint was taken, milliseconds since 1970. */
+      /** When the checkpoint was made, milliseconds since 1970. */
       readonly from: number;
     }
   | {
@@ -152,7 +152,7 @@ export type TaskEvent =
       readonly at: number;
       /** The name of the task. */
       readonly task: string;
-      /** Which rule was not met: one clause. */
+      /** The rule that was not met, as one clause. */
       readonly reason: string;
     };
 
@@ -209,7 +209,10 @@ export interface CheckpointEvent {
 
 /** An event of one worker thread of the run. */
 export interface ThreadEvent {
-  /** The thread is ready for work; is ready in place of a thread that died; has ended. */
+  /**
+   * `thread-started`: it is ready for work. `thread-replaced`: it is ready in place of a thread that died.
+   * `thread-ended`.
+   */
   readonly type: ThreadNews;
   /** Milliseconds since 1970. */
   readonly at: number;

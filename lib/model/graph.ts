@@ -32,7 +32,7 @@ export interface GraphNode {
   readonly after?: readonly string[] | undefined;
   /** How these tasks have to end. Default: completed. */
   readonly when?: RuleCondition | undefined;
-  /** The tasks of the sub-workflow that this task is the end of. */
+  /** If this task is the end of a sub-workflow: the tasks of the sub-workflow. */
   readonly members?: readonly string[] | undefined;
   /** Its failure policy leaves no failed records for a named output. */
   readonly handlesFailures?: boolean;
@@ -82,7 +82,7 @@ export interface InputPlan {
 export interface OutgoingEdge {
   /** The task that receives the records. */
   readonly to: string;
-  /** Which of its dependencies the edge is. */
+  /** The index of the edge among the dependencies of that task. */
   readonly dependency: number;
   /**
    * Whether the join behind the edge emits a record also if this edge has nothing for it, so that a later value is too
@@ -95,7 +95,7 @@ export interface NodePlan {
   readonly node: GraphNode;
   readonly join: JoinMode;
   /**
-   * Whether the join hands its records on under their own lineages, as an aligned join does; a boundary join does not.
+   * Whether the join passes its records on with their own lineages, as an aligned join does; a boundary join does not.
    */
   readonly keepsLineage: boolean;
   /** The dependencies, in their order. */
@@ -115,14 +115,14 @@ export interface GraphPlan {
   /** Dependencies come before their dependents. */
   readonly nodes: readonly NodePlan[];
   readonly roots: ReadonlyMap<string, RootPlan>;
-  /** What runs after what, as wholes. A graph without rules has one phase. */
+  /** The phases, in the order in which they run. A graph without rules has one phase. */
   readonly phases: readonly PhasePlan[];
 }
 
 /** The root of a boundary join, separate from the root of its task. */
 export const joinRootOf = (task: string): string => `${task} (join)`;
 
-/** The root of the one record that a task receives which runs after others. */
+/** The root of the single record that starts a task with a rule. */
 const startRootOf = (task: string): string => `${task} (start)`;
 
 /** Validates the graph and divides it into regions. Throws a MillraceError that names the tasks. */
@@ -162,7 +162,7 @@ function indexByName(nodes: readonly GraphNode[]): Map<string, GraphNode> {
   return byName;
 }
 
-/** The task and the output that a dependency names. The name of a task comes before that of an output. */
+/** The task and the output that a dependency names. The name of a task has precedence over that of an output. */
 function resolve(node: GraphNode, label: string, byName: ReadonlyMap<string, GraphNode>): InputPlan {
   const plain = byName.get(label);
   if (plain !== undefined) {
@@ -226,7 +226,7 @@ function checkNode(node: GraphNode): void {
   checkOptional(node, labels);
 }
 
-/** The tasks that a task runs after are wholes: named outputs have no end of their own. */
+/** A rule names tasks, not their named outputs, because a named output has no end of its own. */
 function checkRule({ name, dependencies, after = [] }: GraphNode, byName: ReadonlyMap<string, GraphNode>): void {
   const unknown = after.find((task) => !byName.has(task));
   if (unknown !== undefined) {
@@ -270,13 +270,13 @@ function checkOutputs(node: GraphNode, read: ReadonlySet<string>): void {
   if (node.bearing === 'boundary') {
     throw new MillraceError(
       'MILLRACE_JOIN',
-      `'${node.name}.${FAILED}' does not exist: what a boundary gives up has no place among its outputs, and stays a dead letter. Put the work that may fail into a task in front of '${node.name}'`,
+      `'${node.name}.${FAILED}' does not exist: a record that a boundary gives up has no slot among its outputs, and stays a dead letter. Move the work that may fail to a task before '${node.name}'`,
     );
   }
   if (node.handlesFailures === true) {
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
-      `Expected '${node.name}' to have no \`onFailure\`, because a task depends on '${node.name}.${FAILED}', got a policy that leaves nothing for it. Remove one of the two`,
+      `Expected '${node.name}' to have no \`onFailure\`, because a task depends on '${node.name}.${FAILED}', got a policy that handles the failures itself. Remove one of the two`,
     );
   }
 }
@@ -326,7 +326,7 @@ class Planner {
   private readonly outputs: ReadonlyMap<string, ReadonlySet<string>>;
   private readonly plans = new Map<string, NodePlan>();
   private readonly roots = new Map<string, RootPlan>();
-  /** By task, the choices that a record of its output has behind it, within its root. */
+  /** By task, the choices that a record of its output has passed, within its root. */
   private readonly choices = new Map<string, Choices>();
 
   constructor(inputs: Planner['inputs'], outputs: Planner['outputs']) {
@@ -393,8 +393,8 @@ class Planner {
   }
 
   /**
-   * Whether a record that comes by one of these dependencies can never come by another one: they are branches of one
-   * choice.
+   * Whether a record that arrives through one of these dependencies can never arrive through another one, because they
+   * are branches of one choice.
    */
   private areBranches(inputs: readonly InputPlan[], dependencies: readonly NodePlan[]): boolean {
     if (dependencies.some(({ outputRoot }) => outputRoot !== dependencies[0]?.outputRoot)) return false;
@@ -416,7 +416,7 @@ class Planner {
     }
   }
 
-  /** Whether no record can come by both: the two lie behind different outputs of one task. */
+  /** Whether no record can pass both: the two lie behind different outputs of one task. */
   private areApart(one: InputPlan, other: InputPlan): boolean {
     const choices = this.choicesAt(other);
     return [...this.choicesAt(one)].some(([task, output]) => (choices.get(task) ?? output) !== output);
@@ -491,7 +491,7 @@ function joinModeOf(node: GraphNode): JoinMode {
 function neverTogether(task: string, one: string, other: string): MillraceError {
   return new MillraceError(
     'MILLRACE_JOIN',
-    `Task '${task}' aligns '${one}' and '${other}', but no record comes by both: they are branches of one choice. Name the join 'merge', which takes what comes by either`,
+    `Task '${task}' aligns '${one}' and '${other}', but no record passes both: they are branches of one choice. Name the join 'merge', which accepts the records of either branch`,
   );
 }
 
@@ -499,8 +499,8 @@ function explainRoots(node: GraphNode, first: NodePlan, stranger: NodePlan): str
   return (
     `Task '${node.name}' depends on '${first.node.name}' (root '${first.outputRoot}') and '${stranger.node.name}' ` +
     `(root '${stranger.outputRoot}'), whose records do not descend from one root, so they cannot be aligned. Name a join: ` +
-    `'latest' pairs each record with the newest of the others, 'keyed' pairs records by a key, 'merge' takes each record of ` +
-    `both on its own, 'all' waits for both to end and hands over collections, 'gather' collects the children of an expandTask per parent`
+    `'latest' pairs each record with the newest of the others, 'keyed' pairs records by a key, 'merge' passes on each record of ` +
+    `both by itself, 'all' waits for both to end and hands over collections, 'gather' collects the children of an expandTask per parent`
   );
 }
 

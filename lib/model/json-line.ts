@@ -34,7 +34,7 @@ function describeRecord(letter: DeadLetter): DeadLetter {
 
 function replacer(key: string, value: unknown): unknown {
   if (value === undefined && key === 'record') return null;
-  // JSON leaves out members with such a value.
+  // JSON omits members with such a value.
   if (key === 'record' && (typeof value === 'function' || typeof value === 'symbol')) return describeValue(value);
   return numberInWords(value);
 }

@@ -52,7 +52,7 @@ export function excludeLineages(ranges: LineageRanges, values: readonly number[]
   return left;
 }
 
-/** Everything that is in both. */
+/** The intersection of both sets. */
 export function intersect(left: LineageRanges, right: LineageRanges): LineageRanges {
   const both: number[] = [];
   let l = 0;

@@ -1,9 +1,9 @@
 /**
- * The phases of a graph: what runs after what, as wholes. A *part* is a piece of the graph whose tasks hand records to
- * each other; it starts and ends as a whole. A part with rules starts when the tasks that its rules name have ended.
+ * The phases of a graph: the order in which its parts run. A *part* is a set of tasks that edges connect; it starts and
+ * ends as a whole. A part with rules starts when the tasks that its rules name have ended.
  *
- * Guarantees: the tasks that a rule names are in earlier phases; what runs however others end comes after all else that
- * can run; each task is in exactly one part, and each part in exactly one phase.
+ * Guarantees: the tasks that a rule names are in earlier phases; parts with the condition `ended` come after all other
+ * parts that can run; each task is in exactly one part, and each part in exactly one phase.
  */
 import { MillraceError } from './errors.js';
 import type { TaskCounts } from './metrics.js';
@@ -47,7 +47,10 @@ export interface PhasePlan {
 /** The members of a node that phases depend on. */
 interface PhaseNode {
   readonly name: string;
-  /** The tasks of the sub-workflow that this task is the end of. What runs after it runs after all of them. */
+  /**
+   * If this task is the end of a sub-workflow: the tasks of the sub-workflow. A task that runs after this one runs
+   * after all of them.
+   */
   readonly members?: readonly string[] | undefined;
   /** Names of tasks. */
   readonly dependencies: readonly string[];
@@ -84,7 +87,7 @@ export function planPhases(nodes: readonly PhaseNode[]): PhasePlan[] {
   return phases;
 }
 
-/** Why a part does not start, in words for people; undefined if its rules are met. */
+/** The reason why a part does not start, as a clause for people; undefined if its rules are met. */
 export function unmetRule(
   { rules }: PartPlan,
   endOf: (task: string) => Pick<TaskEnd, 'status'> | undefined,
@@ -102,12 +105,12 @@ export function unmetRule(
   return undefined;
 }
 
-/** What counts more in the end of several tasks comes first. */
+/** The statuses that decide the end of several tasks, the most serious first. */
 const GRAVEST: readonly TaskStatus[] = ['failed', 'cancelled', 'drained'];
 
 /**
- * How a sub-workflow ended, of which `own` is the end of its last task: as failed, cancelled or drained if one of its
- * tasks did. A task that was skipped inside of it is its own affair.
+ * The end of a sub-workflow. `own` is the end of its last task. If one of its tasks failed, was cancelled or drained,
+ * the sub-workflow ended in the same way. A skipped task inside of it does not count.
  */
 export function endOfAll(own: TaskEnd, members: readonly TaskEnd[]): TaskEnd {
   for (const gravest of GRAVEST) {

@@ -16,8 +16,8 @@ export interface LineageId {
   /** The number in the partition, from 0. */
   readonly number: Lineage;
   /**
-   * Only behind a boundary whose state is kept: what the record was made of, such as `7/2`, the third child of record 7.
-   * There the number may belong to another record after a crash, and this name may not.
+   * Present only behind a boundary whose state is stored: derived from the records that the record was made of, such as
+   * `7/2`, the third child of record 7. After a crash the number may belong to another record, but the name never does.
    */
   readonly name?: string;
 }
@@ -91,7 +91,8 @@ export interface DurableLetters {
   /**
    * Goes back to the position `mark` and removes the letters that `keeps` refuses: their records are processed again.
    * Resolves with the position of the remaining letters. Until `commit`, the old position stays readable too, so that a
-   * checkpoint can make the new one safe in between. With a null position it removes the letters of this run only.
+   * checkpoint with the new position can be written in between. With a null position it removes the letters of this run
+   * only.
    */
   rewind(mark: Json, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json>;
   /** Called once the position that `rewind` returned is in a checkpoint. */
@@ -125,8 +126,8 @@ export interface RecordContext {
 }
 
 /**
- * How a run ended. `completed`: everything settled; `drained`: sources stopped early and the rest settled; `cancelled`:
- * the run was aborted; `failed`: it failed.
+ * How a run ended. `completed`: all records settled; `drained`: sources were stopped early and the records in flight
+ * settled; `cancelled`: the run was aborted; `failed`: it failed.
  */
 export type RunOutcome = 'completed' | 'drained' | 'cancelled' | 'failed';
 

@@ -93,7 +93,9 @@ export function recordAt(value: unknown, output: string | undefined): unknown {
   return value.output === output ? value.record : GONE;
 }
 
-/** A record that a task gave up, as the `failed` output of the task emits it. Plain data, as far as the record is. */
+/**
+ * A record that a task gave up, as the `failed` output of the task emits it. Plain data if the record is plain data.
+ */
 export interface FailedRecord<In = unknown> {
   /** The record as the task received it; for a source, the input that could not be read as a record. */
   readonly record: In;
@@ -145,15 +147,18 @@ export function skip(reason: string): Skip {
   return new Skip(reason);
 }
 
-/** A source emits this for an input that it could not turn into a record: it is born and ends by the failure policy. */
+/**
+ * A source emits this for an input that it could not convert to a record: the record is born, and the failure policy
+ * ends it.
+ */
 export class Rejected extends Ended {
   static {
     shareClass(this, 'Rejected');
   }
 
-  /** The input as it came. */
+  /** The input as it was read. */
   readonly input: unknown;
-  /** Why no record could be made of it. */
+  /** The reason why the input could not be converted to a record. */
   readonly error: unknown;
 
   constructor(input: unknown, error: unknown) {

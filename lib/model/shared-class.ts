@@ -1,6 +1,6 @@
 /**
- * Classes whose instances are recognised by `instanceof` across copies of the package. A project can have two: a
- * package with tasks may bring one of its own.
+ * Classes whose instances are recognised by `instanceof` across copies of the package. A project can have two copies: a
+ * package with tasks may bring its own.
  *
  * Guarantees: a subclass that is not shared is recognised by its prototype, as usual; recognising one record costs two
  * look-ups of a property.
@@ -22,12 +22,12 @@ export function shareClass(shared: AnyClass, name: string): void {
       try {
         return (value as { readonly [key: symbol]: unknown })[brand] === true;
       } catch {
-        // A proxy that cannot be read, perhaps thrown by a task, is of no class.
+        // A proxy that cannot be read, perhaps thrown by a task, is not an instance.
         return false;
       }
     },
   });
 }
 
-/** What `instanceof` does without a method of the class. */
+/** The default behaviour of `instanceof`. */
 const hasPrototype = Function.prototype[Symbol.hasInstance];

@@ -1,5 +1,6 @@
 /**
- * Durable state: what the boundaries of a run hold at a checkpoint, as changes of keys, and the port that stores them.
+ * Durable state: the state of the boundaries of a run at a checkpoint, as changes of keys, and the port that stores
+ * them.
  *
  * Guarantees of the format: a key belongs to one space, and a space to one part of one task; a value is any value that
  * the structured clone algorithm copies. So a store may be a file, a compacted topic or a table.
@@ -34,15 +35,17 @@ export interface StateStore {
   restore(position: Json): Promise<ReadonlyMap<string, StateEntries>>;
   /** Called once a checkpoint with this position is durable. Earlier positions are no longer needed. */
   checkpointed?(position: Json): Promise<void>;
-  /** Releases what the store has open. */
+  /** Releases the resources of the store. */
   close?(): Promise<void>;
 }
 
 /** Whether and how a boundary survives the end of its process. */
 export type Durability =
-  /** Its state is in the checkpoint. What lies in front of it continues at its own watermark. */
+  /** Its state is in the checkpoint. The tasks before it continue at their own watermark. */
   | 'kept'
   /** It receives its whole input again, and gives its outputs the same numbers. */
   | 'computed'
-  /** It receives its whole input again. Its outputs are new records, so everything behind it is repeated. */
+  /**
+   * It receives its whole input again. Its outputs are new records, so the tasks behind it process all records again.
+   */
   | 'repeated';

@@ -19,7 +19,8 @@ export interface UpstreamCall {
   readonly key: string | undefined;
   /**
    * The number of this try of the record, from 1. It also counts tries that cost no attempt because the upstream was
-   * busy or down. A hedge has the number of the try it backs; a request with several records has the highest of theirs.
+   * busy or down. A hedge has the number of the try it backs; a request with several records has the highest number of
+   * its records.
    */
   readonly attempt: number;
   /** True for a second try beside a slow first one. */

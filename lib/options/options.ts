@@ -64,7 +64,7 @@ export const anObject: OptionRule = {
   accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 };
 
-/** An instance that only a function of millrace creates. */
+/** An instance of a class whose objects only a function of millrace creates. */
 export function madeBy(type: abstract new (...args: never[]) => object, maker: string): OptionRule {
   return { expected: `made by ${maker}`, accepts: (value) => value instanceof type };
 }
@@ -109,7 +109,7 @@ export function objectWith(...methods: readonly string[]): OptionRule {
   };
 }
 
-/** What one of the rules accepts. */
+/** A value that one of the rules accepts. */
 export function either(...rules: readonly OptionRule[]): OptionRule {
   return {
     expected: rules.map(({ expected }) => expected).join(', or '),
@@ -175,7 +175,7 @@ export function checkFunction(what: string, value: unknown): void {
   check(what, value, callback);
 }
 
-/** True for `{}`: graphs of thousands of tasks are made of tasks without options. */
+/** True for `{}`. It saves time in graphs of thousands of tasks, most of which have no options. */
 function isEmpty(given: object): boolean {
   return Object.getPrototypeOf(given) === Object.prototype && Reflect.ownKeys(given).length === 0;
 }

@@ -1,8 +1,8 @@
 /**
  * Validation through Standard Schema, which zod, valibot, arktype and other libraries implement.
  *
- * Guarantees: an error names the path of the value and the broken rule. Where nothing can wait, an asynchronous schema
- * ends the run, and is no fault of a record.
+ * Guarantees: an error names the path of the value and the broken rule. In code that cannot wait, an asynchronous
+ * schema fails the run, not the record.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { isPromiseLike } from '../model/awaitable.js';
@@ -22,8 +22,8 @@ export function validate<T>(schema: Schema<T>, value: unknown, code: ErrorCode, 
 }
 
 /**
- * As `validate`, also for an asynchronous schema: then it returns a promise. Throws, or rejects with, `code` for an
- * unfit value.
+ * Like `validate`, but accepts asynchronous schemas, for which it returns a promise. Throws, or rejects with, `code`
+ * for an unfit value.
  */
 export function validateEventually<T>(
   schema: Schema<T>,
@@ -42,26 +42,26 @@ function outputOf<T>(result: StandardSchemaV1.Result<T>, value: unknown, code: E
 }
 
 /**
- * Refuses a schema that is asynchronous for every value, before the first record. One that is asynchronous for some
- * values is refused at the first of them. Throws a FatalTaskError with MILLRACE_INVALID_OPTION.
+ * Refuses a schema that is asynchronous for every value, before the first record. A schema that is asynchronous only
+ * for some values is refused at the first of them. Throws a FatalTaskError with MILLRACE_INVALID_OPTION.
  */
 export function refuseAsynchronous(schema: Schema<unknown>, subject: string): void {
   let result: unknown;
   try {
     result = schema['~standard'].validate(undefined);
   } catch {
-    // It may throw for undefined, which is no value of its own.
+    // The schema may throw for undefined, which is not a value of the input.
     return;
   }
   if (isPromiseLike(result)) throw asynchronous(result, subject);
 }
 
 function asynchronous(result: PromiseLike<unknown>, subject: string): FatalTaskError {
-  // Nobody waits for the validation, and its failure is none of the process.
+  // No code awaits the validation, so its rejection would otherwise end the process.
   result.then(undefined, () => undefined);
   return new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
-    `The schema of ${subject} is asynchronous, and is applied where nothing can wait. Use a synchronous one, or give it to a task that waits: \`output\` of a source, \`input\` of a sink, or \`input\` and \`output\` of an asyncTask or a requestTask`,
+    `The schema of ${subject} is asynchronous, but is used in code that cannot wait. Use a synchronous schema, or give it to a task that can wait: \`output\` of a source, \`input\` of a sink, or \`input\` and \`output\` of an asyncTask or a requestTask`,
   );
 }
 

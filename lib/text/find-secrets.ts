@@ -23,7 +23,7 @@ const SCHEME = /^\s*(?:Bearer|Basic|Token|Digest|ApiKey|Negotiate)\s+(\S.*)$/is;
 /** A signed token: three parts in base64url, of which the first is an object. */
 const TOKEN = /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g;
 
-/** The names of the other half of a pair such as `{ name: 'authorization', value: 'abc' }`. */
+/** The members that hold the name in a pair such as `{ name: 'authorization', value: 'abc' }`. */
 const NAME_KEYS = ['name', 'key', 'header', 'field'];
 
 /** The secrets in the value, which may be nested. Each may appear several times. */

@@ -3,8 +3,8 @@
  * masks them by their values.
  *
  * Guarantees: the value of a name like password, token, secret, key, authorization, credential or cookie never appears,
- * also in a list of headers, nor do the credentials of a URL or a connection string. The result is plain data of
- * bounded depth and size.
+ * not even in a list of headers. The credentials of a URL or a connection string never appear either. The result is
+ * plain data of bounded depth and size.
  */
 
 const MASK = '***';
@@ -13,8 +13,8 @@ const MAX_ITEMS = 1000;
 const MAX_TEXT = 10_000;
 
 /**
- * A name is secret by its last word, or by one of these words in it: `apiKey`, `API_KEY`, `key`, `authToken`; not
- * `monkey`.
+ * A name is secret because of its last word, or because of one of these words in it: `apiKey`, `API_KEY`, `key`,
+ * `authToken`; not `monkey`.
  */
 const SECRET_WORD =
   /^(password|passwd|pwd|pass|pw|passphrase|passcode|pin|otp|jwt|dsn|sas|sig|signature|token|secret|key|apikey|authorization|auth|credential|cred|cookie|bearer)s?$/;
@@ -47,7 +47,7 @@ export function isSecretName(name: string): boolean {
   return SECRET_WORDS.test(words.join(''));
 }
 
-/** Whether the value of this secret name gives access, and is not perhaps the name of a column: `key` may be either. */
+/** Whether the value of this secret name surely gives access. The value of `key` may also be the name of a column. */
 export function isAccessName(name: string): boolean {
   return !/keys?$/i.test(name) || SECRET_WORDS.test(name.toLowerCase().replace(/[^a-z]/g, ''));
 }
@@ -114,7 +114,7 @@ function plainObject(value: object, depth: number, above: Set<object>): unknown 
   return shown;
 }
 
-/** A list; of a pair such as `['authorization', 'abc']`, the second item is masked. */
+/** Masks a list. In a pair such as `['authorization', 'abc']`, the second item is masked. */
 function plainList(items: readonly unknown[], depth: number, above: Set<object>): unknown {
   const [name, value, more] = items;
   if (typeof name === 'string' && isSecretName(name) && typeof value === 'string' && more === undefined) {

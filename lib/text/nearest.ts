@@ -7,7 +7,8 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     const [given, known] = [name.toLowerCase(), candidate.toLowerCase()];
     const distance = editDistance(given, known);
-    // A third of the letters may differ, half of them after a common prefix, and one letter in short names.
+    // A third of the letters may differ, half of them if one name is a prefix of the other, and one letter in short
+    // names.
     const share = known.startsWith(given) || given.startsWith(known) ? 2 : 3;
     if (distance < bestDistance && distance <= Math.max(1, Math.floor(name.length / share))) {
       best = candidate;

@@ -1,9 +1,9 @@
 /**
- * The secrets of one run: the values that appear in nothing that the run writes.
+ * The secrets of one run: values that must not appear in any output of the run.
  *
- * Guarantees: a value is masked wherever it stands in a text, whatever its case, also if it is percent-encoded, base64,
- * hexadecimal, or escaped for JSON or HTML, and if a message was cut within it; short and ordinary values are left,
- * because they would hide ordinary text. Data without a secret is returned as it is, and not copied.
+ * Guarantees: a value is masked everywhere in a text and in upper or lower case, also if it is percent-encoded, base64,
+ * hexadecimal, or escaped for JSON or HTML, and if a message was cut within it. Short and ordinary values are not
+ * masked, because that would hide ordinary text. Data without a secret is returned as it is, without a copy.
  */
 import { maskCredentials } from './mask-secrets.js';
 import { secretsIn, secretsInText, secretsUnder } from './find-secrets.js';
@@ -11,14 +11,14 @@ import { secretsIn, secretsInText, secretsUnder } from './find-secrets.js';
 const MASK = '***';
 /** Shorter values appear in ordinary text by chance. */
 const LEAST_LENGTH = 6;
-/** The least length of the rest of a value that a message was cut within. */
+/** The least length of the part of a value that remains in a cut message. */
 const LEAST_CUT = 4;
 const ELLIPSIS = '...';
 const MAX_DEPTH = 50;
 /** The least length of a line of a secret with several lines. */
 const LEAST_LINE = 12;
 
-/** Words that configurations take from the environment, and that say nothing. Lower case. */
+/** Common values of environment variables that are not secret. Lower case. */
 const ORDINARY = new Set(
   (
     'production development staging testing preview localhost 127.0.0.1 0.0.0.0 default enabled disabled undefined ' +
@@ -28,7 +28,7 @@ const ORDINARY = new Set(
 /** Numbers of a few digits, dates and times. */
 const ORDINARY_FORM = /^(?:[\d.,_ -]{1,8}|\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?)$/;
 
-/** What a text that was cut may end with. */
+/** The beginnings of secrets that a cut text may contain. */
 interface Cuts {
   /** Finds the first characters of a form. */
   readonly pattern: RegExp;
@@ -60,7 +60,7 @@ export class Secrets {
     this.forms = undefined;
   }
 
-  /** Adds a value of an environment variable. Of a URL, the scheme and the host are no secret. */
+  /** Adds a value of an environment variable. The scheme and the host of a URL are not secret. */
   addVariable(value: string): void {
     this.addText(value);
     const [, origin] = /^\s*([a-z][a-z0-9+.-]{0,30}:\/\/(?:[^\s/?#]*@)?[^\s/?#]*)/i.exec(value) ?? [];
@@ -71,11 +71,11 @@ export class Secrets {
       return;
     }
     this.add(value);
-    // A list is split before it is used.
+    // Programs split a list before they use it, so each item may appear alone.
     for (const part of value.split(/[,;\s]+/)) this.add(part);
   }
 
-  /** Adds what is secret in a configuration: values under secret names, and credentials. */
+  /** Adds the secrets in a configuration: values under secret names, and credentials. */
   addConfig(config: unknown): void {
     for (const value of secretsIn(config)) this.add(value);
   }
@@ -95,7 +95,7 @@ export class Secrets {
     for (const one of secretsUnder(name, value)) this.add(one);
   }
 
-  /** Names that are never masked, such as those of tasks: other data refers to them. */
+  /** Adds names that are never masked, such as those of tasks, because other data refers to them. */
   keep(names: Iterable<string>): void {
     for (const name of names) this.names.add(name);
   }
@@ -137,9 +137,7 @@ export class Secrets {
     return this.pattern;
   }
 
-  /**
-   * Masks the beginning of a secret at the end of a text that was cut. The text is passed once, whatever its length.
-   */
+  /** Masks the beginning of a secret before an ellipsis, where the text was cut. Reads the text once. */
   private withoutCuts(text: string): string {
     const starts = this.cuts;
     if (starts === undefined) return text;
@@ -208,11 +206,11 @@ function cutsOf(forms: readonly string[]): Cuts {
   return { pattern: new RegExp([...byStart.keys()].map(escaped).join('|'), 'gi'), forms: byStart };
 }
 
-/** Where the beginning of the form at this place of the text ends, if an ellipsis follows it; 0 if none does. */
+/** The end of the beginning of the form that starts at `at`, if an ellipsis follows it; otherwise 0. */
 function endOfCut(text: string, at: number, form: string): number {
   let length = LEAST_CUT;
   while (length < form.length && text.charAt(at + length).toLowerCase() === form[length]) length++;
-  // The dots of an ellipsis may be those of the form.
+  // The form itself may contain dots that belong to the ellipsis here.
   for (let end = at + length; end >= at + Math.max(LEAST_CUT, length - ELLIPSIS.length); end--) {
     if (text[end] === '…' || text.startsWith(ELLIPSIS, end)) return end;
   }
@@ -268,7 +266,7 @@ function htmlForms(text: string): readonly string[] {
   ];
 }
 
-/** The part of the base64 text that depends on the value alone, at each of the three places where it may begin. */
+/** The base64 characters that depend only on the value, for each of its three possible alignments. */
 function base64Forms(text: string): readonly string[] {
   const bytes = new TextEncoder().encode(text);
   return [0, 1, 2].flatMap((before) => {

@@ -10,7 +10,7 @@ import type { Chunk } from '../execution/executor.js';
 import type { Position, Posted, Thread } from './thread.js';
 import type { Rerun } from './thread-job.js';
 
-/** A record whose thread died of something unknown fails after this number of deaths, wherever it ran. */
+/** A record fails after this number of deaths of unknown cause, even if it was never the first record of a thread. */
 const MAX_DEATHS = 3;
 
 /** The decision about one chunk. */

@@ -2,8 +2,9 @@
  * Distributes work: sends the chunks of all open jobs to the threads of a pool, and their answers to the clients.
  *
  * Guarantees: no thread has more chunks outstanding than its credits. Jobs take turns. A record that cannot be sent, or
- * that kills its thread, fails alone and is answered once, however many of them there are. A job fails as a whole only
- * if its threads cannot load it, or if none of many records was ever answered. Nothing is delivered for a closed job.
+ * that kills its thread, fails alone and is answered once, however many such records there are. A job fails as a whole
+ * only if threads cannot load it, if it reports an error itself, if its state was lost with a thread, or if none of
+ * many records was ever answered. Nothing is delivered for a closed job.
  */
 
 import type { Chunk, ChunkResult, Ending } from '../execution/executor.js';
@@ -23,13 +24,16 @@ import {
 import type { Rerun, ThreadJob } from './thread-job.js';
 import type { ThreadPool } from './thread-pool.js';
 
-/** After so many deaths in a row while a thread starts or loads a job, threads are considered unable to work. */
+/** After this many deaths in a row while a thread starts or loads a job, the job fails. */
 const MAX_LOAD_DEATHS = 6;
-/** So few records are dead letters even if they are all the records there are. */
+/** Fewer records than this that killed their threads become dead letters, even if the job has no other records. */
 const FEW_KILLERS = 6;
-/** So many records that killed their threads, and none that was answered, fail the job even if more may arrive. */
+/** This many records that killed their threads, while none was answered, fail the job, even if more may arrive. */
 const MANY_KILLERS = 64;
-/** Threads that die for so long on so many records, while none is answered, fail the job. */
+/**
+ * The job fails without further tries if records have killed threads for this long, and `MANY_KILLERS` times, while
+ * none was answered.
+ */
 const FRUITLESS_MS = 60_000;
 
 export class Dispatcher {
@@ -37,7 +41,7 @@ export class Dispatcher {
   private readonly nextNumber: () => number;
   private readonly jobs: ThreadJob[] = [];
   private readonly deadlines = new DeadlineWatch();
-  /** The position of the job that gets the next chance. */
+  /** The index of the job that is asked first for the next chunk. */
   private turn = 0;
   /** How many threads in a row died before they were ready for work. */
   private startDeaths = 0;
@@ -139,7 +143,8 @@ export class Dispatcher {
       const deaths = Math.max(job.loadDeaths, this.startDeaths);
       if (deaths >= MAX_LOAD_DEATHS) job.fail(fruitlessError(thread, deaths));
     }
-    // The chunks of a death are put in front of those that wait, so the last one comes first where their order counts.
+    // Each chunk is put in front of the waiting ones, so chunks whose order matters are handled from the last to the
+    // first.
     for (const posted of thread.outstanding) if (!posted.job.isOrdered) this.afterDeath(posted, position, thread);
     for (const posted of thread.outstanding.toReversed()) {
       if (posted.job.isOrdered) this.afterDeath(posted, position, thread);
@@ -243,8 +248,8 @@ export class Dispatcher {
   }
 
   /**
-   * Decides about the records that killed their threads while no record was answered: they are dead letters if they are
-   * few and nothing else can be tried, and the whole job fails if they are many.
+   * Decides about the records that killed their threads while no record was answered: they become dead letters if they
+   * are few and no other record is left to try, and the whole job fails if they are many.
    */
   private judgeHeld(job: ThreadJob): void {
     const { lastDeath, fruitlessDeaths } = job;

@@ -42,7 +42,7 @@ export function packError(thrown: unknown, depth = 0): WireError {
   try {
     return isErrorLike(thrown) ? packErrorLike(thrown, depth) : { type: 'value', value: cloneable(thrown) };
   } catch (error) {
-    // A getter of the thrown value threw an error itself.
+    // A getter of the thrown value has thrown.
     return { type: 'value', value: `an error that cannot be read (${String(error)})` };
   }
 }

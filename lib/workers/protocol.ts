@@ -1,8 +1,8 @@
 /**
  * The messages between the thread of the run and its worker threads, all typed and plain data.
  *
- * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that nobody
- * waits for any more. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
+ * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that is no
+ * longer outstanding. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
  */
 import type { ChunkResult, Ending, ExportKind, Job, ModuleRef, PlacedStates } from '../execution/executor.js';
 import type { WireError } from './error-wire.js';
@@ -67,7 +67,7 @@ export interface WireResult extends Omit<ChunkResult, 'endings'> {
 export type FromThread =
   | { readonly type: 'ready' }
   | { readonly type: 'checked'; readonly id: number; readonly error?: WireError }
-  /** A job is loaded, so the death of the thread is no longer one of loading it. */
+  /** A job is loaded, so a later death of the thread was not caused by loading the job. */
   | { readonly type: 'loaded'; readonly job: number }
   | ({ readonly type: 'done'; readonly chunk: number } & WireResult)
   /** An error that ends a whole job. */

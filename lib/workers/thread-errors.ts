@@ -29,12 +29,12 @@ export function timeoutError(job: ThreadJob, member: number, lineage: number): M
 export function lostState(job: ThreadJob, thread: Thread): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
-    `${describeDeath(thread)}, and a partition of '${job.taskOf(0)}' was lost with it. The other partitions alone would be a wrong answer. Leave \`partitionBy\` out: parts are then kept outside of threads`,
+    `${describeDeath(thread)}, and a partition of '${job.taskOf(0)}' was lost with it. A result of the other partitions alone would be wrong. Leave out \`partitionBy\`: then the parts are kept outside of threads`,
     { cause: thread.failure },
   );
 }
 
-/** The error of a job of which many records killed their threads, and none was ever answered. */
+/** The error of a job whose records killed many threads, while no record was answered. */
 export function nothingWorksError(
   job: ThreadJob,
   thread: Pick<Thread, 'failure' | 'exitCode'>,
@@ -51,7 +51,7 @@ export function nothingWorksError(
 export function fruitlessError(thread: Thread, deaths: number): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
-    `${describeDeath(thread)}. It was thread number ${deaths} in a row that ended without having done any work: check the limits of threads, and what the module does while it loads`,
+    `${describeDeath(thread)}. It was thread number ${deaths} in a row that ended before it did any work: check the limits of threads, and the code that the module runs while it loads`,
     { cause: thread.failure },
   );
 }

@@ -11,7 +11,7 @@ import type { Chunk, ChunkResult, Job, JobClient, JobOptions } from '../executio
 /** A chunk, or part of one, to send; usually again, because its thread died. */
 export interface Rerun {
   readonly chunk: Chunk;
-  /** How many threads died on it. If any did, it is a suspect and runs alone. */
+  /** The number of threads that died while they worked on it. Above 0, it is a suspect and runs alone. */
   readonly deaths: number;
 }
 
@@ -43,10 +43,10 @@ export class ThreadJob {
   hasAnswered = false;
   /** How many threads in a row died while they loaded the job. */
   loadDeaths = 0;
-  /** How many deaths records of the job have caused before any record was answered, and the time of the first. */
+  /** The number of deaths that records of the job caused before any record was answered, and the time of the first. */
   fruitlessDeaths = 0;
   fruitlessSinceMs = 0;
-  /** How many records killed their threads for good. */
+  /** The number of records that were given up because they killed their threads. */
   killers = 0;
   /** Answers that wait until a record succeeds, or until no other record is left to try. */
   readonly held: Held[] = [];
@@ -60,8 +60,7 @@ export class ThreadJob {
     this.spec = spec;
     this.client = client;
     this.transfer = options.transfer as ((record: unknown) => readonly object[]) | undefined;
-    // Moved data cannot be sent twice, so such records travel one by one, and not to a thread that may die of the
-    // module.
+    // Moved data cannot be sent twice, so such records travel one by one, and only to a thread that has loaded the job.
     this.loadsFirst = this.transfer !== undefined;
     this.sizer = new ChunkSizer(this.transfer === undefined ? options.maxChunk : 1);
   }

@@ -188,7 +188,7 @@ export class ThreadSide {
   }
 }
 
-/** What `load` gives, once this thread can import the modules it needs. */
+/** Returns the result of `load`, which is called when this thread can import the modules that it needs. */
 async function prepared<T>(refs: readonly ModuleRef[], load: () => Promise<T>): Promise<T> {
   for (const { module } of refs) {
     const problem = await prepareTypeScript(module);
@@ -238,7 +238,8 @@ function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly numb
     endings.push({ index, member, error: new MillraceError('MILLRACE_UNCLONABLE', message) });
   });
   endings.sort((left, right) => left.member - right.member || left.index - right.index);
-  // Outputs between members are only for observers. One that cannot be cloned is left out and does not end its record.
+  // Outputs between members are only for observers. An output that cannot be cloned is omitted and does not end its
+  // record.
   const between = result.between?.map((made) =>
     made.map((value) => (whyUncloneable(value) === undefined ? value : undefined)),
   );

@@ -1,8 +1,8 @@
 /**
  * One worker thread, seen from the thread of the run: its outstanding chunks, its jobs and its figures.
  *
- * Guarantees: an answer to an unknown chunk, or to one that nobody waits for any more, is ignored. `onEnd` is called
- * once, after the last message of the thread, however it ended.
+ * Guarantees: an answer to a chunk that is not outstanding is ignored. `onEnd` is called once, after the last message
+ * of the thread, however it ended.
  */
 import { Worker, type ResourceLimits, type Transferable } from 'node:worker_threads';
 import type { Chunk } from '../execution/executor.js';
@@ -16,7 +16,7 @@ export interface Posted {
   readonly number: number;
   readonly job: ThreadJob;
   readonly chunk: Chunk;
-  /** How many threads died on this chunk before. If any did, it runs alone in its thread. */
+  /** The number of threads that died on this chunk before. Above 0, it runs alone in its thread. */
   readonly deaths: number;
   /** Whether the thread had no chunk before this one, so that no other record can have caused its death. */
   readonly isFirst: boolean;
@@ -66,9 +66,9 @@ export class Thread {
       name: `millrace ${slot}`,
       workerData: { millrace: true, progress: this.progress } satisfies ThreadData,
       resourceLimits,
-      // Flags of the process (an inspector, a loader) are not meant for its workers, and test runners pass them to
-      // every thread. Each thread registers the module hooks for TypeScript itself: on Node 20 no flag brings them into
-      // a thread.
+      // Threads inherit the flags of the process (an inspector, a loader) by default, but these flags are not meant for
+      // them. Each thread registers the module hooks for TypeScript itself, because on Node 20 no flag registers them
+      // in a thread.
       execArgv: [],
     });
     this.worker.on('message', (message: FromThread) => {
@@ -141,7 +141,7 @@ export class Thread {
     if (this.openJobs.delete(job.id) && !this.hasEnded) this.post({ type: 'close', job: job.id });
   }
 
-  /** Removes and returns the outstanding chunk that was answered; undefined for an answer that nobody waits for. */
+  /** Removes and returns the chunk that was answered; undefined if it is not outstanding. */
   answered(number: number, elapsedMs: number): Posted | undefined {
     const at = this.outstanding.findIndex((posted) => posted.number === number);
     if (at < 0) return undefined;

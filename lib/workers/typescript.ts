@@ -1,9 +1,10 @@
 /**
- * TypeScript modules that the user of the package wrote. Node runs them by itself from version 22.18 on; on any version
- * `tsx` does where it is installed beside the module.
+ * Prepares a thread to import TypeScript modules of users. Node runs TypeScript by itself from version 22.18 on. On
+ * every version, `tsx` runs it if the folder of the module has `tsx` installed.
  *
- * Guarantees: `tsx` is used wherever it is installed, so that a project behaves alike on every version of Node; it is
- * looked up from the folder of the module and is no dependency of this package; a thread registers it once.
+ * Guarantees: `tsx` is used wherever it is installed, so that a project behaves in the same way on every version of
+ * Node. It is looked up from the folder of the module and is not a dependency of this package. A thread registers it
+ * once.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,13 +17,14 @@ export const TYPESCRIPT_EXTENSIONS: readonly string[] = ['.ts', '.mts', '.cts', 
 /** The hooks for `import` and for `require`. */
 const APIS = ['./esm/api', './cjs/api'] as const;
 
-/** What is read of the package.json of tsx. */
+/** The parts of the package.json of tsx that are read. */
 interface TsxManifest {
   readonly exports: Readonly<Record<(typeof APIS)[number], { readonly import: { readonly default: string } }>>;
 }
 
 /**
- * Module hooks belong to a thread and cannot be registered twice: the URLs of those that this thread has, or will have.
+ * The module hooks that this thread has registered or is registering, by their URLs. Hooks belong to one thread and
+ * must not be registered twice.
  */
 const registered = new Map<string, Promise<void>>();
 
@@ -44,7 +46,7 @@ export async function prepareTypeScript(module: string): Promise<string | undefi
   return `is TypeScript, which Node ${process.versions.node} does not run by itself. Install tsx (npm install --save-dev tsx), or use Node 22.18 or newer`;
 }
 
-/** Whether a file of this path is TypeScript, and no declaration of types. */
+/** Whether a file with this path is TypeScript, and is not a declaration file. */
 export function isTypeScript(path: string): boolean {
   return TYPESCRIPT_EXTENSIONS.includes(extname(path)) && !/\.d\.[cm]?ts$/.test(path);
 }
@@ -57,10 +59,11 @@ function runsTypeScript(): boolean {
   return Boolean((process.features as { readonly typescript?: unknown }).typescript);
 }
 
-/** The URLs of the hooks; none where tsx is not installed, or so old that it lacks them. */
+/** The URLs of the hooks; none if tsx is not installed, or is too old to have them. */
 function tsxBeside(path: string): readonly string[] {
   try {
-    // `resolve` finds what `require` would load; its hooks for `import` only work as the ES modules they also are.
+    // The manifest names the ES modules of the hooks. `resolve` alone would return the CommonJS files, in which the
+    // hooks for `import` do not work.
     const manifest = createRequire(path).resolve('tsx/package.json');
     const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as TsxManifest;
     return APIS.map((name) => new URL(exports[name].import.default, pathToFileURL(manifest)).href);

@@ -2,9 +2,9 @@
  * An RxJS operator that runs a function of a module in worker threads, over Observables or anything that can be
  * iterated, without a workflow or a run.
  *
- * Guarantees: an iterable is pulled only as fast as threads work. An Observable cannot be asked to wait, so it has a
- * bounded buffer with a named policy. Unsubscribing ends the threads, including busy ones, and nothing is emitted after
- * it. `complete` and `error` come after the threads have ended. Errors keep their class, code, cause and stack.
+ * Guarantees: an iterable is pulled only as fast as threads work. An Observable cannot be paused, so it has a bounded
+ * buffer with a named policy. Unsubscribing ends the threads, including busy ones, and nothing is emitted after it.
+ * `complete` and `error` come after the threads have ended. Errors keep their class, code, cause and stack.
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../model/errors.js';

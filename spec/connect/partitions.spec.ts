@@ -373,7 +373,9 @@ describe('the progress of partitions', () => {
     const resumeFrom = kept.last as Checkpoint;
     await expect(
       live({ ...parts, sink: new Store().committing(), checkpoints: kept.begin(), resumeFrom }),
-    ).rejects.toThrow("Partition 1 of source 'Read' ended before record 2, and had 3 in an earlier incarnation");
+    ).rejects.toThrow(
+      "Partition 1 of source 'Read' ended before record 2, but had 3 records in an earlier incarnation",
+    );
   });
 
   it('continues behind all earlier numbers where records cannot be read again', async () => {

@@ -61,7 +61,7 @@ describe('planGraph', () => {
       'dependencies of different roots without a join',
       [source('A'), source('B'), task('C', 'A', 'B')],
       'MILLRACE_JOIN',
-      "Task 'C' depends on 'A' (root 'A') and 'B' (root 'B'), whose records do not descend from one root, so they cannot be aligned. Name a join: 'latest' pairs each record with the newest of the others, 'keyed' pairs records by a key, 'merge' takes each record of both on its own, 'all' waits for both to end and hands over collections, 'gather' collects the children of an expandTask per parent",
+      "Task 'C' depends on 'A' (root 'A') and 'B' (root 'B'), whose records do not descend from one root, so they cannot be aligned. Name a join: 'latest' pairs each record with the newest of the others, 'keyed' pairs records by a key, 'merge' passes on each record of both by itself, 'all' waits for both to end and hands over collections, 'gather' collects the children of an expandTask per parent",
     ],
     [
       'a gather without an expandTask',

@@ -119,7 +119,7 @@ describe('a branch', () => {
             syncTask(([one]) => one),
           ),
     });
-    expect(() => workflow.plan()).toThrow("aligns 'Route.large' and 'Route.small', but no record comes by both");
+    expect(() => workflow.plan()).toThrow("aligns 'Route.large' and 'Route.small', but no record passes both");
   });
 });
 
@@ -207,7 +207,9 @@ describe('the failed output of a task', () => {
             syncTask((failure) => failure.record),
           ),
     });
-    expect(() => workflow.plan()).toThrow("'Split.failed' does not exist: what a boundary gives up");
+    expect(() => workflow.plan()).toThrow(
+      "'Split.failed' does not exist: a record that a boundary gives up has no slot among its outputs",
+    );
   });
 
   it('is refused where the policy of the task leaves nothing for it', () => {

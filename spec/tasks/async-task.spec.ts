@@ -242,8 +242,8 @@ describe('an asyncTask whose function goes on after its timeout', () => {
     );
     const told = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
     expect(told).toEqual([
-      "'Save' waits: all 2 calls that 'Save' may have in flight took longer than the timeout, and the function goes on " +
-        'all the same. Let the function end when `context.signal` aborts, or raise its timeout; if none ends within 300 s, the run fails',
+      "'Save' waits: all 2 calls that 'Save' may have in flight took longer than the timeout, and their functions have " +
+        'not ended. Let the function end when `context.signal` aborts, or raise its timeout; if none ends within 300 s, the run fails',
     ]);
     expect([summary.outcome, letters.length, started.most]).toEqual(['completed', 6, 2]);
     expect(events.map(({ type }) => type)).not.toContain('stall');

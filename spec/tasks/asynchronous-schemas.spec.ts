@@ -135,7 +135,7 @@ describe('an asynchronous schema', () => {
     await expect(run([sourceTask(numbers), task, into(seen)])).rejects.toMatchObject({
       code: 'MILLRACE_INVALID_OPTION',
       message:
-        "The schema of the input of 'T1' is asynchronous, and is applied where nothing can wait. Use a synchronous one, or give it to a task that waits: `output` of a source, `input` of a sink, or `input` and `output` of an asyncTask or a requestTask",
+        "The schema of the input of 'T1' is asynchronous, but is used in code that cannot wait. Use a synchronous schema, or give it to a task that can wait: `output` of a source, `input` of a sink, or `input` and `output` of an asyncTask or a requestTask",
     });
     expect(seen).toEqual([]);
   });

@@ -3,12 +3,12 @@
  * latency and from its errors.
  *
  * The algorithm follows Netflix's concurrency-limits (Gradient2) and TCP Vegas. A window of calls has a typical
- * latency. The ratio of the idle latency to it shows how much of the limit waits in a queue of the upstream. The new
- * limit is the old one times that ratio, plus √limit for headroom. Overload errors shrink it at once. The idle latency
- * is measured again from time to time with a smaller limit, because upstreams change.
+ * latency. The ratio of the idle latency to the typical latency shows how much of the limit waits in a queue of the
+ * upstream. The new limit is the old one times that ratio, plus √limit for headroom. Overload errors shrink the limit
+ * at once. The idle latency is measured again from time to time with a smaller limit, because upstreams change.
  *
- * Guarantees: the limit stays between `min` and `max`. It changes only while it is the limit that holds calls back.
- * There is no timer: the same calls give the same limits.
+ * Guarantees: the limit stays between `min` and `max`. It grows only while calls reach it. There is no timer: the same
+ * calls give the same limits.
  */
 import { checkCount, checkNumber, count, number, resolveOptions, type OptionRules } from '../../options/options.js';
 
@@ -76,7 +76,7 @@ export function adaptiveConcurrency(options?: AdaptiveConcurrencyOptions): Adapt
 
 /** A constant limit of calls in flight. */
 export class FixedConcurrency {
-  /** Of several limits in a set, the last one applies. */
+  /** If a set has several limits, the last one applies. */
   readonly kind = 'concurrency';
   /** Calls in flight. */
   readonly max: number;

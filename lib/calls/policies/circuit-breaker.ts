@@ -1,5 +1,5 @@
 /**
- * The options of a circuit breaker (M. Nygard, "Release It!"). `circuit.ts` is the breaker itself.
+ * The options of a circuit breaker (M. Nygard, "Release It!"). The breaker itself is in `circuit.ts`.
  *
  * Guarantees: a policy has no state, so several tasks may share one.
  */
@@ -8,20 +8,17 @@ import { describeMs } from '../../text/quantities.js';
 
 /** Options of `circuitBreaker`: when it opens, how it probes, and when the run fails. */
 export interface CircuitBreakerOptions {
-  /** Different records that fail one after another, while no call succeeds, before it opens. Default 10. */
+  /** The number of different records that fail in a row, with no success between them, before it opens. Default 10. */
   readonly failures?: number;
-  /**
-   * The share of calls that nobody answers among the last `sample` outcomes, from 0 to 1, that opens it too. Default
-   * 0.8.
-   */
+  /** The share of unanswered calls among the last `sample` outcomes that also opens it, from 0 to 1. Default 0.8. */
   readonly share?: number;
-  /** How many of the last outcomes `share` considers. Default 50. */
+  /** The number of last outcomes over which `share` is computed. Default 50. */
   readonly sample?: number;
   /** Milliseconds until the first probe. Each failed round of probes doubles the pause. Default 1,000. */
   readonly pauseMs?: number;
   /** The longest pause between two probes, in milliseconds, at least `pauseMs`. Default 30,000. */
   readonly maxPauseMs?: number;
-  /** Calls admitted at a time while it is half-open and nobody answers. Default 1. */
+  /** Calls admitted at a time while it is half-open and the upstream gives no answers. Default 1. */
   readonly probes?: number;
   /** Milliseconds of outage after which the run fails with MILLRACE_UPSTREAM_DOWN. Default 300,000; Infinity: never. */
   readonly deadlineMs?: number;

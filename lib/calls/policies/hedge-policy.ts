@@ -8,7 +8,7 @@
 import { count, number, resolveOptions, type OptionRules } from '../../options/options.js';
 import { describeMs } from '../../text/quantities.js';
 
-/** Options of `hedgePolicy`: when a second attempt starts, and how many there may be. */
+/** Options of `hedgePolicy`: when a second attempt starts, and the limits of their number. */
 export interface HedgeOptions {
   /** The latency quantile, from 0 to 1, above which a call is hedged. Default 0.95. */
   readonly quantile?: number;
@@ -48,7 +48,7 @@ export class HedgePolicy {
 }
 
 /**
- * Starts a second attempt for slow calls. It needs calls that may be repeated; otherwise the run fails with
+ * Starts a second attempt for slow calls. The calls must be repeatable; otherwise the run fails with
  * MILLRACE_INVALID_OPTION when it opens. The function throws the same code if an option is unknown or out of range.
  *
  * @example hedgePolicy({ quantile: 0.95, share: 0.05 })

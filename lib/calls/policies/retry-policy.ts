@@ -25,7 +25,7 @@ export interface RetryOptions {
   readonly attempts?: number;
   /** The longest delay before the second attempt, in milliseconds. Default 200. */
   readonly baseMs?: number;
-  /** The factor by which each further delay may be longer, at least 1. Default 2. */
+  /** The factor by which the longest value of each further delay grows, at least 1. Default 2. */
   readonly factor?: number;
   /** The longest delay, in milliseconds. Default 20,000. */
   readonly maxDelayMs?: number;
@@ -52,7 +52,7 @@ export interface FailedAttempt {
   readonly attempts: number;
   /** Milliseconds since the first attempt. */
   readonly elapsedMs: number;
-  /** What the attempt failed with. */
+  /** The error of the attempt. */
   readonly error: unknown;
   /** Returns x with 0 ≤ x < 1. */
   readonly random: () => number;
@@ -106,7 +106,7 @@ export class RetryPolicy {
     if (retryOn === undefined) return this.isTransient(error);
     const verdict: unknown = retryOn(error);
     if (!(verdict instanceof Promise)) return Boolean(verdict);
-    // The failure of the record is reported; that of the promise would end the process.
+    // The error below fails the record. An unhandled rejection of the promise would end the process.
     verdict.catch(() => undefined);
     throw new TypeError('Expected `retryOn` to return true or false, got a promise');
   }

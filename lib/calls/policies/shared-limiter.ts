@@ -30,7 +30,7 @@ export class SharedLimiter {
   private bucket: TokenBucket | undefined;
   private acquired = 0;
   private abandoned = 0;
-  /** The tasks that wait, by their wake-up functions, in the order in which they asked. */
+  /** The wake-up functions of the waiting tasks, in the order in which they asked. */
   private readonly waiters = new Set<() => void>();
 
   constructor(name: string, options: SharedLimiterOptions) {

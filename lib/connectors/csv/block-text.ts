@@ -1,7 +1,7 @@
 /**
  * The text of a block of bytes.
  *
- * Guarantees: a row with a byte that is no character is not decoded silently: `invalidIn` reports it.
+ * Guarantees: a row with a byte that is not a character is not decoded silently: `invalidIn` reports it.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import { firstInvalidByte } from '../files/byte-source.js';
@@ -12,7 +12,7 @@ import type { RecordSpan, RowFault } from './record-boundaries.js';
 /** The decoding of the rows of one block. */
 export interface RowTexts {
   /**
-   * The text of a row. Each text is a string of its own: a field that is kept keeps its row in memory, but not the
+   * The text of a row. Each text is a separate string: a field that is retained keeps its row in memory, but not the
    * block.
    */
   readonly of: (span: RecordSpan) => string;
@@ -48,7 +48,7 @@ export class BlockText {
     };
   }
 
-  /** The fault of a row with a byte that is no character. */
+  /** The fault of a row with a byte that is not a character. */
   invalidIn(block: RecordBlock, span: RecordSpan): RowFault | undefined {
     const bytes = bytesOf(block, span);
     const at = this.encoding.isUtf8 ? firstInvalidByte(bytes) : atOf(decode(bytes, this.encoding).indexOf('\uFFFD'));

@@ -1,5 +1,5 @@
 /**
- * How the rows of a CSV file are written: its delimiter, its quotes, and what is tolerated.
+ * The format of the rows of a CSV file: its delimiter, its quotes, and the deviations that are accepted.
  *
  * Guarantees: `splitRow` splits a row as the scanner counted its fields (record-boundaries). It loses no character
  * except the quotes and escapes around and within a field, and with `trim` the blanks around it.
@@ -12,11 +12,11 @@ export interface CsvDialect {
   readonly quote: string | undefined;
   /** The character before a quote within a quoted field. The doubled quote is always understood as well. */
   readonly escape: string | undefined;
-  /** The beginning of lines that are no rows. */
+  /** The beginning of lines that are comments. */
   readonly comment: string | undefined;
   /** Whether blanks around fields are removed. */
   readonly trim: boolean;
-  /** Whether a field whose quotes are wrong is taken as it is. */
+  /** Whether a field with wrong quotes is accepted as it is. */
   readonly relaxQuotes: boolean;
 }
 
@@ -54,7 +54,7 @@ export function splitRow(text: string, dialect: CsvDialect): string[] {
       from = quoted.end + 1;
       continue;
     }
-    // After wrong quotes, the field goes on to the first delimiter behind its closing quote.
+    // A field with wrong quotes ends at the first delimiter after its closing quote.
     const behind = quote !== undefined && text[start] === quote ? closingQuote(text, start, dialect) : from;
     const end = text.indexOf(delimiter, behind);
     const value = text.slice(from, end < 0 ? text.length : end);

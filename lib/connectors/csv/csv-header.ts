@@ -126,7 +126,7 @@ function otherDelimiter(
 
 const DELIMITERS = [',', ';', '\t', '|'];
 
-/** The delimiter after the first quoted name of a header, if it is another one than the given. */
+/** The delimiter after the first quoted name of a header, if it differs from the given one. */
 export function delimiterAfterQuote(text: string, delimiter: string): string | undefined {
   const [, behind] = /^"(?:[^"]|"")*"(.)/.exec(text) ?? [];
   return DELIMITERS.find((other) => other !== delimiter && other === behind);

@@ -11,7 +11,7 @@ import { checkEncoding, type TextEncoding } from '../files/text-encoding.js';
 import { duplicatesOf } from './csv-header.js';
 import type { RowShare } from './row-share.js';
 
-/** The options of the format of a CSV file, named as those of csv-parse where it has them. */
+/** The options of the format of a CSV file. Options that csv-parse has too have the same names. */
 export interface CsvFormatOptions {
   /**
    * One ASCII character, but not a letter, digit or quote. Default `,`, or the one that the first line of the file
@@ -25,7 +25,7 @@ export interface CsvFormatOptions {
    * ordinary. A doubled quote is understood as well. Default: only the doubled quote.
    */
   readonly escape?: string;
-  /** Lines that begin with this text, such as `#`, are no rows. Default: there are no comments. */
+  /** Lines that begin with this text, such as `#`, are comments. Default: there are no comments. */
   readonly comment?: string;
   /** The line of the file at which reading begins, from 1: the header, or without one the first row. Default 1. */
   readonly fromLine?: number;
@@ -68,7 +68,7 @@ export interface CsvReaderOptions extends CsvFormatOptions {
    * longer row is a bad row of which only the beginning is kept. Default 4 MiB.
    */
   readonly maxRowBytes?: number;
-  /** The bytes per read, which is also the most that is read ahead of the rows. Default 64 KiB. */
+  /** The bytes per read, and so the most bytes that are read ahead of the rows. Default 64 KiB. */
   readonly chunkBytes?: number;
   /** Ends the reading and releases the file; `read` then throws MILLRACE_ABORTED. */
   readonly signal?: AbortSignal;

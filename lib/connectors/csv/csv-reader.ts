@@ -74,7 +74,7 @@ export async function openCsvReader(options: CsvReaderOptions): Promise<CsvReade
   return openOn(await openByteSource(resolved), resolved);
 }
 
-/** As `openCsvReader`, over bytes from elsewhere. Closes them also if it throws. */
+/** Like `openCsvReader`, but reads the bytes of `source`, which it closes if it throws. */
 export async function openCsvReaderOn(source: OpenByteSource, options: CsvReaderOptions): Promise<CsvReader> {
   return openOn(source, resolveReaderOptions(options));
 }
@@ -82,7 +82,7 @@ export async function openCsvReaderOn(source: OpenByteSource, options: CsvReader
 async function openOn(source: OpenByteSource, options: ResolvedReaderOptions): Promise<CsvReader> {
   try {
     const { delimiter, line } = await beginningOf(source, options);
-    // The reader hears only of later aborts.
+    // The reader detects only aborts that come after this check.
     throwIfAborted(options);
     const reader = new CsvFileReader(source, options, { delimiter, line });
     try {
@@ -102,13 +102,13 @@ async function openOn(source: OpenByteSource, options: ResolvedReaderOptions): P
 const SEPARATOR_LINE = /^sep=([^\r\n])(?:\r\n|\r|\n|$)/i;
 const SEPARATOR_BYTES = 16;
 
-/** Whether the first line is complete, or is another one already. */
+/** Whether these bytes are enough: the first line is complete, or it does not declare a delimiter. */
 function isNoSeparatorLine(bytes: Buffer): boolean {
   const text = bytes.toString('latin1');
   return /[\r\n]/.test(text) || !'sep='.startsWith(text.slice(0, 4).toLowerCase());
 }
 
-/** Leaves out the lines before the header, and finds the delimiter. */
+/** Skips the lines before the header, and finds the delimiter. */
 async function beginningOf(
   source: OpenByteSource,
   { path, dialect, byteRange, fromLine, startLine, headerNames, columns }: ResolvedReaderOptions,
@@ -117,7 +117,7 @@ async function beginningOf(
   if (byteRange !== undefined) return { delimiter: given ?? ',', line: startLine };
   const head = (await source.peek(SEPARATOR_BYTES, isNoSeparatorLine)).toString('latin1');
   const [text, declared] = SEPARATOR_LINE.exec(head.slice(0, SEPARATOR_BYTES)) ?? [];
-  // A file without a header may hold this text; a header of one column may be named like this.
+  // The text may be data: a row of a file without a header, or a header with one column of this name.
   const isData = (headerNames ?? columns).some((column) => column.toLowerCase().startsWith('sep='));
   let [delimiter, line] = [given ?? ',', startLine];
   if (text !== undefined && declared !== undefined && csvDelimiter.accepts(declared) && !isData) {
@@ -136,7 +136,7 @@ async function beginningOf(
   return { delimiter, line };
 }
 
-/** Leaves out the next line. Resolves with false at the end. */
+/** Skips the next line. Resolves with false at the end. */
 async function skipLine(source: OpenByteSource): Promise<boolean> {
   for (;;) {
     const bytes = await source.peek(1);
@@ -188,7 +188,7 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
   async begin(): Promise<void> {
     const { path, columns, headerNames, fromLine } = this.options;
     if (headerNames !== undefined) {
-      this.know(headerNames);
+      this.setColumns(headerNames);
       return;
     }
     let names: readonly string[] = [];
@@ -197,7 +197,7 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
       return names.length;
     });
     if (hasHeader) {
-      this.know(names);
+      this.setColumns(names);
       return;
     }
     throwIfAborted(this.options);
@@ -234,7 +234,7 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
     );
   }
 
-  private know(columns: readonly string[]): void {
+  private setColumns(columns: readonly string[]): void {
     const { share, encoding } = this.options;
     const { dialect } = this;
     this.columns = columns;
@@ -264,7 +264,7 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
     const { share, columns, dialect } = this;
     const { relaxColumnCount } = this.options;
     const isFast = isStandard(dialect);
-    const canLook = share !== undefined && !dialect.trim;
+    const canTestBytes = share !== undefined && !dialect.trim;
     const items: CsvItem[] = [];
     const quoted: { readonly at: number; readonly span: RecordSpan; readonly number: number }[] = [];
     const accept = (item: CsvItem): void => {
@@ -281,9 +281,9 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
       } else if (isSound && isFast && span.isQuoted) {
         quoted.push({ at: items.length, span, number });
         items.push(UNREAD);
-      } else if (isSound && !span.isQuoted && (!canLook || share.hasPlain(block, span))) {
+      } else if (isSound && !span.isQuoted && (!canTestBytes || share.hasPlain(block, span))) {
         const row = this.rowOf(block, span, number, splitBare(textOf(span), dialect));
-        if (canLook) items.push(row);
+        if (canTestBytes) items.push(row);
         else accept(row);
       } else if (!isSound || span.isQuoted) {
         const fields = this.fitted(splitRow(textOf(span), dialect));
@@ -305,7 +305,7 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
     return share === undefined ? items : items.filter((item) => item !== UNREAD);
   }
 
-  /** As many fields as columns; undefined if fields that are not empty would be lost. */
+  /** Returns as many fields as there are columns; undefined if fields that are not empty would be lost. */
   private fitted(fields: readonly string[]): readonly string[] | undefined {
     const { length } = this.columns;
     if (fields.length <= length) return [...fields, ...Array.from({ length: length - fields.length }, () => '')];
@@ -340,7 +340,7 @@ class CsvFileReader extends BlockReader<CsvItem, CsvPoint> implements CsvReader 
     return `the row has ${fault.byte ?? 0} bytes, more than ${maxRowBytes}; check its line ends and quotes, or raise the option \`maxRowBytes\``;
   }
 
-  /** Why the number of fields is wrong. */
+  /** Describes a wrong number of fields. */
   private miscounted({ fields }: RecordSpan, text: string): string {
     const { relaxColumnCount } = this.options;
     const expected = this.columns.length;

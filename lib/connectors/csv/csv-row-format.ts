@@ -21,7 +21,7 @@ export class RowFormat {
   readonly header: string;
   private readonly options: RowFormatOptions;
   private readonly mustQuote: RegExp;
-  /** Whether each object has a property with the name of a column, such as `constructor`, which is no field of it. */
+  /** Whether a column has the name of a property that each object inherits, such as `constructor`. */
   private readonly isAmbiguous: boolean;
 
   constructor(options: RowFormatOptions) {
@@ -32,8 +32,8 @@ export class RowFormat {
     this.mustQuote = new RegExp(`["\\r\\n|${options.delimiter.replace(/[\]\\^-]/, '\\$&')}]`);
     const [first = '', ...others] = options.columns.map((column) => this.quoted(column));
     // Excel declares a delimiter as `sep=;`, in a line of its own.
-    const isAmbiguous = first.charCodeAt(0) === MARK || (others.length === 0 && /^sep=.$/i.test(first));
-    this.header = this.checked([isAmbiguous ? `"${first}"` : first, ...others].join(options.delimiter), []);
+    const isMisread = first.charCodeAt(0) === MARK || (others.length === 0 && /^sep=.$/i.test(first));
+    this.header = this.checked([isMisread ? `"${first}"` : first, ...others].join(options.delimiter), []);
     this.header += options.lineEnd;
   }
 
@@ -55,7 +55,7 @@ export class RowFormat {
     return this.checked(text, rows);
   }
 
-  /** The fields of a row, without what each object inherits. */
+  /** The fields of a row, without inherited properties. */
   private ownFields(row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
     const isField = (column: string): boolean => !(column in Object.prototype) || Object.hasOwn(row, column);
     return Object.fromEntries(

@@ -1,8 +1,8 @@
 /**
  * CSV files as a sink: one row per record, in root order, so that the same input produces the same bytes.
  *
- * Guarantees: those of `FileSink`. A record that cannot be made a row ends by the failure policy, without other
- * records.
+ * Guarantees: those of `FileSink`. The failure policy ends a record that cannot be converted to a row; other records
+ * continue.
  */
 import {
   callback,
@@ -65,7 +65,7 @@ const RULES: OptionRules<CsvSinkOptions<unknown, string>> = {
 /**
  * Writes one CSV row per record to `path.part`, which is renamed to `path` only when the run has completed. Throws
  * MILLRACE_INVALID_OPTION if `columns` is empty or `row` is not a function. The failure policy ends a record that
- * cannot be made a row; other records continue.
+ * cannot be converted to a row; other records continue.
  *
  * @example csvSink({ path: 'offers.csv', columns: ['id', 'offer'], row: (o: Offer) => ({ id: o.id, offer: o.name }) })
  */
@@ -74,7 +74,7 @@ export function csvSink<In, const Column extends string>(options: CsvSinkOptions
   return connectorSink(new CsvSink(options), taskOptionsOf(options));
 }
 
-/** A CSV file as a `Sink`. `csvSink` makes a task of it. */
+/** A CSV file as a `Sink`. `csvSink` makes it a task. */
 export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> {
   readonly kind = 'csv sink';
   readonly checkpointFormat = 'csv sink';

@@ -120,15 +120,16 @@ const RULES: OptionRules<CsvSourceOptions<unknown>> = {
  * cannot be read or does not fit the schema; the other rows continue. Throws MILLRACE_INVALID_OPTION for options that
  * do not fit, alone or together.
  *
- * @example csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: z.object({ id: z.coerce.number(), name:
- *   z.string() }) })
+ * @example
+ * const Member = z.object({ id: z.coerce.number(), name: z.string() });
+ * csvSource({ path: 'members.csv', columns: ['id', 'name'], schema: Member })
  */
 export function csvSource<Out = CsvFields>(options: CsvSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a csvSource', options, RULES, ['path']);
   return connectorSource(new CsvSource(options), taskOptionsOf(options));
 }
 
-/** CSV files as a `Source`. `csvSource` makes a task of it. */
+/** CSV files as a `Source`. `csvSource` makes it a task. */
 export class CsvSource<Out> extends FileSource<CsvItem, Out> {
   readonly kind = 'csv source';
   readonly checkpointFormat = 'csv source';
@@ -224,7 +225,7 @@ export class CsvSource<Out> extends FileSource<CsvItem, Out> {
       byteRange: { start: point.start, end: Number.MAX_SAFE_INTEGER },
       startLine: point.line,
       headerNames: point.columns,
-      // Positions of earlier versions have none.
+      // Positions of earlier versions have no delimiter.
       delimiter: (point as Partial<CsvPoint>).delimiter ?? this.csv.delimiter ?? ',',
     };
   }
@@ -233,7 +234,7 @@ export class CsvSource<Out> extends FileSource<CsvItem, Out> {
 /** Small enough that each stream reads only one part ahead. */
 const READ_PART_BYTES = 1024 * 1024;
 
-/** The options that the reader has, too. */
+/** The options that are passed to the reader. */
 const READER_OPTIONS = [
   'columns',
   'delimiter',

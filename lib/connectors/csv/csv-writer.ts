@@ -1,8 +1,8 @@
 /**
  * Writes rows to a CSV file, which gets its final name only when it is complete.
  *
- * Guarantees: those of a result file (files/result-file). A value that CSV cannot represent is MILLRACE_CSV, and
- * nothing of its rows is written.
+ * Guarantees: those of a result file (files/result-file). A value that CSV cannot represent is MILLRACE_CSV. Then none
+ * of the rows in the same group of at most `ROWS_AT_ONCE` is written.
  */
 import { MillraceError, describeValue } from '../../connect/values.js';
 import type { Json } from '../../connect/index.js';
@@ -16,7 +16,7 @@ import { RowFormat } from './csv-row-format.js';
 export interface CsvWriterOptions {
   /**
    * The path of the file, in an existing folder. A `.gz` file is compressed. `finish` replaces an existing table; any
-   * other file that would be replaced is refused. A device or a pipe is written to as it is.
+   * other file that would be replaced is refused. A device or a pipe is written to directly.
    */
   readonly path: string;
   /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
@@ -28,8 +28,8 @@ export interface CsvWriterOptions {
   /** Default `\n`. */
   readonly lineEnd?: '\n' | '\r\n';
   /**
-   * Puts a `'` before strings that start with = + - @ (or a tab or CR), which a spreadsheet would run as a formula.
-   * Default false: strings are written as they are.
+   * Puts a `'` before strings that start with = + - @ (or their full-width forms, a tab, CR or LF), which a spreadsheet
+   * would run as a formula. Default false: strings are written as they are.
    */
   readonly escapeFormulas?: boolean;
   /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
@@ -79,7 +79,9 @@ export class CsvWriter {
     this.format = format;
   }
 
-  /** True if the rows go to a device or a pipe. They cannot be taken back, so there are no points to continue from. */
+  /**
+   * True if the rows go to a device or a pipe. Such rows cannot be removed, so there are no points to continue from.
+   */
   get isStream(): boolean {
     return this.file.isStream;
   }

@@ -58,12 +58,12 @@ export class DividedFile {
   foldedParts(fold: FoldRequest, scope: ConnectorContext): FoldedParts {
     const { partitionBy } = this.options;
     const refs = partitionBy === undefined ? this.ranges(fold, scope) : this.shares(partitionBy, fold, scope);
-    // The end of the run also ends the planning, and is reported elsewhere.
+    // The end of the run also aborts the planning, which is not an error.
     const found = refs.catch((error: unknown) => {
       if (codeOf(error) === 'MILLRACE_ABORTED') return [];
       throw error;
     });
-    // A cancelled run must have released the file when it is over.
+    // A cancelled run must not end before the file is released.
     scope.track(found);
     return { refs: found, give: partitionBy === undefined ? 'states' : 'results' };
   }

@@ -1,6 +1,6 @@
 /**
- * The work of a thread on a part of a CSV file: it reads the rows, makes records of them, and either returns or folds
- * the records. Threads load this module; it loads only the code that reads CSV.
+ * The work of a thread on a part of a CSV file: it reads the rows, converts them to records, and either returns or
+ * folds the records. Threads load this module; it loads only the code that reads CSV.
  *
  * Guarantees: the result is the same as if one thread had read the whole file, including the numbers and lines of the
  * rows.
@@ -24,7 +24,7 @@ import type { CsvPart } from './plan-parts.js';
 import { recordOf, type RowRecordOptions } from './row-record.js';
 import type { RowShare } from './row-share.js';
 
-/** How the rows are read and made into records. Plain data. */
+/** How the rows are read and converted to records. Plain data. */
 export interface PartRequest {
   readonly reading: CsvReaderOptions;
   readonly headerNames: readonly string[];
@@ -97,8 +97,8 @@ export async function* foldShare(
 }
 
 /**
- * Checks that the key is the text of its column. Otherwise rows of one key would be in several shares, with a result
- * each.
+ * Checks that the key is the text of its column. Otherwise the rows of one key would be in several shares, with one
+ * result per share.
  */
 function assertSame(
   key: unknown,
@@ -131,7 +131,7 @@ function folded(
       try {
         add(record, item as CsvRow);
       } catch (error) {
-        // This error does not belong to the record.
+        // This error concerns the whole task, not the record.
         if (error instanceof FatalTaskError) throw error;
         unfolded.push(badRecord(number, record, error));
       }

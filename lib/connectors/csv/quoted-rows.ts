@@ -1,5 +1,5 @@
 /**
- * Reads complete rows with quotes by fast-csv, with one promise per group of rows.
+ * Reads complete rows with quotes with fast-csv, with one promise per group of rows.
  *
  * Guarantees: the fields of every row are returned in order, or the call rejects. The rows were checked before
  * (record-boundaries), so fast-csv never meets input that it fails on or misreads: a stray quote destroys its stream, a

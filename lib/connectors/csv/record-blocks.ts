@@ -2,9 +2,9 @@
  * Groups bytes into blocks of complete records, with the position of each record.
  *
  * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, of which at most `maxRowBytes`
- * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record: where a quote
- * has swallowed lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost,
- * and reading goes on with the next one. The records do not depend on how the bytes are divided into chunks.
+ * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record: if an open
+ * quote contains lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost,
+ * and reading continues with the next line. The records do not depend on how the bytes are divided into chunks.
  */
 import { MillraceError } from '../../connect/values.js';
 import type { ByteSource } from '../files/byte-source.js';
@@ -41,9 +41,9 @@ interface LongRecord {
   nulAt: number | undefined;
 }
 
-/** How many lines are looked at to decide whether a quote has swallowed rows. */
+/** The number of lines that decide whether an open quote contains rows. */
 const SAMPLE_LINES = 100;
-/** How many bytes of a record that is too long are kept for its message. */
+/** The number of bytes of a record that is too long that are kept for its message. */
 const HEAD_BYTES = 1024;
 const LF = 10;
 const CR = 13;
@@ -61,7 +61,10 @@ export class RecordBlocks {
   private pending: Buffer | undefined;
   /** The offset of the next byte to scan. */
   private offset: number;
-  /** Where records were cut off: from the beginning of the first one to the last byte that decided about it. */
+  /**
+   * The regions in which records were cut off: from the beginning of a record to the last byte that the decision
+   * depended on.
+   */
   private doubtful: readonly { readonly from: number; readonly to: number }[] = [];
   private isSourceOver = false;
 
@@ -74,8 +77,8 @@ export class RecordBlocks {
   }
 
   /**
-   * Whether a part of the file may begin at this record of the last block. Not where it was found only by bytes behind
-   * it, because the part before it would end without them.
+   * Whether a part of the file may begin at this record of the last block. It may not if the beginning of the record
+   * was found only by bytes after it, because the reader of the part before it does not see those bytes.
    */
   isSettledAt(start: number): boolean {
     return !this.doubtful.some(({ from, to }) => start > from && start < to);
@@ -93,7 +96,7 @@ export class RecordBlocks {
       this.columns = await columnsOf(block, span);
       const end = span.end - start;
       const line = span.line + lineEndsIn(bytes.subarray(span.start - start, end));
-      // What follows is scanned again, now with the number of columns.
+      // The bytes after the header are scanned again, now with the number of columns.
       this.restart(Buffer.concat([bytes.subarray(end), ...this.openChunks]), span.end, line);
       return true;
     }
@@ -148,9 +151,7 @@ export class RecordBlocks {
     return span === undefined ? null : this.examine(bytes, start, [span]);
   }
 
-  /**
-   * Decides about records with a NUL byte, with too many bytes, or with quotes that may have swallowed other records.
-   */
+  /** Decides about records with a NUL byte, with too many bytes, or with quotes that may contain other records. */
   private examine(bytes: Buffer, start: number, found: readonly RecordSpan[]): RecordBlock | null {
     const { scanner } = this;
     const { maxRowBytes } = this.options;
@@ -163,7 +164,7 @@ export class RecordBlocks {
       if (crossing !== undefined) return this.cutOff(bytes, start, [...spans, span], crossing);
       spans.push(this.judged(span, record));
     }
-    // A comment that was too long for a row is over, and is no row.
+    // A comment that was longer than a row may be has ended. It is not a row.
     if (this.long?.start !== scanner.openStart) this.long = undefined;
     const open = recordAt(scanner.openStart);
     if (this.long !== undefined) this.long.nulAt ??= nulIn(bytes, start);
@@ -185,7 +186,7 @@ export class RecordBlocks {
     return { bytes: recordAt(start, Math.max(start, scanner.openStart)), start, spans };
   }
 
-  /** The record with its fault, if it has one that only its bytes show. */
+  /** Returns the record, with a fault if its bytes show one. */
   private judged(span: RecordSpan, record: Buffer): RecordSpan {
     const { long } = this;
     const length = span.end - span.start;
@@ -211,22 +212,25 @@ export class RecordBlocks {
     return { ...span, fault: { kind: 'too long', field: 0, line, byte: length, ...head } };
   }
 
-  /** The line of the quote that is open where the allowed bytes of a long record end, else that of the record. */
+  /**
+   * The line of the quote that is open at the end of the allowed bytes of a long record; without one, the line of the
+   * record.
+   */
   private lineOfLong(record: Buffer, { start, line }: Pick<RecordSpan, 'start' | 'line'>): number {
     const prefix = this.scannerAt(start, line);
     prefix.scan(record.subarray(0, this.options.maxRowBytes));
     return prefix.openQuoteLine ?? line;
   }
 
-  /** True if the quotes of the record may have swallowed other records, or it is too long. */
+  /** True if the quotes of the record may contain other records, or if it is too long. */
   private isDoubtful({ start, end, fault, fields, isOdd, crossing }: RecordSpan): boolean {
     if (end - start > this.options.maxRowBytes) return true;
     return crossing !== undefined && (fault !== undefined || isOdd || fields !== this.columns);
   }
 
   /**
-   * The quoted field of the record that has swallowed rows; undefined if there is none. Of a record that is too long
-   * only its allowed bytes count, so the answer is the same however the bytes arrive.
+   * The quoted field of the record that contains rows; undefined if there is none. Only the allowed bytes of a record
+   * that is too long count, so the result does not depend on the chunks.
    */
   private swallowerIn(
     record: Buffer,
@@ -260,7 +264,7 @@ export class RecordBlocks {
       const span = scanner.scan(line)[0] ?? scanner.finish();
       if (span === undefined || (span.fields === 1 && isBlank({ bytes: line, start: 0 }, span))) continue;
       lines++;
-      // The last line may begin a field with line ends of its own.
+      // The last line may begin a field that contains line ends.
       const isOpen = at === bytes.length && span.fault?.kind === 'unclosed quote';
       const isBegun = span.fields > 1 && span.fields <= (this.columns ?? 0);
       if (isOpen ? isBegun : span.fault === undefined && span.fields === this.columns) rows++;
@@ -268,7 +272,7 @@ export class RecordBlocks {
     return rows * 2 > lines;
   }
 
-  /** Ends the last of these records with the line of the quote, and scans what follows again. */
+  /** Ends the last of these records with the line of the quote, and scans the bytes after it again. */
   private cutOff(
     bytes: Buffer,
     start: number,

@@ -9,16 +9,16 @@
  * A quote opens a field only at its beginning (with `trim`: after blanks), and after the closing quote the field ends.
  * A quote or text anywhere else is a fault of its record only, or with `relaxQuotes` a part of the field: from there on
  * the field counts as bare, so the record ends with its line. A byte order mark at the beginning of a record, as in
- * files that were joined, belongs to no record; nor does a comment.
+ * files that were joined, is not part of a record; nor is a comment.
  */
 import { DEFAULT_DIALECT, type CsvDialect } from './csv-dialect.js';
 
-/** What is wrong with a record. */
+/** A fault of a record. */
 export interface RowFault {
   /**
-   * Of the quotes: a quote within a bare field · text after a closing quote · blanks outside of the quotes · a quote
-   * that is still open at the end of the bytes, or was closed by the quote of another field. Of the record: a NUL byte
-   * · bytes that are no characters · more bytes than are allowed.
+   * Faults of quotes: a quote within a bare field; text after a closing quote; blanks outside of the quotes; a quote
+   * that is still open at the end of the bytes, or that the quote of another field has closed. Faults of the record: a
+   * NUL byte; bytes that are not characters; more bytes than are allowed.
    */
   readonly kind:
     | 'bare quote'
@@ -32,9 +32,9 @@ export interface RowFault {
   readonly field: number;
   /** The line of the fault (for an unclosed quote: of the opening quote), from 1. */
   readonly line: number;
-  /** Of a byte: its offset. Of a record that is too long: its length. */
+  /** The offset of the wrong byte, or the length of a record that is too long. */
   readonly byte?: number;
-  /** The beginning of a record of which the rest was not kept. */
+  /** The beginning of a record whose other bytes were not kept. */
   readonly head?: Buffer;
 }
 
@@ -398,9 +398,9 @@ export function describeFault({ kind, field, byte = 0 }: RowFault, column?: stri
         'close it, or double it ("") within a quoted field if it is part of the text'
       );
     case 'NUL byte':
-      return `a NUL byte (byte ${byte}), which is no text; remove it, or set the option \`encoding\` to what the file is`;
+      return `a NUL byte (byte ${byte}), which is not text; remove it, or set the option \`encoding\` to the encoding of the file`;
     case 'invalid byte':
-      return `the byte at ${byte} is no character of the encoding; set the option \`encoding\` to what the file is, or correct the row`;
+      return `the byte at ${byte} is not a character of the encoding; set the option \`encoding\` to the encoding of the file, or correct the row`;
     default:
       return `the row does not end within the allowed number of bytes; check its line ends and quotes, or raise the option \`maxRowBytes\` (the row has ${byte} bytes)`;
   }

@@ -1,4 +1,4 @@
-/** Makes a row of a CSV file into a record, a skip, or a rejected row. The result is the same in every thread. */
+/** Converts a row of a CSV file to a record, a skip, or a rejected row. The result is the same in every thread. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MillraceError, Rejected, skip, type Skip, describeIssues, type Schema } from '../../connect/values.js';
 import { list } from './csv-header.js';

@@ -1,15 +1,15 @@
 /**
  * Reads the rows of a file block by block. A format provides the rows of the next block.
  *
- * Guarantees: those of `RowReader`, whatever the format: an error is kept for each later read, an error after `close`
- * is none, and the places to continue from are bounded.
+ * Guarantees: those of `RowReader`, whatever the format: each read after an error rejects with that error, errors after
+ * `close` are ignored, and the number of places to continue from is bounded.
  */
 import { isPacked, type OpenByteSource } from './byte-source.js';
 import { throwIfAborted } from './open-input.js';
 import type { RowPoint, RowReader } from './row-reader.js';
 import type { TextEncoding } from './text-encoding.js';
 
-/** What the options of each format contain. */
+/** The options that each format has. */
 export interface BlockReaderOptions {
   readonly path: string;
   readonly encoding: TextEncoding;
@@ -71,12 +71,15 @@ export abstract class BlockReader<Item, Point extends RowPoint> implements RowRe
   /** The rows of the next block, perhaps none; null at the end. */
   protected abstract nextItems(): Promise<readonly Item[] | null>;
 
-  /** Ends what belongs to the format. */
+  /** Releases the resources of the format. */
   protected end(): void {
     // Most formats have nothing to end.
   }
 
-  /** Called with the beginning of each block that has one. A file in which bytes do not count has no places. */
+  /**
+   * Called with the beginning of each block that has one. A compressed or converted file has no places, because its
+   * offsets are not those of its text.
+   */
   protected beginsAt(point: Point): void {
     if (this.given.encoding.isConverted || isPacked(this.given.path)) return;
     this.bytesBefore = point.start;

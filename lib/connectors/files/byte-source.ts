@@ -1,6 +1,6 @@
 /**
  * The bytes of a text file, pulled chunk by chunk: opens the file, decompresses a .gz file, checks the format, and
- * compares the file at the end with what it was.
+ * checks at the end that the file has not changed.
  *
  * Guarantees: the bytes are text in UTF-8, or in the declared encoding if that has one byte per character, without a
  * byte order mark. Memory is one chunk plus the buffers of zlib. A file of another format than declared (gzip, an
@@ -39,7 +39,7 @@ type Pull = () => Promise<Buffer | null>;
 const LEAD_BYTES = 64;
 /** The number of bytes of a file in which the encoding is checked. */
 const SAMPLE_BYTES = 64 * 1024;
-/** A byte source with what is known about its file. */
+/** A byte source with the facts about its file. */
 export class OpenByteSource implements ByteSource {
   /** The number of bytes before the next one that were not returned: those of a byte order mark and of `skip`. */
   skippedBytes = 0;
@@ -66,8 +66,8 @@ export class OpenByteSource implements ByteSource {
   }
 
   /**
-   * The next bytes, at least `count` unless the input ends before or they are enough. They remain the next ones. Rows
-   * of a pipe must not wait for those behind them, so whatever may come over a pipe should say what is enough.
+   * Returns the next bytes without consuming them: at least `count`, unless the input ends before or `isEnough` returns
+   * true. Pass `isEnough` for input that may come from a pipe, because its rows must not wait for later ones.
    */
   async peek(count: number, isEnough: (bytes: Buffer) => boolean = () => false): Promise<Buffer> {
     const chunks = this.ahead === null ? [] : [this.ahead];
@@ -86,7 +86,7 @@ export class OpenByteSource implements ByteSource {
     return (this.ahead = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
   }
 
-  /** Leaves out bytes that `peek` has returned. */
+  /** Skips bytes that `peek` has returned. */
   skip(count: number): void {
     this.ahead = this.ahead?.subarray(count) ?? null;
     this.skippedBytes += count;
@@ -175,7 +175,7 @@ async function* chunksOf(pull: Pull): AsyncGenerator<Buffer> {
   for (let chunk = await pull(); chunk !== null; chunk = await pull()) yield chunk;
 }
 
-/** Converts to UTF-8, the encoding that the rest of the reader works on. */
+/** Converts to UTF-8, the encoding that the rest of the reader expects. */
 function converted(pull: Pull, { path, encoding, format }: ByteSourceOptions): Pull {
   const decoder = new TextDecoder(encoding.name, { fatal: true });
   let offset = 0;
@@ -191,7 +191,7 @@ function converted(pull: Pull, { path, encoding, format }: ByteSourceOptions): P
     } catch (error) {
       throw new MillraceError(
         format.code,
-        `${path} is not ${titleOf(encoding)} (near byte ${offset}): set the option \`encoding\` to what it is`,
+        `${path} is not ${titleOf(encoding)} (near byte ${offset}): set the option \`encoding\` to the encoding of the file`,
         { cause: error },
       );
     }
@@ -262,8 +262,8 @@ function completeLines(sample: Buffer): Buffer {
 }
 
 /**
- * Refuses a file whose characters are mostly not UTF-8. A single damaged row among others in UTF-8 is left to the
- * reader, for which it is one bad row.
+ * Refuses a file whose characters are mostly not UTF-8. A single damaged row among rows in UTF-8 is not refused here:
+ * the reader reports it as a bad row.
  */
 function refuseOtherEncodings(sample: Buffer, path: string, code: ErrorCode): void {
   if (isUtf8(sample)) return;
@@ -277,7 +277,7 @@ function refuseOtherEncodings(sample: Buffer, path: string, code: ErrorCode): vo
   throw new MillraceError(
     code,
     `${path}, line ${line}: byte 0x${byte} (byte ${at} of the file) is not UTF-8; ` +
-      "set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
+      "set the option `encoding` to the encoding of the file, such as 'windows-1252', or convert the file",
   );
 }
 

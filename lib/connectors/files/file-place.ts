@@ -1,8 +1,8 @@
 /**
- * Where the file of a path is: on the disk, or in a store that the path names by a URL.
+ * The place of a file: on the disk, or in a store if the path is a URL.
  *
- * Guarantees: a path without a scheme is a file of the disk. The store of a well-known scheme is loaded only when a path
- * needs it, with settings of the environment.
+ * Guarantees: a path without a scheme is a file of the disk. The store of a well-known scheme is loaded only when a
+ * path needs it, with settings of the environment.
  */
 import { resolve } from 'node:path';
 import type { Dataset, TouchedFile } from '../../connect/index.js';

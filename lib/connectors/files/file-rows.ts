@@ -18,7 +18,7 @@ import type { RowReader } from './row-reader.js';
 
 export interface FileRowsParts<Item, Out> {
   readonly reader: RowReader<Item>;
-  /** Makes the record of a row. */
+  /** Converts a row to a record. */
   readonly recordOf: (item: Item) => Out | Skip | Rejected;
   /** The number of the first row that the reader returns. */
   readonly from: Lineage;

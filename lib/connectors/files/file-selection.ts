@@ -29,11 +29,11 @@ export interface FilesOptions {
   /** How many files are read at the same time. Default 1: the files are read in their order, one after another. */
   readonly parallel?: number;
   /**
-   * Looks for new files while the run goes on, which then ends only when it is drained or cancelled, or by `idleMs`. A
-   * file is read once two looks have found the same size and time of change. Default false.
+   * Looks for new files during the run, which then ends only when it is drained or cancelled, or because of `idleMs`. A
+   * file is read once two consecutive checks have found the same size and time of change. Default false.
    */
   readonly watch?: boolean;
-  /** With `watch`: the time between two looks, in milliseconds. Default 1,000. */
+  /** With `watch`: the time between two checks, in milliseconds. Default 1,000. */
   readonly everyMs?: number;
   /**
    * With `watch`: the run ends when no file has appeared for this time, in milliseconds. Default: it does not end by
@@ -87,9 +87,9 @@ export class FileSelection {
   readonly paths: readonly string[];
   /** How many files are read at the same time. */
   readonly parallel: number;
-  /** Whether new files are looked for while the run goes on. */
+  /** Whether the run looks for new files until it ends. */
   readonly isWatched: boolean;
-  /** The time between two looks, in milliseconds. */
+  /** The time between two checks, in milliseconds. */
   readonly everyMs: number;
   /** The time without a new file after which a run ends, in milliseconds; undefined if it does not end by itself. */
   readonly idleMs: number | undefined;
@@ -109,8 +109,8 @@ export class FileSelection {
   }
 
   /**
-   * Looks the files up. Throws MILLRACE_FILE if a path that is no pattern leads to no regular file, and, if the files
-   * are not watched, if nothing is found; MILLRACE_INVALID_OPTION for a pattern that is none.
+   * Finds the files. Throws MILLRACE_FILE if a path without a pattern does not lead to a regular file, or if no file
+   * matches a pattern, unless the files are watched. Throws MILLRACE_INVALID_OPTION for an invalid pattern.
    *
    * @param store the store of paths that are URLs; default: the one of their scheme.
    */
@@ -136,8 +136,8 @@ export class FileSelection {
   }
 
   /**
-   * The paths of the files that are there now, for the declaration of a task. Reports no errors of the
-   * file system, and does not look into stores. Throws MILLRACE_INVALID_OPTION for a pattern that is none.
+   * The paths of the files that are there now, for the declaration of a task. Reports no errors of the file system, and
+   * does not look into stores. Throws MILLRACE_INVALID_OPTION for an invalid pattern.
    */
   findNow(): readonly string[] {
     return [
@@ -173,7 +173,7 @@ interface LookupPlace {
 
 function placeOf(store: FileStore | undefined): LookupPlace {
   if (store === undefined) return DISK;
-  // A listing describes its files, so they need no look of their own.
+  // A listing describes its files, so no separate request per file is needed.
   const listed = new Map<string, FoundFile>();
   return {
     look: (path) => store.find(path),
@@ -203,7 +203,7 @@ async function lookAt(path: string, mayMiss: boolean): Promise<FoundFile | undef
     if (facts.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
     throw new MillraceError(
       'MILLRACE_FILE',
-      `Cannot read ${path} as one of several files: it is a pipe, a socket or a device. Give it to a source of its own`,
+      `Cannot read ${path} as one of several files: it is a pipe, a socket or a device. Read it with a separate source`,
     );
   } catch (error) {
     // It was removed after it had been listed.

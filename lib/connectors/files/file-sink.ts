@@ -81,9 +81,7 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
     const from = past?.prepared;
     this.opened = await holdClock(clock, this.openFile(context, from));
     if (this.opened.isStream) {
-      context.cannotResume(
-        `'${task}' writes to ${this.path}, a device or a pipe, from which nothing can be taken back`,
-      );
+      context.cannotResume(`'${task}' writes to ${this.path}, a device or a pipe, from which no row can be removed`);
     }
   }
 

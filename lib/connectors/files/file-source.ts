@@ -1,5 +1,5 @@
 /**
- * One file, or several, as a source. A format opens a file, and makes records of its rows.
+ * One file, or several, as a source. A format opens a file, and converts its rows to records.
  *
  * Guarantees: memory does not depend on the size of a file. A resumed run continues shortly before the row that it
  * needs.
@@ -104,7 +104,7 @@ export abstract class FileSource<Item, Out> implements Source<Out> {
     signal: AbortSignal,
   ): Promise<RowReader<Item>>;
 
-  /** Makes the record of a row. */
+  /** Converts a row to a record. */
   protected abstract recordOf(item: Item, path: string): Out | Skip | Rejected;
 
   /** Finds the rows of a file that contain a value. */
@@ -134,7 +134,7 @@ export function isStream(path: string): boolean {
   }
 }
 
-/** What was read before is gone, and another pipe looks the same. */
+/** The bytes that were read before are gone, and a new pipe cannot be distinguished from the old one. */
 function cannotReadAgain(path: string): MillraceError {
   return new MillraceError(
     'MILLRACE_RESUME',
@@ -142,7 +142,7 @@ function cannotReadAgain(path: string): MillraceError {
   );
 }
 
-/** What is read of a source that ended while its file was opened. */
+/** The partition of a source that ended while its file was opened. */
 const NO_ROWS: SourcePartition<never> = { partition: 0, read: () => null };
 
 /** Aborts the opening of a file when the run drains or aborts: the writer of a pipe may be silent for ever. */
@@ -156,7 +156,7 @@ class Opening {
   constructor(context: ConnectorContext) {
     this.signal = AbortSignal.any([context.signal, this.ending.signal]);
     context.whenEnding(() => {
-      // The engine closes a source that is open.
+      // A source that is open is closed by the engine.
       if (this.isOver) return;
       this.hasEnded = true;
       this.ending.abort();

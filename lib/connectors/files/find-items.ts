@@ -1,7 +1,8 @@
 /**
  * Finds the rows of a file that contain a value.
  *
- * Guarantees: memory does not depend on the size of the file. The reader is closed, also if the search ends early.
+ * Guarantees: memory does not depend on the size of the file. The reader is always closed, even if the search ends
+ * early.
  */
 import type { RowReader } from './row-reader.js';
 

@@ -1,9 +1,9 @@
 /**
  * Patterns of paths: `*` and `?` within a name, `**` for folders at any depth, `[a-z]` and `{a,b}`.
  *
- * Guarantees: names that begin with a dot match only a pattern that names the dot. Folders behind links are followed by
- * a plain name, but not by `**`, so links in a circle end. The result does not depend on the file system's order of
- * names.
+ * Guarantees: names that begin with a dot match only a pattern that names the dot. A plain name follows a link to a
+ * folder, but `**` does not, so a search through circular links ends. The result does not depend on the file system's
+ * order of names.
  */
 
 import { describeValue, MillraceError } from '../../connect/index.js';
@@ -71,7 +71,7 @@ function nameMatcher(segment: string): (name: string) => boolean {
   for (let at = 0; at < segment.length; at++) {
     const char = segment.charAt(at);
     const close = char === '[' ? segment.indexOf(']', at + 2) : -1;
-    // Several stars in a row are one: as expressions of their own they would take exponential time.
+    // Several stars in a row count as one, because separate expressions would take exponential time.
     if (char === '*') source += source.endsWith('[^/]*') ? '' : '[^/]*';
     else if (char === '?') source += '[^/]';
     else if (close > 0) {

@@ -4,8 +4,8 @@ import { identifyFile, type FileStore } from '../../connect/files.js';
 import { storeOf } from './file-place.js';
 
 /**
- * Plain data that differs when the file has other content: of the disk, that of `identifyFile`; of a store, the version
- * that the store knows. Null if the file cannot be read; the code that reads it will report why.
+ * Returns plain data that differs when the content of the file differs: for the disk, the result of `identifyFile`; for
+ * a store, the version in the store. Null if the file cannot be read; the code that reads it reports the reason.
  */
 export async function identifyAt(path: string, given: FileStore | undefined, mostContentBytes?: number): Promise<Json> {
   const store = await storeOf(path, given);

@@ -1,4 +1,4 @@
-/** Files of a store on the disk, for programs that read and write only files of the disk. */
+/** Copies files between a store and the disk, for programs that read and write only files of the disk. */
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -19,7 +19,7 @@ export interface InputOptions {
   readonly chunkBytes: number;
   /** Only these bytes of the file, `end` not included. */
   readonly byteRange: { readonly start: number; readonly end: number } | undefined;
-  /** The version of the file in an earlier reading, which this one must find. */
+  /** The version that the file had in an earlier reading. Another version is an error. */
   readonly version: InputVersion | undefined;
   /** Ends the wait for a pipe whose writer is silent, with MILLRACE_ABORTED. */
   readonly signal?: AbortSignal | undefined;
@@ -33,7 +33,7 @@ export interface OpenInput {
   next(): Promise<Buffer | null>;
   /** The first `count` bytes of a file. Undefined if they can only be read once. */
   readonly head?: ((count: number) => Promise<Buffer>) | undefined;
-  /** Throws MILLRACE_FILE if the file is another one by now. */
+  /** Throws MILLRACE_FILE if the file has changed since it was opened. */
   assertUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
@@ -133,7 +133,7 @@ class DiskInput implements OpenInput {
       try {
         const position = hasOffsets ? this.at : null;
         const { bytesRead, buffer } = await this.file.read(Buffer.allocUnsafe(size), 0, size, position);
-        // A pipe that no program has opened for writing yet is at its end, too.
+        // A pipe that no program has opened for writing yet also returns no bytes.
         if (bytesRead > 0 || !this.isPipe || this.at > this.start) return buffer.subarray(0, bytesRead);
       } catch (error) {
         if (systemCodeOf(error) !== 'EAGAIN') throw error;

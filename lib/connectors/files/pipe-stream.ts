@@ -1,8 +1,8 @@
 /**
  * A stream of bytes to a device, a terminal or a pipe.
  *
- * Guarantees: no thread of the process ever waits for the reader of a pipe: the handle does not block, and a pipe that
- * is full is tried again later. So the stream can be destroyed at any time, also while its reader stands still.
+ * Guarantees: no thread of the process ever waits for the reader of a pipe: the handle does not block, and a write to a
+ * full pipe is tried again later. So the stream can be destroyed at any time, even while its reader does not read.
  */
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -26,7 +26,7 @@ export class PipeStream extends Writable {
   private writing: Promise<void> = Promise.resolve();
 
   constructor(handle: FileHandle, highWaterMark: number) {
-    // The owner destroys it, as it does a stream of a file.
+    // The owner destroys the stream, as it destroys a stream of a file.
     super({ highWaterMark, autoDestroy: false });
     this.handle = handle;
   }

@@ -1,14 +1,14 @@
 /**
  * Writes text to a result file, which gets its final name only when it is complete.
  *
- * Guarantees: a result in a store is one of `StoredResult`. On the disk, bytes are written to `path.part`; with `from`, after the bytes of an earlier incarnation of the run.
- * `finish` makes them durable (fdatasync) before it renames the file, so a reader never sees a partial file under
- * `path`. A link is followed to the file that it names. A file that cannot be replaced by a rename (a mount), or must
- * not be (it has several names or belongs to another user), is filled from `path.part` at the end. A device or a pipe
- * is written to directly. Anything else is refused before the first byte. Two runs that write to one path never mix
- * their rows, and the later one is refused if the first can be detected. Memory is bounded, because `put` returns a
- * promise while the disk is behind. A failed write is MILLRACE_FILE with the system's error as its cause, at this `put`
- * or the next, and always at `finish`.
+ * Guarantees: for a result in a store, those of `StoredResult`. On the disk, bytes are written to `path.part`; with
+ * `from`, after the bytes of an earlier incarnation of the run. `finish` makes them durable (fdatasync) before it
+ * renames the file, so a reader never sees a partial file under `path`. A link is followed to the file that it names. A
+ * file that cannot be replaced by a rename (a mount), or must not be (it has several names or belongs to another user),
+ * is filled from `path.part` at the end. A device or a pipe is written to directly. Anything else is refused before the
+ * first byte. Two runs that write to one path never mix their rows, and the later one is refused if the first can be
+ * detected. Memory is bounded, because `put` returns a promise while the disk is behind. A failed write is
+ * MILLRACE_FILE with the system's error as its cause, at this `put` or the next, and always at `finish`.
  */
 import { constants } from 'node:fs';
 import { access, copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -49,8 +49,8 @@ export function filesOnTheWayTo(path: string): readonly string[] {
 
 /**
  * Throws MILLRACE_FILE if no result can be written to this path: its folder is missing or does not accept files, or the
- * path leads to something that no result may replace, or a temporary file would have the place of something that no run
- * has made. Opens and changes nothing: a pipe whose reader is looked for would tell that reader its end.
+ * path leads to something that no result may replace, or a file that no run has made has the path of a temporary file.
+ * Opens and changes nothing: a pipe that was opened and closed would signal its end to the reader.
  */
 export async function assertResultPlace(path: string, given?: FileStore): Promise<void> {
   try {
@@ -68,8 +68,8 @@ export async function assertResultPlace(path: string, given?: FileStore): Promis
 }
 
 /**
- * Throws MILLRACE_RESUME if a run cannot go on with the result at this point: it is neither unfinished nor finished
- * there, or does not hold what was written up to the point. Changes nothing.
+ * Throws MILLRACE_RESUME if a run cannot continue the result at this point: there is neither an unfinished nor a
+ * finished file, or it does not contain the bytes that were written up to the point. Changes nothing.
  */
 export async function assertResultAt(path: string, point: FilePoint): Promise<void> {
   try {
@@ -83,7 +83,7 @@ export async function assertResultAt(path: string, point: FilePoint): Promise<vo
   }
 }
 
-/** Throws MILLRACE_RESUME if the finished result is gone, or is not as the run has finished it. */
+/** Throws MILLRACE_RESUME if the finished result is gone, or has changed since the run finished it. */
 async function assertFinishedAt(path: string, point: FilePoint): Promise<void> {
   if (await endsAt(path, point)) return;
   const what = (await isThere(path)) ? 'it is not what this run wrote' : 'the file does not exist any more';
@@ -134,7 +134,7 @@ export async function openResultFile(options: ResultFileOptions): Promise<Result
 function notAFile(path: string): MillraceError {
   return new MillraceError(
     'MILLRACE_RESUME',
-    `Cannot go on with ${path}: it is no file any more. Put the file back as it was, or start a new run`,
+    `Cannot go on with ${path}: it is not a file any more. Put the file back as it was, or start a new run`,
   );
 }
 
@@ -143,7 +143,7 @@ async function openPart(path: string, from: FilePoint | undefined, hasGhost: boo
   const part = partOf(path);
   await assertOwnFile(part);
   if (from === undefined) {
-    // A new file, so that a run which still writes to the old one cannot mix its rows in.
+    // A new file, so that a run that still writes to the old one cannot mix its rows with the new ones.
     await rm(part, { force: true });
     const handle = await open(part, 'wx+');
     await syncFolder(dirname(path));
@@ -162,7 +162,7 @@ async function openPart(path: string, from: FilePoint | undefined, hasGhost: boo
     await rename(copy, part);
     await syncFolder(dirname(path));
   } else if (hasGhost) {
-    // The process before this one may wake up and write to the file that it has open: that must be another file.
+    // The process before this one may still write to the file that it has open, so this run needs another file.
     await copyFile(part, copyOf(path), constants.COPYFILE_FICLONE);
     await syncFile(copyOf(path));
     await rename(copyOf(path), part);
@@ -308,7 +308,7 @@ class DiskResult implements ResultFile {
     await this.parts.disown?.();
   }
 
-  /** Gives the file its final name, or its content to the file of that name. */
+  /** Gives the file its final name, or copies its content to the file of that name. */
   private async publish(part: string, { path, isFilled }: FilePlace): Promise<void> {
     const now = await lookAtResult(this.path);
     if (now.kind !== 'file' || now.path !== path) {

@@ -4,7 +4,8 @@
 import type { Json } from '../../connect/index.js';
 
 /**
- * A place in a file from which its rows can be read again. Plain data; a format adds what it needs to continue there.
+ * A place in a file from which its rows can be read again. Plain data; a format adds the data that it needs to continue
+ * there.
  */
 export interface RowPoint {
   readonly [key: string]: Json;
@@ -23,7 +24,7 @@ export interface RowReader<Item> {
    */
   read(max: number): Promise<readonly Item[] | null>;
   /**
-   * Whether there are no more rows. Reads one block ahead where that is unknown. An error is kept for the next `read`.
+   * Whether there are no more rows. Reads one block ahead if that is not known. An error is kept for the next `read`.
    */
   isAtEnd(): Promise<boolean>;
   /**
@@ -33,6 +34,6 @@ export interface RowReader<Item> {
   pointBefore(row: number): RowPoint | undefined;
   /** The number of bytes of the file before the current position; undefined if it is unknown (.gz, UTF-16). */
   readonly bytesBefore: number | undefined;
-  /** Releases the file; may be called at any time, also twice. */
+  /** Releases the file. May be called at any time and more than once. */
   close(): Promise<void>;
 }

@@ -34,7 +34,7 @@ import { Slots } from './slots.js';
 export interface FileReading<Item, Out> {
   /** Opens a file, at a position that an earlier reader of it has returned. */
   open(path: string, at: SourcePosition | undefined, signal: AbortSignal): Promise<RowReader<Item>>;
-  /** Makes the record of a row. */
+  /** Converts a row to a record. */
   recordOf(item: Item, path: string): Out | Skip | Rejected;
   /** Finds the rows of a file that contain a value. */
   find(path: string, key: string): AsyncIterable<FoundRecord>;
@@ -57,13 +57,13 @@ export class SelectedFiles<Item, Out> {
   private readonly reading: FileReading<Item, Out>;
   private context: ConnectorContext | undefined;
   private slots = new Slots(1);
-  /** Aborts when no more files are looked for. */
+  /** Aborts when the search for new files ends. */
   private ending = new AbortController();
   /** The files that are partitions, by the number of the partition. */
   private known = new Map<number, string>();
   /** The positions that an earlier incarnation has kept. */
   private positions = new Map<number, FilePosition>();
-  /** The files that the last look has found and that are not read yet. */
+  /** The files that the last check has found and that are not read yet. */
   private seen = new Map<string, FoundFile>();
   private lastFoundAt = 0;
 
@@ -77,7 +77,10 @@ export class SelectedFiles<Item, Out> {
     return this.selection.findNow().map((path) => touchedAt(path, 'read'));
   }
 
-  /** The size and the content of each file; of watched files, which may become more, only where they are looked for. */
+  /**
+   * The size and the content of each file. For watched files, to which others may be added, only the paths and
+   * patterns.
+   */
   async identify(): Promise<Json> {
     const { selection } = this;
     if (selection.isWatched) return { files: [...selection.paths] };
@@ -125,7 +128,7 @@ export class SelectedFiles<Item, Out> {
     return this.partitionsOf(selection.isWatched ? this.steady(found) : found);
   }
 
-  /** For watched files: the partitions of the files that have appeared, or null when no more are looked for. */
+  /** For watched files: the partitions of the files that have appeared, or null when the search has ended. */
   async nextPartitions(): Promise<readonly SourcePartition<Out>[] | null> {
     const { selection } = this;
     const { clock } = this.context as ConnectorContext;
@@ -135,7 +138,7 @@ export class SelectedFiles<Item, Out> {
       const found = await holdClock(clock, selection.find(this.store));
       const next = this.partitionsOf(this.steady(found));
       const now = clock.monotonicMs();
-      // A file that is still being written counts as one that appears.
+      // A file that is still being written counts as a new file.
       if (next.length > 0 || this.seen.size > 0) this.lastFoundAt = now;
       if (next.length > 0) return next;
       if (selection.idleMs !== undefined && now - this.lastFoundAt >= selection.idleMs) return null;
@@ -147,7 +150,7 @@ export class SelectedFiles<Item, Out> {
     this.ending.abort();
   }
 
-  /** Waits until the next look. Resolves with false if the run ends before. */
+  /** Waits until the next check. Resolves with false if the run ends before. */
   private pause(): Promise<boolean> {
     const { clock } = this.context as ConnectorContext;
     const { signal } = this.ending;
@@ -168,7 +171,7 @@ export class SelectedFiles<Item, Out> {
     });
   }
 
-  /** The files that have not changed since the last look, or were read in an earlier incarnation. */
+  /** The files that have not changed since the last check, or were read in an earlier incarnation. */
   private steady(found: readonly FoundFile[]): readonly FoundFile[] {
     const before = this.seen;
     const fresh = found.filter(({ path }) => !this.known.has(partitionOfPath(path)));
@@ -192,7 +195,9 @@ export class SelectedFiles<Item, Out> {
     });
   }
 
-  /** A file that is not read to its end cannot be left out: its other records would be lost. */
+  /**
+   * Throws MILLRACE_RESUME if a file is gone before it was read to its end, or has another size: records would be lost.
+   */
   private assertAllThere(found: readonly FoundFile[]): void {
     const sizes = new Map(found.map(({ path, size }) => [path, size]));
     for (const { path, size, isOver } of this.positions.values()) {
@@ -229,7 +234,7 @@ interface FilePartitionParts<Item, Out> {
   readonly clock: Clock;
 }
 
-/** One file, which is opened when it is its turn. */
+/** One file, which is opened when a slot is free. */
 class FilePartition<Item, Out> implements SourcePartition<Out> {
   readonly partition: number;
   readonly from: Lineage;
@@ -273,7 +278,7 @@ class FilePartition<Item, Out> implements SourcePartition<Out> {
     await this.release();
   }
 
-  /** The rows of the file, once it is its turn; undefined if the partition was closed before. */
+  /** The rows of the file, once a slot is free; undefined if the partition was closed before. */
   private async opened(): Promise<FileRows<Item, Out> | undefined> {
     if (this.rows !== undefined) return this.rows;
     const { file, position, reading, slots, clock } = this.parts;

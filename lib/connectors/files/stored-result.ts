@@ -13,9 +13,11 @@ import type { FileStore, RowFileKind, StoredOutput } from '../../connect/files.j
 import { isPacked } from './byte-source.js';
 import type { ResultFile, ResultFileOptions } from './open-result.js';
 
-/** The characters that are collected before they are passed on. Each member of a compressed file has so many. */
+/**
+ * The number of characters that are collected before they are written. A member of a compressed file has about as many.
+ */
 const TEXT_CHARACTERS = 512 * 1024;
-/** The bytes of an existing file that are read to find out its kind. */
+/** The bytes of an existing file from which its kind is determined. */
 const HEAD_BYTES = 64 * 1024;
 
 const pack = promisify(gzip);
@@ -27,7 +29,7 @@ export class StoredResult implements ResultFile {
   private readonly options: ResultFileOptions;
   private texts: string[] = [];
   private characters = 0;
-  /** Passes texts on, one after another. */
+  /** Writes texts to the store, one after another. */
   private work: Promise<void> = Promise.resolve();
   private failure: { readonly error: unknown } | undefined;
   private isOver = false;
@@ -84,7 +86,7 @@ export class StoredResult implements ResultFile {
     this.characters += text.length;
   }
 
-  /** Passes the texts so far on. Resolves when there is room for more. */
+  /** Writes the collected texts to the store. Resolves when there is room for more. */
   private passOn(): Promise<void> {
     const text = this.texts.join('');
     this.texts = [];
@@ -101,13 +103,13 @@ export class StoredResult implements ResultFile {
         throw error;
       }
     });
-    // The caller awaits it; a later one must find the error, not an unhandled rejection.
+    // Prevents an unhandled rejection: this caller or a later one receives the error.
     this.work.catch(() => undefined);
     return this.work;
   }
 }
 
-/** As `assertForRows` of the disk: throws MILLRACE_FILE if rows would replace a file of another kind. */
+/** Like `assertForRows` for the disk: throws MILLRACE_FILE if rows would replace a file of another kind. */
 export async function assertForRowsIn(store: FileStore, path: string, kind: RowFileKind): Promise<void> {
   if (kind.names.test(isPacked(path) ? path.replace(/\.gz$/i, '') : path)) return;
   const found = await store.find(path);

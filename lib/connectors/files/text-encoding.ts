@@ -10,9 +10,9 @@ import { MillraceError, describeValue, nearest } from '../../connect/values.js';
 export interface TextEncoding {
   /** The name in the Encoding Standard, in lower case. */
   readonly name: string;
-  /** True if the bytes of the file are not those that the rows are made of. */
+  /** True if the file is converted to UTF-8 before its rows are read. */
   readonly isConverted: boolean;
-  /** True if the rows are UTF-8: the file is, or it was converted. */
+  /** True if the rows are UTF-8: the file is UTF-8, or it is converted. */
   readonly isUtf8: boolean;
   /** The characters of the bytes 0x80 to 0xFF; '' for a byte without a character. Only for one byte per character. */
   readonly high: readonly string[] | undefined;
@@ -20,7 +20,7 @@ export interface TextEncoding {
   readonly isTotal: boolean;
 }
 
-/** Labels of Node.js that are none of the Encoding Standard. */
+/** Labels of Node.js that are not in the Encoding Standard. */
 const OTHER_LABELS: Readonly<Record<string, string>> = { utf16le: 'utf-16le', utf16be: 'utf-16be', binary: 'latin1' };
 
 /** Encodings with one byte per character, by the beginnings of their names. */
@@ -63,7 +63,7 @@ export function checkEncoding(of: string, label: unknown = 'utf8'): TextEncoding
 export function decode(bytes: Buffer, { high, name }: TextEncoding, start = 0, end = bytes.length): string {
   if (high === undefined) return bytes.toString('utf8', start, end);
   const text = bytes.toString('latin1', start, end);
-  // ISO 8859-1 and windows-1252 differ only in these.
+  // ISO 8859-1 and windows-1252 differ only in these bytes.
   const others = name === 'windows-1252' ? /[\x80-\x9f]/g : /[\x80-\xff]/g;
   if (text.search(others) < 0) return text;
   return text.replace(others, (char) => high[char.charCodeAt(0) - 0x80] || '\uFFFD');

@@ -34,7 +34,7 @@ export class TextFile {
   private needsRoom = false;
   private closing: Promise<void> | undefined;
   private failure: unknown;
-  /** Rejects at the first error. A stream calls nobody back whose text it was given after an error. */
+  /** Rejects at the first error. After an error, a stream does not call the callbacks of later writes. */
   private readonly failing: Promise<never>;
   private rejectFailing!: (error: unknown) => void;
 
@@ -43,7 +43,7 @@ export class TextFile {
     this.failing = new Promise<never>((_, reject) => {
       this.rejectFailing = reject;
     });
-    // Most errors are reported by other ways.
+    // Most errors are reported in other ways, so an unhandled rejection here is not a fault.
     this.failing.catch(() => undefined);
     this.file = options.isStream
       ? new PipeStream(handle, BUFFER_BYTES)

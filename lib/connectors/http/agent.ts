@@ -82,8 +82,8 @@ function namingProxy(proxy: URL, options: { readonly connect?: unknown }): objec
 }
 
 /**
- * A server that wants a client certificate refuses after the handshake of TLS 1.3. undici would report the end of the
- * connection that follows, in place of the alert.
+ * A server that requires a client certificate refuses the connection after the handshake of TLS 1.3. Without this,
+ * undici would report the end of the connection instead of the TLS alert.
  */
 function keepingErrors(connect: buildConnector.connector): buildConnector.connector {
   return (options, done) => {

@@ -1,7 +1,7 @@
 /**
  * The text of an answer.
  *
- * Guarantees: a byte order mark decides before the charset of the content type, and that before the option
+ * Guarantees: a byte order mark has precedence over the charset of the content type, and the charset over the option
  * `responseEncoding`, as in the Encoding standard. Bytes that are not text in the encoding are refused, never replaced
  * silently.
  */
@@ -18,7 +18,8 @@ export function decodeText(body: Buffer, headers: IncomingHttpHeaders, fallback:
   const label = markedEncoding(body) ?? charsetOf(headers['content-type']) ?? fallback;
   if (label !== undefined && !/^utf-?8$/i.test(label)) return decodeAs(label, body);
   const text = body.toString('utf8');
-  // The search is quick in text of ASCII and Latin-1. The character may have been sent.
+  // The search is quick in text of ASCII and Latin-1. The bytes decide, because the upstream may have sent U+FFFD
+  // itself.
   if (text.includes(REPLACEMENT) && !isUtf8(body)) {
     throw unreadable(
       `it is not valid UTF-8. If the upstream sends another encoding, it must name it in its content type, or set \`responseEncoding\`, for example to 'windows-1252'`,

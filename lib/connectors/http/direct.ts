@@ -1,6 +1,6 @@
 /**
- * The way of a request from a task to its own adapter. It avoids the parts of axios that cost more than the request
- * itself: headers that no interceptor reads, and an AbortController for cancellation.
+ * The direct path of a request from a task to its own adapter. It avoids the parts of axios that cost more than the
+ * request itself: headers that no interceptor reads, and an AbortController for cancellation.
  */
 import { CanceledError, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios';
 import type { Cancellable } from '../request/upstream-answer.js';
@@ -11,7 +11,10 @@ export type HopOutcome = { readonly received: Received } | { readonly error: Err
 
 export class Direct implements Cancellable {
   readonly headers: Readonly<Record<string, string>>;
-  /** What axios has made of the request; undefined before it reaches the adapter, or if that cannot send it. */
+  /**
+   * The config that axios has built for the request; undefined before the request reaches the adapter, or if the
+   * adapter cannot send it.
+   */
   config: InternalAxiosRequestConfig | undefined;
   error: Error | undefined;
   private readonly outcome: HopOutcome | undefined;
@@ -51,7 +54,7 @@ interface WithDirect {
   direct?: Direct;
 }
 
-/** Puts a config on this way. axios passes unknown properties on to the adapter. */
+/** Adds the direct path to a config. axios passes unknown properties on to the adapter. */
 export function withDirect(config: AxiosRequestConfig, direct: Direct): AxiosRequestConfig {
   (config as WithDirect).direct = direct;
   return config;

@@ -59,7 +59,7 @@ export function mostBytes({ maxContentLength = -1 }: InternalAxiosRequestConfig,
   return maxContentLength >= 0 ? maxContentLength : settings.maxResponseBytes;
 }
 
-/** Where an answer redirects to; undefined if it is no redirect. */
+/** The location that an answer redirects to; undefined if it is not a redirect. */
 export function redirectOf({ status, headers }: Received): string | undefined {
   return status >= 300 && status < 400 ? headers['location'] : undefined;
 }
@@ -81,7 +81,7 @@ export function firstHop(config: InternalAxiosRequestConfig, more: Readonly<Reco
   if (!has('user-agent')) headers['user-agent'] = 'millrace';
   const credentials = config.auth ?? credentialsIn(url);
   if (credentials !== undefined) {
-    // As in axios, they replace an authorization header, which may be in any case.
+    // As in axios, they replace an authorization header, in upper or lower case.
     for (const name of names) if (name.toLowerCase() === 'authorization') Reflect.deleteProperty(headers, name);
     const pair = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
     headers['authorization'] = `Basic ${pair}`;
@@ -113,7 +113,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A % that begins no escape sequence.
+    // The text has a % that does not begin an escape sequence.
     return text;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Classifies failed axios requests: what is to blame, and whether the request may be repeated.
+ * Classifies failed axios requests: the cause, and whether the request may be repeated.
  *
  * Guarantees: status and code decide, never a message. A request with an unknown outcome is repeated only if that is
  * safe.

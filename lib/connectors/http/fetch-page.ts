@@ -1,8 +1,8 @@
 /**
  * Requests the pages of an `httpSource`. Loaded when the source opens.
  *
- * Guarantees: an error says whether another attempt may succeed. An attempt that is closed or takes too long closes its
- * connection. The body is text; nothing of it is interpreted.
+ * Guarantees: `retryable` of an error shows whether another attempt may succeed. An attempt that is closed or takes too
+ * long closes its connection. The body is returned as text and not interpreted.
  */
 import { default as axios, type AxiosAdapter } from 'axios';
 import { MillraceError, UpstreamError, type ConnectorContext } from '../../connect/index.js';

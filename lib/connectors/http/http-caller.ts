@@ -105,7 +105,7 @@ class Exchange<In, Out> implements AnswerTarget {
 export class HttpCaller<In, Out> implements Caller<In, Out> {
   private readonly parts: HttpCallerParts<In, Out>;
   private hasAnswered = false;
-  /** Undefined until axios has seen a request, 'none' if it must see each. */
+  /** Undefined until axios has processed a request; 'none' if axios must process each request. */
   private prepared: PreparedRequest | 'none' | undefined;
 
   constructor(parts: HttpCallerParts<In, Out>) {
@@ -126,7 +126,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
 
   private ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
     const made = given.map((attempt) => this.bodyFor(attempt));
-    // Nothing waits unless a schema does.
+    // A body waits only for an asynchronous schema.
     if (!made.some(isPromiseLike)) this.send(given, made as MadeBody[], outcomes);
     else {
       void Promise.all(made.map((one) => Promise.resolve(one))).then((ready) => {
@@ -155,7 +155,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     else this.askPrepared(prepared, exchange, body);
   }
 
-  /** Sends a request as axios has sent those before. */
+  /** Sends a request in the same way as axios has sent the first one. */
   private askPrepared(prepared: PreparedRequest, exchange: Exchange<In, Out>, body: string | undefined): void {
     const { attempts } = exchange;
     const headers = prepared.commonHeaders();
@@ -215,7 +215,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     else this.splitAnswer(exchange, data);
   }
 
-  /** Whether axios would do nothing with this body that it has not done with that of the first request. */
+  /** Whether axios would treat this body in the same way as the body of the first request. */
   private isPreparable(body: unknown): body is string | undefined {
     const { prepare, hasBody, writesJson } = this.parts;
     if (prepare === undefined) return false;
@@ -224,7 +224,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
 
   private prepare(direct: Direct): void {
     const { prepare, headers, hasBody, keyHeader, correlationHeader, sendsTrace } = this.parts;
-    // It did not reach the adapter.
+    // The request did not reach the adapter.
     if (direct.config === undefined) return;
     const varying = [keyHeader, correlationHeader, sendsTrace ? TRACE_HEADER : undefined].filter(
       (name) => name !== undefined,
@@ -289,13 +289,13 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { batch, writesJson, sendsJson } = this.parts;
     if (batch !== undefined) return writesJson ? `[${bodies.join(',')}]` : bodies;
     const [body] = bodies;
-    // axios sends the whole buffer below a view of a part of it.
+    // For a view of a part of a buffer, axios would send the whole buffer.
     if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     // A string must be sent as a JSON string. axios would send it unchanged if it happens to be valid JSON.
     return typeof body === 'string' && sendsJson && !writesJson ? JSON.stringify(body) : body;
   }
 
-  /** Reports all attempts that were not cancelled meanwhile. */
+  /** Reports all attempts that were not cancelled in the meantime. */
   private report(attempts: readonly Attempt<In>[], report: (attempt: Attempt<In>) => void): void {
     for (const attempt of attempts) {
       if (attempt.handle === undefined) continue;
@@ -326,8 +326,8 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   /**
-   * As plain axios does, except that bytes are taken for JSON that was serialized before, and streams are not called a
-   * form.
+   * Like the content type of plain axios, with two exceptions: bytes count as JSON that was serialized before, and
+   * streams do not count as forms.
    */
   private contentTypeOf(body: unknown): Readonly<Record<string, string>> {
     const { contentType, isTypeNamed } = this.parts;

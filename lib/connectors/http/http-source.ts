@@ -2,9 +2,9 @@
  * A list that an upstream returns page by page over HTTP, as a source.
  *
  * Guarantees: one page is in memory, and the next one is requested when its records are needed. A request that fails
- * for a reason that may pass is repeated; 429 costs no attempt. A resumed run begins with the page of the first record
- * that it needs. An item that does not fit the schema ends by the failure policy; a page that cannot be read fails the
- * run.
+ * for a temporary reason is repeated; an answer 429 does not count as an attempt. A resumed run begins with the page of
+ * the first record that it needs. The failure policy ends an item that does not fit the schema; a page that cannot be
+ * read fails the run.
  */
 import {
   checkOptions,
@@ -116,7 +116,7 @@ export function httpSource<Out = unknown>(options: HttpSourceOptions<Out>): Sour
   return connectorSource(new HttpSource(options), taskOptionsOf(options));
 }
 
-/** A list of pages as a `Source`. `httpSource` makes a task of it. */
+/** A list of pages as a `Source`. `httpSource` makes it a task. */
 export class HttpSource<Out> implements Source<Out> {
   readonly kind = 'http source';
   readonly checkpointFormat = 'http source';
@@ -130,7 +130,7 @@ export class HttpSource<Out> implements Source<Out> {
     this.dataset = { namespace: origin, name: pathname };
   }
 
-  /** Without credentials and the query, which may have some. */
+  /** The URL without credentials, and without the query, which may contain credentials. */
   identify(): Json {
     return { url: `${this.dataset.namespace}${this.dataset.name}` };
   }
@@ -188,7 +188,7 @@ class HttpPages<Out> implements SourcePartition<Out> {
   async read(max: number): Promise<SourceRead<Out> | null> {
     while (this.at >= this.items.length) {
       if (this.next === null || this.closing.signal.aborted) return null;
-      await this.turn(this.next);
+      await this.loadPage(this.next);
     }
     const items = this.items.slice(this.at, this.at + max);
     const first = this.pageFrom + this.at;
@@ -206,15 +206,15 @@ class HttpPages<Out> implements SourcePartition<Out> {
     await this.fetchPage.close();
   }
 
-  /** Requests a page, and makes its items the next ones. */
-  private async turn(page: Page): Promise<void> {
+  /** Requests a page, whose items are read next. */
+  private async loadPage(page: Page): Promise<void> {
     const { url, items: where } = this.options;
     const address = urlOf(page, url, this.by);
     const body = await this.requested(address);
     // The run has ended.
     if (body === undefined) return;
     const answer = this.parsed(body);
-    // A status that has no body: 204.
+    // An answer without a body, such as 204, has no items.
     const items = body.text === '' ? [] : where === undefined ? answer : picked(answer, where);
     if (!Array.isArray(items)) {
       throw this.unreadable(
@@ -306,7 +306,7 @@ class HttpPages<Out> implements SourcePartition<Out> {
     const fault = faultIn(item);
     const where = `Item ${number} of ${this.label}`;
     if (fault !== undefined) {
-      // A LargeInteger is no value of the user.
+      // A LargeInteger is internal, so its digits replace it.
       const input = JSON.parse(
         JSON.stringify(item, (_, value: unknown) => (value instanceof LargeInteger ? value.digits : value)),
       ) as unknown;
@@ -317,7 +317,7 @@ class HttpPages<Out> implements SourcePartition<Out> {
     try {
       return validate(schema, item, 'MILLRACE_BAD_RESPONSE', where);
     } catch (error) {
-      // An asynchronous schema is no fault of the item.
+      // An asynchronous schema is not the fault of the item.
       if (error instanceof MillraceError && error.code !== 'MILLRACE_BAD_RESPONSE') throw error;
       return new Rejected(item, error);
     }
@@ -330,7 +330,7 @@ class HttpPages<Out> implements SourcePartition<Out> {
     });
   }
 
-  /** The URL without its query, which may have credentials. */
+  /** The URL without its query, which may contain credentials. */
   private get label(): string {
     const { origin, pathname } = new URL(this.options.url);
     return origin + pathname;

@@ -2,14 +2,14 @@
  * The HTTP transport of a request task: its axios client, and the headers and limits of its requests.
  *
  * Guarantees: loading it loads axios, but undici only with the first request. `close` closes every connection that it
- * made; a client that the user passed in is left alone.
+ * made, but not a client that the user passed in.
  */
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { holdClock, type Skip, type TaskScope } from '../../connect/index.js';
 import { CREDENTIALS, DEFAULT_MAX_RESPONSE_BYTES } from '../request/http-defaults.js';
 import { answerReader, bodyFunction } from '../request/request-body.js';
 import { CallIdentity } from '../request/request-identity.js';
-import { takesBody } from '../request/request-method.js';
+import { allowsBody } from '../request/request-method.js';
 import type { RequestOptions } from '../request/request-options.js';
 import { DEFAULT_HTTP_CONCURRENCY, type Transport, type TransportParts } from '../request/transport.js';
 import { HttpCaller, type HttpCallerParts } from './http-caller.js';
@@ -30,7 +30,7 @@ type Given = Pick<
   | 'responseType'
 >;
 
-/** Loads axios and creates the client, unless the options bring one. */
+/** Loads axios and creates the client, unless the options contain one. */
 export async function openHttpTransport<In, Out>(parts: TransportParts<In, Out>): Promise<Transport<In, Out | Skip>> {
   const { request, upstream, clock } = parts;
   const standIn = upstream === undefined ? undefined : await holdClock(clock, import('./http-stand-in.js'));
@@ -106,7 +106,7 @@ function sharedConfig({
   return axios === undefined ? shared : { ...shared, sensitiveHeaders: [...CREDENTIALS, ...credentialHeaders] };
 }
 
-/** The given headers, with the content type apart. */
+/** The given headers, with the content type separate from the others. */
 function headersOf(
   request: Pick<Given, 'headers' | 'method' | 'axios'>,
 ): Pick<
@@ -117,7 +117,7 @@ function headersOf(
   const index = rest.findIndex(([name]) => name.toLowerCase() === 'content-type');
   const named = index < 0 ? undefined : rest.splice(index, 1)[0]?.[1];
   const headers = Object.fromEntries(rest);
-  if (!takesBody(request.method ?? 'POST')) {
+  if (!allowsBody(request.method ?? 'POST')) {
     const contentType: Record<string, string> = named === undefined ? {} : { 'content-type': named };
     return {
       headers,

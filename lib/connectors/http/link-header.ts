@@ -13,7 +13,7 @@ export function linkTo(relation: string, header: unknown): string | undefined {
   return undefined;
 }
 
-/** The relations that the first `rel` names; others do not count. */
+/** The relations that the first `rel` names; other parameters do not count. */
 function relationsIn(parameters: string): readonly string[] {
   for (const [, name, quoted, plain] of parameters.matchAll(PARAMETER)) {
     if (name?.toLowerCase() === 'rel') return (quoted ?? plain ?? '').toLowerCase().split(/\s+/);

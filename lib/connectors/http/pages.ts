@@ -1,8 +1,8 @@
 /**
  * The ways in which upstreams divide a list into pages, and the page that follows another.
  *
- * Guarantees: a page is named by plain data, from which a later incarnation continues. The next page is on the origin
- * of the first one, so no credentials are sent elsewhere.
+ * Guarantees: a page is named by plain data, from which a later incarnation continues. The next page must be on the
+ * origin of the first one, so credentials are not sent to other origins.
  */
 import { UpstreamError, describeValue, type OptionRule } from '../../connect/index.js';
 import { LargeInteger } from '../json/large-integers.js';
@@ -21,7 +21,7 @@ export interface LinkPages {
 export interface UrlPages {
   /** The way to the next page. */
   readonly by: 'url';
-  /** Where the URL is in the answer. Nothing, null or '' there means that this is the last page. */
+  /** The place of the URL in the answer. A missing value, null or '' means that this is the last page. */
   readonly next: Picked<string | null | undefined>;
 }
 
@@ -31,7 +31,7 @@ export interface CursorPages {
   readonly by: 'cursor';
   /** The parameter of the URL that sends the cursor. */
   readonly parameter: string;
-  /** Where the cursor is in the answer. Nothing, null or '' there means that this is the last page. */
+  /** The place of the cursor in the answer. A missing value, null or '' means that this is the last page. */
   readonly next: Picked<string | number | null | undefined>;
 }
 
@@ -60,7 +60,7 @@ export interface OffsetPages {
 /** How the pages of an upstream follow each other. */
 export type Pages = LinkPages | UrlPages | CursorPages | NumberedPages | OffsetPages;
 
-/** The names of the options of each way, and which are required. */
+/** The checks of the options of each kind of pages. */
 const KNOWN: Readonly<Record<Pages['by'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
   link: {},
   url: { next: isPicked },
@@ -86,7 +86,7 @@ export const pagesRule: OptionRule = {
 /** A page, as a checkpoint keeps it: a URL, a cursor, a number or an offset. The first one may be undefined. */
 export type Page = string | number | undefined;
 
-/** What was received for a page. */
+/** The received data of a page. */
 export interface PageAnswer {
   readonly answer: unknown;
   readonly link: unknown;
@@ -110,8 +110,8 @@ export function urlOf(page: Page, url: string, pages: Pages): string {
 }
 
 /**
- * The page after this one; null after the last one. Throws an UpstreamError for a next page that is this one, that is
- * on another origin, or that is no page.
+ * The page after this one; null after the last one. Throws an UpstreamError if the next page is this one, is on another
+ * origin, or is invalid.
  */
 export function nextPage(page: Page, url: string, pages: Pages, { answer, link, count }: PageAnswer): Page | null {
   switch (pages.by) {
@@ -134,7 +134,7 @@ export function nextPage(page: Page, url: string, pages: Pages, { answer, link, 
       if (next === undefined || next === null || next === '') return null;
       const here = urlOf(page, url, pages);
       const there = typeof next === 'string' && URL.canParse(next, here) ? new URL(next, here) : undefined;
-      if (there === undefined) throw invalid(`its next page is ${describeValue(next)}, which is no URL`);
+      if (there === undefined) throw invalid(`its next page is ${describeValue(next)}, which is not a URL`);
       if (there.href === new URL(here).href) throw invalid('it names itself as its next page');
       if (there.origin !== new URL(url).origin) {
         throw invalid(`its next page is on ${there.origin}, to which the headers of this source must not be sent`);
@@ -144,7 +144,7 @@ export function nextPage(page: Page, url: string, pages: Pages, { answer, link, 
   }
 }
 
-/** The value at a path of keys, or what the function returns. */
+/** The value at a path of keys, or the result of the function. */
 export function picked(answer: unknown, pick: Picked<unknown>): unknown {
   if (typeof pick === 'function') return pick(answer);
   let here = answer;

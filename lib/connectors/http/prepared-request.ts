@@ -1,10 +1,10 @@
 /**
- * Requests of a task that pass axios by. What axios worked out for the first request is kept, and others like it are
- * sent with it over undici. This module is loaded with the first request.
+ * Requests of a task that bypass axios. The config that axios has built for the first request is kept, and similar
+ * requests are sent with it over undici. This module is loaded with the first request.
  *
- * Guarantees: the result is the one of axios. An answer that is not plainly a success is handed over with
- * `leaveToAxios`, so redirects, statuses, errors and their texts are always those of the whole pipeline. Nothing is
- * prepared if a default of axios that the user has changed must see each request.
+ * Guarantees: the result is the same as with axios. An answer that is not plainly a success is passed to axios with
+ * `leaveToAxios`, so redirects, statuses, errors and their texts are always those of axios. No request is prepared if
+ * the user has changed a default of axios that must process each request.
  */
 import { CanceledError, type AxiosResponseTransformer, type InternalAxiosRequestConfig } from 'axios';
 import type { Dispatcher } from 'undici';
@@ -16,21 +16,21 @@ import { isReadAnswer } from './read-answer.js';
 import { Reception, type Received } from './receive.js';
 import { unpack } from './unpack.js';
 
-/** What the requests of a task have in common. */
+/** The common parts of the requests of a task. */
 export interface Template {
   /** The headers that are the same in all requests. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The names of those that differ. A header of `headers` with such a name is not sent. */
+  /** The names of the headers that differ. A header of `headers` with such a name is not sent. */
   readonly varying: readonly string[];
   /** Whether they have a body, which then is text that was serialized before. */
   readonly hasBody: boolean;
 }
 
-/** Where the answer to a request goes. Exactly one of both is called, unless the request is aborted. */
+/** The receiver of the answer to a request. Exactly one of its methods is called, unless the request is aborted. */
 export interface AnswerTarget {
   /** Receives the data of a success, after the transformers of axios. */
   answered(data: unknown): void;
-  /** Asks to send the request with axios, except that its first hop has this outcome already. */
+  /** Asks to process the request with axios. Its first hop is not sent again, because it has this outcome. */
   leaveToAxios(outcome: HopOutcome): void;
 }
 
@@ -62,7 +62,7 @@ export function prepareRequest(
   });
 }
 
-/** Whether axios would do the same with each request. Its defaults are the user's, who may have changed them. */
+/** Whether axios would treat each request in the same way. The user may have changed the defaults of axios. */
 function isPlain(config: InternalAxiosRequestConfig): boolean {
   const { baseURL, timeout = 0, signal, cancelToken } = config;
   const params = config.params as unknown;
@@ -72,8 +72,8 @@ function isPlain(config: InternalAxiosRequestConfig): boolean {
 }
 
 /**
- * Whether the transformers are those of axios and of this connector. Others may do something else with each request, or
- * read headers. Serialized text passes those of requests by.
+ * Whether the transformers are those of axios and of this connector. Other transformers may treat each request
+ * differently, or read headers. Serialized text bypasses the transformers of requests.
  */
 function areKnown({ transformRequest, transformResponse }: InternalAxiosRequestConfig, hasBody: boolean): boolean {
   const isOfAxios = (transform: object, name: string): boolean => (transform as { name?: unknown }).name === name;
@@ -110,19 +110,19 @@ export class PreparedRequest {
     return this.parts.headers.slice();
   }
 
-  /** A request that is to be sent, with its own `send`. */
+  /** Creates a request, which its own `send` sends. */
   begin(target: AnswerTarget): PreparedReception {
     return new PreparedReception(this, this.parts.maxBytes, target);
   }
 
-  /** Called by what `begin` has returned. */
+  /** Called by the result of `begin`. */
   dispatch(url: string, headers: string[], body: string | null, reception: PreparedReception): void {
     const { parts } = this;
     const path = url === parts.url ? parts.path : pathOf(new URL(url));
     parts.dispatcher.dispatch({ origin: parts.origin, path, method: parts.method, headers, body }, reception);
   }
 
-  /** The data of an answer, as axios would resolve with it; undefined if it would not, or may not. */
+  /** The data that axios would resolve with for an answer; undefined if axios would or might reject. */
   read(received: Received, body: Buffer): { readonly data: unknown } | undefined {
     const { config } = this.parts;
     try {
@@ -133,7 +133,7 @@ export class PreparedRequest {
       }
       return { data };
     } catch {
-      // axios throws it again, as an error of its own.
+      // axios throws the error again, as an error of its own.
       return undefined;
     }
   }
@@ -173,7 +173,7 @@ export class PreparedReception extends Reception {
     this.request.dispatch(url, headers, body, this);
   }
 
-  /** Closes the connection. The target hears nothing more. */
+  /** Closes the connection. The target is not called any more. */
   abort(): void {
     this.isAborted = true;
     this.cancel(new CanceledError());
@@ -193,7 +193,7 @@ export class PreparedReception extends Reception {
           this.settle(received, unpacked);
         },
         () => {
-          // axios decompresses it again, and its error is the one of the request.
+          // axios decompresses the body again, and reports its own error.
           this.leave({ received });
         },
       );

@@ -1,9 +1,9 @@
 /**
  * The first step of reading the body of an answer, before axios parses it.
  *
- * Guarantees: an empty body is no JSON answer, unless the status or the method says that there is none. An integer that
- * a number cannot hold is never rounded silently: the answer is refused, or has the integer as text, as the options
- * say.
+ * Guarantees: an empty body is refused as a JSON answer, unless the status or the method means that there is no body.
+ * An integer that a number cannot hold is never rounded silently: depending on the options, the answer is refused or
+ * contains the integer as text.
  */
 import type { AxiosResponseTransformer } from 'axios';
 import { UpstreamError } from '../../connect/index.js';
@@ -47,7 +47,7 @@ export function readAnswer(
   return [read, ...transforms];
 }
 
-/** The first steps that `readAnswer` has made. */
+/** The transformers that `readAnswer` has created. */
 const readers = new WeakSet<object>();
 
 /** Whether a transformer is the first step. It reads no headers. */
@@ -61,10 +61,11 @@ export function largeIn(answer: object, item: unknown): UpstreamError | undefine
   return digits === undefined ? undefined : invalid(LargeInteger.explain(digits));
 }
 
-const EMPTY = "the body is empty, which is no JSON. If the upstream answers without a body, set `responseType: 'text'`";
+const EMPTY =
+  "the body is empty, which is not JSON. If the upstream answers without a body, set `responseType: 'text'`";
 
 /**
- * axios passes on what a transformer throws. An UpstreamError as the cause is completed with the name of the upstream.
+ * axios passes on the error of a transformer. An UpstreamError as the cause is completed with the name of the upstream.
  */
 function refusal(why: string): Error {
   return new Error(why, { cause: invalid(why) });

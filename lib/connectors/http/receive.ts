@@ -31,7 +31,10 @@ export function receive(
 
 const EMPTY = Buffer.alloc(0);
 
-/** Collects an answer. Subclasses receive it without a promise, which costs a noticeable part of a request. */
+/**
+ * Collects an answer. Subclasses receive it without a promise, because a promise is a noticeable part of the cost of a
+ * request.
+ */
 export abstract class Reception implements Dispatcher.DispatchHandler {
   private readonly maxBytes: number;
   private controller: Dispatcher.DispatchController | undefined;
@@ -49,7 +52,7 @@ export abstract class Reception implements Dispatcher.DispatchHandler {
     this.maxBytes = maxBytes;
   }
 
-  /** Receives the answer. What it throws is a bug, and ends the process as an unhandled error. */
+  /** Receives the answer. Must not throw: its error would end the process as an unhandled error. */
   protected abstract received(received: Received): void;
 
   /** Receives the error, if there is no answer. Must not throw. */
@@ -57,7 +60,7 @@ export abstract class Reception implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    // It was cancelled while it waited for a connection.
+    // The request was cancelled while it waited for a connection.
     if (this.cancelled !== undefined) controller.abort(this.cancelled);
   }
 
@@ -94,7 +97,7 @@ export abstract class Reception implements Dispatcher.DispatchHandler {
     try {
       this.received({ status, statusText, headers, body });
     } catch (error) {
-      // undici would take it for an error of the connection.
+      // undici would treat it as an error of the connection.
       queueMicrotask(() => {
         throw error as Error;
       });

@@ -48,7 +48,7 @@ function parse(location: string, base: URL): URL {
   if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
   throw new UpstreamError(
     'MILLRACE_BAD_RESPONSE',
-    `${base.origin} redirects to ${describeValue(location)}, which is no http: or https: URL`,
+    `${base.origin} redirects to ${describeValue(location)}, which is not an http: or https: URL`,
     { blame: 'record' },
   );
 }

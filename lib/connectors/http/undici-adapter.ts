@@ -72,7 +72,7 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
 
 /** The adapter of a request task. */
 export interface TaskAdapter extends UndiciAdapter {
-  /** The request that others like this one can follow without axios, or undefined if axios must see each of them. */
+  /** Prepares similar requests, which then bypass axios; undefined if axios must process each of them. */
   prepare(direct: Direct, template: Template): PreparedRequest | undefined;
 }
 
@@ -91,7 +91,7 @@ export function adapterOver(options: UndiciAdapterOptions, connect: () => Promis
       import('./receive.js'),
       import('./agent.js'),
     ]);
-    // Everything that it imports is loaded by now.
+    // All modules that it imports are loaded by now.
     const { prepareRequest } = await import('./prepared-request.js');
     const dispatchers = openDispatchers(connections, connectTimeoutMs, connection);
     const ask: AskHop = (hop, maxBytes, cancellation, isDirect) =>

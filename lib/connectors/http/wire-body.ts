@@ -1,8 +1,8 @@
 /**
  * Bodies that are neither text nor bytes, as undici sends them: forms, blobs and streams.
  *
- * Guarantees: a form or a blob is sent with its own content type, boundary included, as axios does. A stream that fails
- * blames the record, not the upstream.
+ * Guarantees: a form or a blob is sent with its own content type, boundary included, as axios does. The error of a
+ * stream that fails blames the record, not the upstream.
  */
 import { PassThrough, Readable } from 'node:stream';
 import { types } from 'node:util';

@@ -2,7 +2,7 @@
  * Writes a record as one JSON text.
  *
  * Guarantees: what is written is read back as an equal value. A value that JSON would drop or replace silently (NaN, a
- * function, a Map, an element that is undefined) is an error. Properties that are undefined are left out.
+ * function, a Map, an element that is undefined) is an error. Properties that are undefined are omitted.
  */
 import { MillraceError, describeThrown, describeValue } from '../../connect/values.js';
 
@@ -38,7 +38,7 @@ function assertWhole(value: unknown, where: string): void {
 
 function assertWholeObject(value: object, where: string): void {
   if (value instanceof Date && Number.isNaN(value.getTime())) throw lost('an invalid Date', where);
-  // Such an object decides itself what is written.
+  // `toJSON` of the object determines the written value.
   if ('toJSON' in value && typeof value.toJSON === 'function') return;
   if (value instanceof Map || value instanceof Set || value instanceof Promise || ArrayBuffer.isView(value)) {
     throw lost(`a ${Object.prototype.toString.call(value).slice(8, -1)}`, where);

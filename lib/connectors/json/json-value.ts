@@ -1,22 +1,22 @@
 /**
  * Reads one JSON text as a record.
  *
- * Guarantees: nothing of the text is lost silently. A number that JavaScript cannot hold, a key that an object has
- * twice, a key that reaches into prototypes, and a value that is nested too deeply to be handled are faults, with what
- * to do. `JSON.parse` rounds, drops or accepts all of these.
+ * Guarantees: an integer that a number cannot hold exactly, a number beyond the range of numbers, a key that an object
+ * has twice, the key `__proto__`, and a value that is nested too deeply are faults, with a reason and a fix.
+ * `JSON.parse` rounds, drops or accepts all of these. Fractions are rounded as `JSON.parse` rounds them.
  */
 import { oneLine } from '../../connect/values.js';
 import { LargeInteger, quoteLarge, reviveLarge, type LargeIntegers } from './large-integers.js';
 
 /** How JSON is read. */
 export interface JsonReading {
-  /** What becomes of an integer that a number cannot hold. */
+  /** The treatment of integers that a number cannot hold. */
   readonly largeIntegers: LargeIntegers;
-  /** What becomes of an object with two members of one name: it is a fault, or the last one counts. */
+  /** The treatment of an object with two members of the same name: a fault, or the last member counts. */
   readonly duplicateKeys: 'refuse' | 'last';
 }
 
-/** Why a text is no record. */
+/** The reason why a text is not a record. */
 export class JsonFault {
   readonly reason: string;
 
@@ -27,7 +27,7 @@ export class JsonFault {
 
 /** The most levels of objects and arrays. Code that handles values level by level would overflow the stack at more. */
 const MOST_LEVELS = 1000;
-/** How much of a message of the parser is kept. It may quote the text. */
+/** The number of characters of a parser message that are kept. The message may quote the text. */
 const MESSAGE_CHARACTERS = 120;
 
 /** The value of the text, or the fault in it. */
@@ -60,7 +60,7 @@ export function faultIn(value: unknown): string | undefined {
   return found.fault;
 }
 
-/** Looks at each part of a value once. */
+/** Inspects each part of a value once. */
 class Inspection {
   fault: string | undefined;
   /** The number of members of all objects. */
@@ -143,7 +143,7 @@ function duplicateIn(text: string): string | undefined {
 }
 
 function syntaxOf(text: string, error: unknown): string {
-  if (text.trim() === '') return 'nothing is there where a value is expected';
+  if (text.trim() === '') return 'a value is missing';
   const message = error instanceof Error ? oneLine(error.message) : 'unreadable';
   const cut = message.length > MESSAGE_CHARACTERS ? `${message.slice(0, MESSAGE_CHARACTERS)}…` : message;
   return `it is not JSON: ${cut}`;

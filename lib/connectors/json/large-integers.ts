@@ -6,7 +6,7 @@
  * without such integers costs one search for sixteen digits.
  */
 
-/** What becomes of an integer that a number cannot hold. */
+/** The treatment of integers that a number cannot hold. */
 export type LargeIntegers = 'refuse' | 'text' | 'round';
 
 /** Sixteen digits are the shortest that can be above 2^53. The first search skips most of a text. */
@@ -36,8 +36,8 @@ export class LargeInteger {
 }
 
 /**
- * The same text, unless it has integers that a number cannot hold: then with each of these as a JSON string of its
- * digits (`text`), or as a string that `reviveLarge` makes a LargeInteger (`refuse`).
+ * Returns the text with each integer that a number cannot hold replaced: by a JSON string of its digits (`text`), or by
+ * a string that `reviveLarge` converts to a LargeInteger (`refuse`).
  */
 export function quoteLarge(text: string, mode: Exclude<LargeIntegers, 'round'>): string {
   if (!DIGITS.test(text) || !INTEGER.test(text)) return text;
@@ -71,7 +71,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** For JSON.parse of what `quoteLarge` has returned. */
+/** The reviver for JSON.parse of the result of `quoteLarge`. */
 export function reviveLarge(_key: string, value: unknown): unknown {
   return typeof value === 'string' && value.startsWith(MARK) ? new LargeInteger(value.slice(MARK.length)) : value;
 }

@@ -1,5 +1,6 @@
 /**
- * The brokers of a cluster: connections to them, which of them answers what, and the repetition of requests.
+ * The brokers of a cluster: connections to them, the choice of the broker for a request, and the repetition of
+ * requests.
  *
  * Guarantees: a request is repeated while its error may be temporary, at most until the timeout. The metadata of the
  * cluster is requested again when an answer shows that it is outdated. There are two pools of connections: a broker
@@ -55,7 +56,7 @@ export class Brokers {
     const settings: Package.ConnectionOptions = {
       ...(tls === undefined || tls === false
         ? {}
-        : // An address is no name of a server.
+        : // An IP address is not a server name.
           { tls: tls === true ? {} : { ...tls }, tlsServerName: this.bootstrap.every(({ host }) => isIP(host) === 0) }),
       ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
     };
@@ -91,7 +92,7 @@ export class Brokers {
     return this.direct.get(brokerOf(topology, broker));
   }
 
-  /** As `one`, for a request whose answer may wait. */
+  /** Like `one`, for a request whose answer may wait. */
   waitingOne(topology: Topology, broker: number | undefined): Promise<Package.Connection> {
     return this.waiting.get(brokerOf(topology, broker));
   }
@@ -151,7 +152,7 @@ export class Brokers {
     );
   }
 
-  /** Repeats the request while its error may pass. `refuse` may throw another error instead. */
+  /** Repeats the request while its error may be temporary. `refuse` may throw another error instead. */
   async repeat<T>(
     what: string,
     request: () => Promise<T>,
@@ -183,7 +184,7 @@ export class Brokers {
     await Promise.all([this.direct.close(), this.waiting.close()]);
   }
 
-  /** What is known about leaders and coordinators is looked up again. */
+  /** Forgets leaders and coordinators, so that they are looked up again. */
   forget(): void {
     this.topologies.clear();
     this.coordinators.clear();

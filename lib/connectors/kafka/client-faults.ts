@@ -1,6 +1,5 @@
 /**
- * What the errors of the client package mean: which answer of a broker it was, and whether a repeated request may
- * succeed.
+ * Classifies the errors of the client package: the answer of the broker, and whether a repeated request may succeed.
  */
 import { describeThrown, MillraceError } from '../../connect/index.js';
 
@@ -47,7 +46,7 @@ export function faultOf(error: unknown): ClientFault {
     else if (NETWORK.includes(String(code))) kinds.add('network');
     else if (errors === undefined) kinds.add('other');
     for (const inner of errors ?? []) look(inner);
-    // A refused login is the cause of a failed connection, and does not pass.
+    // A refused login is the cause of a failed connection, and is not temporary.
     if ((cause as PackageError | undefined)?.code === 'PLT_KFK_AUTHENTICATION') kinds.add('other');
   };
   look(error);

@@ -14,7 +14,7 @@ import {
   type OptionRules,
 } from '../../connect/index.js';
 
-/** Credentials for a cluster that asks for them. */
+/** Credentials for a cluster that requires them. */
 export interface KafkaSaslOptions {
   /** The mechanism of SASL that the brokers expect. */
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer';
@@ -74,7 +74,7 @@ export class KafkaCluster {
     this.options = { ...options, clientId: options.clientId ?? 'millrace', timeoutMs: options.timeoutMs ?? 30_000 };
   }
 
-  /** Masks the credentials of the connection in all that a run writes. */
+  /** Masks the credentials of the connection in all outputs of a run. */
   hideCredentials(secrets: ConnectorContext['secrets']): void {
     const { password, token } = this.options.sasl ?? {};
     for (const secret of [password, token]) if (typeof secret === 'string') secrets.add(secret);

@@ -1,11 +1,10 @@
 /**
- * Which records of a fetched partition belong to committed transactions.
+ * Finds the records of a fetched partition that belong to committed transactions.
  *
  * The rule is that of KIP-98. A broker returns the aborted transactions of the fetched range, each with its producer
  * and first offset. In the order of offsets, a producer is aborting from the first offset of its next aborted
- * transaction until its own abort marker; its records in between are left out. A marker may be in a later fetch than
- * its records, and a producer may have several aborted transactions, so the producer alone does not identify the
- * records.
+ * transaction until its own abort marker; its records in between are skipped. A marker may be in a later fetch than its
+ * records, and a producer may have several aborted transactions, so the producer alone does not identify the records.
  */
 
 /** A stored batch of records. */
@@ -38,7 +37,7 @@ const CONTROL = 0x20;
 /** The second 16 bits of the key of a marker: 0 for abort, 1 for commit. */
 const ABORT = 0;
 
-/** A batch with the records of it that are committed. */
+/** A batch, and whether readers of committed data see its records. */
 export interface CommittedBatch {
   readonly batch: StoredBatch;
   readonly isVisible: boolean;
@@ -67,7 +66,7 @@ export function* committedBatches(
   }
 }
 
-/** The time of a record: when it was made, or, if the topic says so, when the broker stored it. */
+/** The time of a record: when it was made, or when the broker stored it, by the setting of the topic. */
 export function timestampOf(batch: StoredBatch, { timestampDelta }: StoredRecord): number {
   const isStored = (batch.attributes & LOG_APPEND_TIME) !== 0;
   return Number(isStored ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta);

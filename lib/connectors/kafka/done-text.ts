@@ -2,11 +2,12 @@
  * The done set of a partition as text, for the metadata of a committed offset: which records above the offset have
  * settled.
  *
- * Format: `millrace1:` and, in base64url, the lengths of the stretches that follow the offset, in turn not done and
+ * Format: `millrace1:` and, in base64url, the lengths of the stretches that follow the offset, alternately not done and
  * done, as variable-length integers. Offset and text are one value: the lengths count from the offset.
  *
- * Guarantees: the text is never longer than a broker accepts; of a larger set it contains the beginning. Then a later
- * run repeats the records that it leaves out, and none is lost. A text that another program wrote is an empty set.
+ * Guarantees: the text is never longer than a broker accepts; if the set is too large, it contains only the beginning.
+ * Then a later run repeats the records that are missing in it, and none is lost. A text that another program wrote is
+ * an empty set.
  */
 
 /** Ranges of numbers: [from, to) pairs, ascending. */
@@ -16,7 +17,7 @@ type Ranges = readonly number[];
 const MOST_BYTES = 3000;
 const MARK = 'millrace1:';
 
-/** The text for what is done above the offset; '' if nothing is. */
+/** The text for the records that are done above the offset; '' if there are none. */
 export function doneText(offset: number, done: Ranges): string {
   const bytes: number[] = [];
   let at = offset;
@@ -49,7 +50,7 @@ export function doneRanges(offset: number, text: string): number[] {
     value = 0;
     scale = 1;
   }
-  // A text that was cut in its middle.
+  // The text was cut.
   if (ranges.length % 2 === 1) ranges.pop();
   return ranges;
 }

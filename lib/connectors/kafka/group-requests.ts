@@ -1,6 +1,6 @@
 /**
- * Membership in a group, on the raw request of KIP-848: the brokers divide the partitions, and a member reports what it
- * has.
+ * Membership in a group, on the raw request of KIP-848: the brokers divide the partitions, and a member reports its
+ * own.
  */
 import { MillraceError } from '../../connect/index.js';
 import type { Brokers } from './brokers.js';

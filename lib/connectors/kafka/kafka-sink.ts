@@ -3,9 +3,9 @@
  * checkpoint is durable.
  *
  * Guarantees of 'exactly-once': a reader of committed data sees each row once, also after the run was killed and
- * resumed. A process that was replaced by another incarnation of the run can write nothing. The transaction contains
- * its own name as the offset of a group, so a resumed run knows whether it was committed; if it was lost because the
- * broker gave it up, the run is not resumed, because its checkpoint counts the rows as written.
+ * resumed. A process that was replaced by another incarnation of the run cannot write. The transaction contains its own
+ * name as the offset of a group, so a resumed run knows whether it was committed. If the broker has aborted it, the run
+ * is not resumed, because its checkpoint counts the rows as written.
  */
 import {
   callback,
@@ -94,20 +94,21 @@ const DEFAULT_TRANSACTION_TIMEOUT_MS = 900_000;
  * Writes records to a topic, and emits those that were written. Throws MILLRACE_INVALID_OPTION for options that do not
  * fit.
  *
- * @example kafkaSink({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'offers', key: (offer: Offer) =>
- *   offer.memberId })
+ * @example
+ * const cluster = kafka({ brokers: ['localhost:9092'] });
+ * kafkaSink({ cluster, topic: 'offers', key: (offer: Offer) => offer.memberId })
  */
 export function kafkaSink<In = unknown>(options: KafkaSinkOptions<In>): Task<In, In> {
   checkOptions('a kafkaSink', options, RULES, ['cluster', 'topic']);
   return connectorSink<In, NewRecord>(topicSink(options), taskOptionsOf(options));
 }
 
-/** A topic as a `Sink`. `kafkaSink` makes a task of it. */
+/** A topic as a `Sink`. `kafkaSink` makes it a task. */
 export function topicSink<In>(options: KafkaSinkOptions<In>): TopicSink<In> {
   return options.guarantee === 'at-least-once' ? new PlainTopicSink(options) : new TransactionalTopicSink(options);
 }
 
-/** What both guarantees share: the connection, and how a record becomes a row. */
+/** The common part of both guarantees: the connection, and the conversion of records to rows. */
 export abstract class TopicSink<In> implements Sink<In, NewRecord> {
   readonly kind = 'kafka sink';
   readonly checkpointFormat = 'kafka sink';
@@ -166,7 +167,7 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
     return this.hold(this.disconnect());
   }
 
-  /** Ends the connections, and nothing else: what the process leaves if it dies. */
+  /** Ends the connections, and nothing else. The state is then the same as after the death of the process. */
   async disconnect(): Promise<void> {
     const { client } = this;
     this.client = undefined;
@@ -225,7 +226,7 @@ class PlainTopicSink<In> extends TopicSink<In> {
   }
 }
 
-/** What a checkpoint keeps of a transaction that was prepared. */
+/** A prepared transaction, as a checkpoint stores it. */
 interface PreparedTransaction {
   readonly [key: string]: Json;
   readonly transactionalId: string;
@@ -246,7 +247,7 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
   }
 
   async commit(mark: Json): Promise<void> {
-    // The same transaction may be committed again.
+    // `commit` may be called again for the same transaction.
     if (this.prepared === undefined || this.prepared.name !== (mark as PreparedTransaction).name) return;
     await this.hold(this.end(true));
   }
@@ -265,7 +266,7 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     const mark = past?.prepared as PreparedTransaction | undefined;
     if (mark !== undefined) await this.commitAgain(client, mark);
     if (past?.isAnew === true) {
-      context.notice(`'${task}' writes all its rows again, and topic '${this.options.topic}' keeps those of before`);
+      context.notice(`'${task}' writes all its rows again, and topic '${this.options.topic}' keeps the earlier ones`);
     }
     this.prepared = undefined;
     this.count = 0;
@@ -301,15 +302,16 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
   }
 
   /**
-   * Commits what an earlier incarnation has prepared, if it did not commit it itself. If it did, it may have died in
-   * its next transaction, which has the same producer: another commit would end that one.
+   * Commits the transaction that an earlier incarnation has prepared, unless it was committed already. In that case the
+   * earlier incarnation may have died in its next transaction, which has the same producer: another commit would end
+   * that transaction.
    */
   private async commitAgain(client: KafkaPort, mark: PreparedTransaction): Promise<void> {
     if (await this.wasCommitted(client, mark, 'current')) return;
     try {
       await client.endTransaction(mark, true);
     } catch (error) {
-      // It was just being committed, or the broker has aborted it.
+      // The commit was in progress, or the broker has aborted the transaction.
       if (await this.wasCommitted(client, mark, 'stable')) return;
       throw new MillraceError(
         'MILLRACE_RESUME',
@@ -330,7 +332,7 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
 
   private async finish(_outcome: RunOutcome): Promise<void> {
     try {
-      // What was prepared may be in a checkpoint, so it is kept for the next incarnation.
+      // A prepared transaction may be in a checkpoint, so it is kept for the next incarnation.
       if (this.prepared === undefined && this.writer?.hasWritten === true) await this.end(false);
     } catch {
       // The broker aborts the transaction when its time is over, or when the run is resumed.

@@ -2,9 +2,9 @@
  * A topic as a source. Each of its partitions is a partition of the source, and the number of a record is its offset,
  * so a record has the same identity in each run and in each process.
  *
- * Guarantees: only records of committed transactions are read. Memory does not depend on the size of the topic. A
- * record that cannot be read as declared ends by the failure policy. A resumed run continues from its own checkpoint; a
- * new run continues from what its group has committed, and leaves out what is done above it.
+ * Guarantees: only records of committed transactions are read. Memory does not depend on the size of the topic. The
+ * failure policy ends a record that cannot be read as declared. A resumed run continues from its own checkpoint; a new
+ * run continues from the offset that its group has committed, and skips the records above it that are done.
  */
 import {
   anObject,
@@ -41,7 +41,7 @@ import { aSerde, json, openSerde, string, type Serde, type SerdeFactory } from '
 import { checkOffsets, startsOf, type KafkaStart, type KeptStart, type PartitionStart } from './source-start.js';
 import { TopicReader, type OffsetLostPolicy, type PartitionReader } from './topic-reader.js';
 
-/** A record of a topic, with everything that Kafka keeps of it. */
+/** A record of a topic, with all the data that Kafka stores with it. */
 export interface KafkaRecord<Value, Key = string | null> {
   /** The name of the topic. */
   readonly topic: string;
@@ -113,8 +113,9 @@ const RULES: OptionRules<KafkaSourceOptions<unknown>> = {
 /**
  * Reads a topic; its values are the records. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example kafkaSource({ cluster: kafka({ brokers: ['localhost:9092'] }), topic: 'members', until: 'end', value:
- *   json(Member) })
+ * @example
+ * const cluster = kafka({ brokers: ['localhost:9092'] });
+ * kafkaSource({ cluster, topic: 'members', until: 'end', value: json(Member) })
  */
 export function kafkaSource<Value = unknown>(
   options: Omit<KafkaSourceOptions<Value, Value, never>, 'record'>,
@@ -132,7 +133,7 @@ export function kafkaSource<Out, Value, Key>(options: KafkaSourceOptions<Out, Va
   return connectorSource(new KafkaSource(options), taskOptionsOf(options));
 }
 
-/** A topic as a `Source`. `kafkaSource` makes a task of it. */
+/** A topic as a `Source`. `kafkaSource` makes it a task. */
 export class KafkaSource<Out, Value, Key> implements Source<Out> {
   readonly kind = 'kafka source';
   readonly checkpointFormat = 'kafka source';
@@ -165,7 +166,7 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
   }
 
   async start({ clock }: ConnectorContext): Promise<Json | undefined> {
-    // The first record is the same one at any time.
+    // The place of the first record does not depend on the time of the start.
     if (this.from === 'earliest') return undefined;
     return holdClock(clock, this.findStart());
   }
@@ -252,8 +253,8 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
       reader.close();
     });
     this.partitions = starts.map((start, partition) => {
-      const lane = reader.open(partition, start.from, start.end ?? ends[partition]);
-      return new TopicPartition(lane, start, until === 'end', {
+      const partitionReader = reader.open(partition, start.from, start.end ?? ends[partition]);
+      return new TopicPartition(partitionReader, start, until === 'end', {
         load: (records) => this.load(records),
         recordOf: (record) => this.recordOf(partition, record),
       });
@@ -298,43 +299,46 @@ interface Reading<Out> {
 class TopicPartition<Out> implements SourcePartition<Out> {
   readonly partition: number;
   readonly from: number;
-  private readonly lane: PartitionReader;
+  private readonly reader: PartitionReader;
   private readonly isBounded: boolean;
   private readonly end: number | undefined;
   private readonly reading: Reading<Out>;
-  /** What is done above the beginning: [from, to) pairs, of which those before `doneAt` are behind. */
+  /** The records above the beginning that are done: [from, to) pairs. Those before `doneAt` were passed. */
   private readonly done: readonly number[];
   private doneAt = 0;
-  /** The number after the last record that the run was given. */
+  /** The number after the last record that the run has received. */
   private last: number;
 
-  constructor(lane: PartitionReader, { from, done }: PartitionStart, isBounded: boolean, reading: Reading<Out>) {
-    this.partition = lane.partition;
+  constructor(reader: PartitionReader, { from, done }: PartitionStart, isBounded: boolean, reading: Reading<Out>) {
+    this.partition = reader.partition;
     this.from = this.last = from;
-    this.lane = lane;
+    this.reader = reader;
     this.done = done;
     this.isBounded = isBounded;
-    this.end = lane.end === Infinity ? undefined : lane.end;
+    this.end = reader.end === Infinity ? undefined : reader.end;
     this.reading = reading;
   }
 
   read(max: number): SourceRead<Out> | null | Promise<SourceRead<Out> | null> {
-    const some = this.lane.read(max);
+    const some = this.reader.read(max);
     return some instanceof Promise ? some.then((read) => this.loaded(read, max)) : this.loaded(some, max);
   }
 
   share(): number | undefined {
     if (this.end === undefined) return undefined;
-    return this.end <= this.from ? 1 : Math.min(1, (this.lane.given - this.from) / (this.end - this.from));
+    return this.end <= this.from ? 1 : Math.min(1, (this.reader.given - this.from) / (this.end - this.from));
   }
 
   close(): void {
-    this.lane.close();
+    this.reader.close();
   }
 
-  /** The offset to commit, given the watermark: behind markers and gaps if every record that was given has settled. */
+  /**
+   * The offset to commit for this watermark. If all records that the run has received have settled, it is after the
+   * markers and gaps that follow them.
+   */
   settledUpTo(watermark: number): number {
-    return watermark < this.last ? watermark : Math.max(watermark, this.lane.given);
+    return watermark < this.last ? watermark : Math.max(watermark, this.reader.given);
   }
 
   private loaded(
@@ -368,7 +372,7 @@ class TopicPartition<Out> implements SourcePartition<Out> {
   }
 }
 
-/** For dead letters: the text of bytes, as well as it can be read. */
+/** The text of bytes, for dead letters. Bytes that are not UTF-8 become replacement characters. */
 function textOf(some: Uint8Array | null): string | null {
   return some === null ? null : new TextDecoder().decode(some);
 }

@@ -1,10 +1,11 @@
 /**
- * What this connector asks of a Kafka client: single requests of the protocol, each repeated while that is safe.
+ * The port to a Kafka client: single requests of the protocol, each repeated while that is safe.
  *
  * Guarantees of an implementation: a call rejects with MILLRACE_KAFKA for an answer that no repetition changes, and
  * with MILLRACE_NETWORK once the cluster could not be reached for its `timeoutMs`. It repeats only requests whose
  * repetition has no effect: batches carry sequence numbers, by which the broker recognises them. Offsets are numbers:
- * 2^53 is enough for 285 years of a million records per second. After `close` every call rejects, also those under way.
+ * 2^53 is enough for 285 years of a million records per second. After `close` every call rejects, including those in
+ * progress.
  */
 
 /** A topic as the brokers describe it. */
@@ -20,12 +21,13 @@ export interface TopicDescription {
 }
 
 /**
- * Where an offset is looked for: the first record; the end of what readers of committed data can see ('latest'); the
- * end of what is stored, open transactions included ('end'); or the first record at or after a time in milliseconds.
+ * The place whose offset is requested: the first record; the end of what readers of committed data can see ('latest');
+ * the end of what is stored, open transactions included ('end'); or the first record at or after a time in
+ * milliseconds.
  */
 export type OffsetPlace = 'earliest' | 'latest' | 'end' | { readonly timestamp: number };
 
-/** A record in a partition. The bytes belong to a large buffer: what is kept for long must be copied. */
+/** A record in a partition. The bytes belong to a large buffer, so copy them if you keep them. */
 export interface RawRecord {
   readonly offset: number;
   /** Milliseconds since 1970. */
@@ -35,7 +37,7 @@ export interface RawRecord {
   readonly headers: readonly (readonly [string, Uint8Array | null])[];
 }
 
-/** What is fetched of one partition. */
+/** The place from which one partition is fetched. */
 export interface FetchPlace {
   readonly partition: number;
   readonly offset: number;
@@ -52,7 +54,7 @@ export interface FetchRequest {
 /** The result of a fetch for one partition. */
 export type Fetched = FetchedRecords | LostOffset | MovedPartition;
 
-/** Only records of committed transactions, and those outside of transactions. */
+/** Fetched records: only those of committed transactions, and those outside of transactions. */
 export interface FetchedRecords {
   readonly kind: 'records';
   readonly partition: number;
@@ -74,7 +76,7 @@ export interface MovedPartition {
   readonly error: unknown;
 }
 
-/** What a group has committed for a partition. */
+/** The offset that a group has committed for a partition. */
 export interface CommittedOffset {
   readonly offset: number;
   readonly metadata: string;
@@ -105,7 +107,7 @@ export interface NewBatch {
   readonly partition: number;
   readonly records: readonly NewRecord[];
   readonly compression: Compression;
-  /** Without a producer the batch is in no transaction, and a repeated request may store it twice. */
+  /** Without a producer the batch is not in a transaction, and a repeated request may store it twice. */
   readonly producer?: ProducerIdentity;
   /** The number of records that this producer has written to the partition before. */
   readonly sequence: number;
@@ -120,22 +122,22 @@ export interface NewTopic {
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** A sign of life of a member of a group, in the protocol of KIP-848. */
+/** A heartbeat of a member of a group, in the protocol of KIP-848. */
 export interface GroupBeat {
   readonly group: string;
   /** Chosen by the member, and the same for its life. */
   readonly member: string;
-  /** 0 joins the group; -1 leaves it; otherwise what the last answer has said. */
+  /** 0 joins the group; -1 leaves it; otherwise the epoch of the last answer. */
   readonly epoch: number;
   /** The topic whose partitions the group divides. */
   readonly topic: TopicDescription;
-  /** The partitions that the member works on. One that is left out here may be given to another member. */
+  /** The partitions that the member works on. A partition that is missing here may be assigned to another member. */
   readonly owned: readonly number[];
-  /** For how long the member may go on with partitions that it should give up. */
+  /** How long the member may keep partitions that it should give up. */
   readonly rebalanceTimeoutMs: number;
 }
 
-/** The answer to a sign of life. */
+/** The answer to a heartbeat. */
 export type GroupAnswer =
   | {
       readonly kind: 'member';
@@ -144,7 +146,7 @@ export type GroupAnswer =
       /** The partitions that the member should have; undefined if that has not changed. */
       readonly assigned: readonly number[] | undefined;
     }
-  /** The group has given up the member: it owns nothing any more, and may join again. */
+  /** The group has expelled the member: it owns no partitions any more, and may join again. */
   | { readonly kind: 'expelled' };
 
 /** A transactional id that the brokers know. */
@@ -161,7 +163,7 @@ export interface KafkaPort {
   deleteTopic(name: string): Promise<boolean>;
   /** Whether there is a topic with this name. */
   hasTopic(name: string): Promise<boolean>;
-  /** Sends a sign of life once, and does not repeat it. Needs brokers of Kafka 4.0. */
+  /** Sends a heartbeat once, and does not repeat it. Needs brokers of Kafka 4.0. */
   beat(beat: GroupBeat): Promise<GroupAnswer>;
   /** Rejects with MILLRACE_KAFKA if the topic does not exist. */
   describe(topic: string): Promise<TopicDescription>;
@@ -174,8 +176,8 @@ export interface KafkaPort {
   /** Fetches once from partitions of one leader. */
   fetch(leader: number, request: FetchRequest): Promise<readonly Fetched[]>;
   /**
-   * What the group has committed, by partition. 'stable' waits for the end of a transaction that is about to change it,
-   * 'current' ignores such a transaction.
+   * The offsets that the group has committed, by partition. 'stable' waits for the end of a transaction that is about
+   * to change it, 'current' ignores such a transaction.
    */
   committed(
     group: string,
@@ -197,7 +199,7 @@ export interface KafkaPort {
   ): Promise<void>;
   /**
    * Ends the transaction. Resolves with whether a request of the transaction was repeated without an answer: then the
-   * producer must not be used any more, because a delayed request of it could end a later transaction, or put back its
+   * producer must not be used any more, because a delayed request of it could end a later transaction, or overwrite its
    * offsets.
    */
   endTransaction(producer: ProducerIdentity, isCommitted: boolean): Promise<{ readonly wasRepeated: boolean }>;

@@ -281,7 +281,7 @@ class RawClient implements KafkaPort {
   }
 }
 
-/** The answer of a fetch in which some partitions failed: the package makes an error of it. */
+/** Returns the answer of a fetch in which some partitions failed. The package throws it as an error. */
 function partlyAnswered(error: unknown): Package.fetchV13.FetchResponse {
   const { response } = error as { readonly response?: Package.fetchV13.FetchResponse };
   if (response === undefined || response.errorCode !== 0) throw error;

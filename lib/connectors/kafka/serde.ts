@@ -1,4 +1,4 @@
-/** How keys and values become bytes, and bytes become keys and values. */
+/** Formats that convert keys and values to bytes, and bytes to keys and values. */
 import {
   describeThrown,
   MillraceError,
@@ -63,7 +63,7 @@ const utf8 = new TextDecoder('utf8', { fatal: true });
 const encoder = new TextEncoder();
 
 /**
- * JSON in UTF-8. A tombstone is null. The schema validates what is read; its output is the record. Throws
+ * JSON in UTF-8. A tombstone is null. The schema validates the values that are read; its output is the record. Throws
  * MILLRACE_INVALID_OPTION for an asynchronous schema. Reading throws MILLRACE_INVALID_INPUT for a value that is not
  * JSON or does not fit; writing throws MILLRACE_INVALID_OUTPUT for a value that JSON cannot represent.
  *

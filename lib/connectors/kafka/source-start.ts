@@ -1,14 +1,13 @@
 /**
- * Where each partition of a topic begins: at the place of an earlier incarnation of the run, at what the group has
- * committed, or where the options say.
+ * Finds the place where each partition of a topic begins: the place of an earlier incarnation of the run, the offset
+ * that the group has committed, or the place that the options name.
  */
 import { MillraceError, type SourcePast } from '../../connect/index.js';
 import { doneRanges } from './done-text.js';
 import type { KafkaPort, OffsetPlace, TopicDescription } from './port.js';
 
 /**
- * Where a run begins that continues no other: where its group stopped, at the first or the next record, at a time, or
- * at offsets.
+ * The place where a new run begins: where its group stopped, at the first or the next record, at a time, or at offsets.
  */
 export type KafkaStart =
   | 'committed'
@@ -30,11 +29,11 @@ export interface StartRequest {
   readonly from: KafkaStart;
   readonly startWhenNew: 'earliest' | 'latest';
   readonly groupId: string | undefined;
-  /** Where the first incarnation of the run began, by partition; undefined if that was not kept. */
+  /** The place where the first incarnation of the run began, by partition; undefined if it was not stored. */
   readonly kept?: readonly KeptStart[] | undefined;
 }
 
-/** The beginning of a partition as the first checkpoint keeps it. */
+/** The beginning of a partition, as the first checkpoint stores it. */
 export type KeptStart = Pick<PartitionStart, 'from' | 'done'>;
 
 /** The beginning of one partition. */
@@ -62,10 +61,10 @@ export async function startsOf(request: StartRequest): Promise<readonly Partitio
   const isEach = isKnown || partitions.every((partition) => known.has(partition) || committed?.has(partition) === true);
   const place = placeOf(from, startWhenNew);
   const found = isEach ? [] : await client.offsets(topic, place);
-  // No record is that young.
+  // No record is at or after the time.
   const ends = found.includes(-1) ? await client.offsets(topic, 'latest') : [];
-  // In a resumed run that knows partitions, one that is new was added meanwhile: none of its records was read. A run
-  // that died before it knew any starts where a new run does.
+  // If a resumed run knows some partitions, a partition that it does not know was added in the meantime, and none of
+  // its records was read. A run that died before it knew any partition starts like a new run.
   const isAdded = known.size > 0 || kept.length > 0;
   const earliest = isAdded && !isKnown ? await client.offsets(topic, 'earliest') : [];
   return partitions.map((partition): PartitionStart => {

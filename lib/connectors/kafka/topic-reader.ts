@@ -1,9 +1,9 @@
 /**
- * Reads partitions of one topic: fetches from each leader while somebody waits for records, a little ahead of the
- * readers.
+ * Reads partitions of one topic: fetches from each leader while a read waits for records, and a little ahead of the
+ * reads.
  *
- * Guarantees: at most one fetch per leader is outstanding. A partition without records holds back no other: while a
- * partition has records, brokers are asked not to wait long. At most two fetches per partition are in memory. Offsets
+ * Guarantees: at most one fetch per leader is outstanding. A partition without records does not delay the others: while
+ * a partition has records, brokers are asked not to wait long. At most two fetches per partition are in memory. Offsets
  * advance over aborted records and markers, so a partition that ends with one of them ends.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,7 +25,7 @@ export interface TopicReaderParts {
   readonly notice: (message: string) => void;
 }
 
-/** The most bytes of one fetch from a partition; fewer where there are many. */
+/** The most bytes of one fetch from a partition, and the fewest if there are many partitions. */
 const MAX_BYTES = 1024 * 1024;
 const MIN_BYTES = 64 * 1024;
 /** The most bytes of one fetch from all partitions together. */
@@ -36,7 +36,7 @@ const PAUSE_MS = 100;
 
 export class TopicReader {
   private readonly parts: TopicReaderParts;
-  private readonly lanes: PartitionReader[] = [];
+  private readonly readers: PartitionReader[] = [];
   private readonly busy = new Set<number>();
   private leaders: readonly number[] = [];
   private isClosed = false;
@@ -47,17 +47,17 @@ export class TopicReader {
 
   /** Begins to read a partition at `from`, until `end` if it is given. Nothing is fetched before the first read. */
   open(partition: number, from: number, end = Infinity): PartitionReader {
-    const lane = new PartitionReader(partition, from, end, () => {
+    const reader = new PartitionReader(partition, from, end, () => {
       void this.pump();
     });
-    this.lanes.push(lane);
-    return lane;
+    this.readers.push(reader);
+    return reader;
   }
 
   /** Ends every read. */
   close(): void {
     this.isClosed = true;
-    for (const lane of this.lanes) lane.close();
+    for (const reader of this.readers) reader.close();
   }
 
   private async pump(): Promise<void> {
@@ -71,11 +71,11 @@ export class TopicReader {
 
   private async fetchFrom(leader: number): Promise<void> {
     const { client, topic, maxWaitMs } = this.parts;
-    const own = this.lanes.filter(({ partition }) => this.leaders[partition] === leader);
-    // Nothing is fetched for readers that have enough, so a run that is held back reads no further.
+    const own = this.readers.filter(({ partition }) => this.leaders[partition] === leader);
+    // Nothing is fetched for partitions that have enough records, so a run that is blocked reads no further.
     if (this.isClosed || !own.some(({ isHungry }) => isHungry)) return;
     const wanted = own.filter(({ wantsMore }) => wantsMore);
-    const isBusy = this.lanes.some(({ size }) => size > 0);
+    const isBusy = this.readers.some(({ size }) => size > 0);
     this.busy.add(leader);
     let hasMoved = false;
     try {
@@ -83,7 +83,10 @@ export class TopicReader {
         topic,
         places: wanted.map(({ partition, next }) => ({ partition, offset: next })),
         maxWaitMs: isBusy ? SHORT_WAIT_MS : maxWaitMs,
-        maxBytesPerPartition: Math.max(Math.min(MAX_BYTES, Math.floor(MAX_TOTAL_BYTES / this.lanes.length)), MIN_BYTES),
+        maxBytesPerPartition: Math.max(
+          Math.min(MAX_BYTES, Math.floor(MAX_TOTAL_BYTES / this.readers.length)),
+          MIN_BYTES,
+        ),
       });
       for (const one of fetched) {
         if (await this.deliver(one)) hasMoved = true;
@@ -105,42 +108,42 @@ export class TopicReader {
 
   /** Resolves with true if the partition has moved to another leader. */
   private async deliver(fetched: Fetched): Promise<boolean> {
-    const lane = this.lanes.find(({ partition }) => partition === fetched.partition) as PartitionReader;
+    const reader = this.readers.find(({ partition }) => partition === fetched.partition) as PartitionReader;
     const now = performance.now();
     if (fetched.kind === 'moved') {
-      lane.missingSince ??= now;
-      if (now - lane.missingSince > this.parts.timeoutMs) {
+      reader.missingSince ??= now;
+      if (now - reader.missingSince > this.parts.timeoutMs) {
         throw runErrorOf(`read partition ${fetched.partition} of topic '${this.parts.topic.name}'`, fetched.error);
       }
       return true;
     }
-    lane.missingSince = undefined;
-    if (fetched.kind === 'records') lane.add(fetched.records, fetched.next);
-    else await this.skipLost(lane);
+    reader.missingSince = undefined;
+    if (fetched.kind === 'records') reader.add(fetched.records, fetched.next);
+    else await this.skipLost(reader);
     return false;
   }
 
-  private async skipLost(lane: PartitionReader): Promise<void> {
+  private async skipLost(reader: PartitionReader): Promise<void> {
     const { client, topic, onOffsetLost, notice } = this.parts;
     const [first, end] = await Promise.all([client.offsets(topic, 'earliest'), client.offsets(topic, 'latest')]);
-    const [from, to] = [first[lane.partition] as number, end[lane.partition] as number];
+    const [from, to] = [first[reader.partition] as number, end[reader.partition] as number];
     const gap =
-      lane.next < from
-        ? `partition ${lane.partition} of topic '${topic.name}' begins at offset ${from}: the records ${lane.next} to ${from - 1} were removed before they were read`
-        : `partition ${lane.partition} of topic '${topic.name}' ends at offset ${to}, before offset ${lane.next}: it was truncated`;
+      reader.next < from
+        ? `partition ${reader.partition} of topic '${topic.name}' begins at offset ${from}: the records ${reader.next} to ${from - 1} were removed before they were read`
+        : `partition ${reader.partition} of topic '${topic.name}' ends at offset ${to}, before offset ${reader.next}: it was truncated`;
     if (onOffsetLost === 'stop') {
       throw new MillraceError(
         'MILLRACE_KAFKA',
         `Cannot continue to read: ${gap}. Set \`onOffsetLost\` to 'earliest' or 'latest' to continue without them`,
       );
     }
-    lane.next = onOffsetLost === 'earliest' ? from : to;
-    notice(`Reading continues at offset ${lane.next}: ${gap}`);
+    reader.next = onOffsetLost === 'earliest' ? from : to;
+    notice(`Reading continues at offset ${reader.next}: ${gap}`);
   }
 
   private fail(error: unknown): void {
     if (this.isClosed) return;
-    for (const lane of this.lanes) lane.fail(error);
+    for (const reader of this.readers) reader.fail(error);
   }
 }
 
@@ -149,7 +152,7 @@ export class PartitionReader {
   readonly partition: number;
   /** The offset of the next fetch. */
   next: number;
-  /** Since when the partition has no known leader. */
+  /** The time since which the partition has no known leader. */
   missingSince: number | undefined;
   /** The offset at which the partition ends; Infinity if it does not. */
   readonly end: number;
@@ -183,7 +186,7 @@ export class PartitionReader {
     return !this.isClosed && this.ahead.length === 0 && this.next < this.end;
   }
 
-  /** The offset up to which everything was given to the run. */
+  /** The offset up to which the run has received all records. */
   get given(): number {
     return (this.fetched[this.place] ?? this.ahead[0])?.offset ?? Math.min(this.next, this.end);
   }

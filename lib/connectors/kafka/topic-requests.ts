@@ -1,5 +1,5 @@
 /**
- * Topics are created, deleted and looked up, on the raw requests.
+ * Creates, deletes and looks up topics, on the raw requests.
  *
  * Guarantees: a topic that exists is neither changed nor created again.
  */

@@ -1,5 +1,5 @@
 /**
- * Writes records to a topic, as batches of a partition each.
+ * Writes records to a topic, in batches per partition.
  *
  * Guarantees: the records of a partition are stored in the order in which they were given. One batch per partition is
  * outstanding, so that its sequence number, by which the broker recognises a repeated batch, is certain.
@@ -12,7 +12,7 @@ const BATCH_OVERHEAD = 100;
 /** The bytes that a record, or one of its headers, needs at most beside its contents. */
 const RECORD_OVERHEAD = 40;
 const HEADER_OVERHEAD = 10;
-/** The largest batch that is made, where the topic would accept larger ones. */
+/** The largest batch that is made, even if the topic accepts larger ones. */
 const MAX_BATCH_BYTES = 512 * 1024;
 
 export interface TopicWriterParts {
@@ -38,7 +38,7 @@ export class TopicWriter {
     this.parts = parts;
   }
 
-  /** Whether something was written since the last transaction ended. */
+  /** Whether records were written since the last transaction ended. */
   get hasWritten(): boolean {
     return this.joined.size > 0;
   }

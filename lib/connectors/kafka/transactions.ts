@@ -1,9 +1,9 @@
 /**
  * Transactions of Kafka, on the raw requests: their coordinator, their partitions, their offsets and their end.
  *
- * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports whether one of the
- * transaction was repeated without an answer: the first one may arrive late, within the next transaction of the same
- * epoch, and would end it or put back its offsets.
+ * Guarantees: a request is repeated while its error may be temporary. `endTransaction` reports whether a request of the
+ * transaction was repeated without an answer: the first request may arrive late, within the next transaction of the
+ * same epoch, and would end that transaction or overwrite its offsets.
  */
 import type { Brokers } from './brokers.js';
 import { faultOf } from './client-faults.js';
@@ -16,7 +16,7 @@ type TransactionPort = Pick<
   'beginProducer' | 'addPartitions' | 'commitWithin' | 'endTransaction' | 'transactions'
 >;
 
-/** Answers that leave open whether the request has an effect. Others mean that it has none. */
+/** Answers after which it is unknown whether the request took effect. After other answers it did not. */
 const UNCLEAR = ['REQUEST_TIMED_OUT', 'NETWORK_EXCEPTION'];
 
 /** The states of a transaction that has begun and not ended. */

@@ -23,7 +23,7 @@ export interface ArrayStart {
   readonly path: string;
   readonly offset: number;
   readonly line: number;
-  /** True if the first byte is behind the opening bracket: at an element. */
+  /** True if the first byte is after the opening bracket, at an element. */
   readonly isInside: boolean;
 }
 
@@ -39,10 +39,10 @@ export class ArrayScanner implements JsonScanner {
   /** The beginning of the element, and its line; undefined before its first character. */
   private start: number | undefined;
   private startLine: number;
-  /** The end of the element so far, without white space behind it. */
+  /** The end of the element so far, without white space after it. */
   private end = 0;
   private hasElements: boolean;
-  /** An error that comes behind the texts that were found. */
+  /** An error that is thrown after the texts before it were returned. */
   private failure: MillraceError | undefined;
 
   constructor({ path, offset, line, isInside }: ArrayStart) {
@@ -124,7 +124,7 @@ export class ArrayScanner implements JsonScanner {
   private endElement(byte: number, at: number, spans: JsonSpan[]): void {
     const { start } = this;
     if (start !== undefined) spans.push({ start, end: this.end, line: this.startLine });
-    // An empty array has no element; a missing one is empty text, which is no JSON.
+    // An empty array has no element. A missing element is an empty text, which is not JSON.
     else if (byte === COMMA || this.hasElements) spans.push({ start: at, end: at, line: this.line });
     this.hasElements = true;
     this.start = undefined;

@@ -4,7 +4,7 @@ import { openJsonReader, type JsonItem } from './json-reader.js';
 import type { JsonReaderOptions } from './json-reader-options.js';
 
 /**
- * Finds records in which a string or number, at any depth, is `key`, and texts that are no records with `key` in them.
+ * Finds records in which a string or number, at any depth, is `key`, and texts that contain `key` and are not records.
  * Throws the errors of the reader.
  */
 export function findJson(options: JsonReaderOptions, key: string): AsyncGenerator<FoundItem<JsonItem>> {

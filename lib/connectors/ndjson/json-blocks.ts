@@ -2,7 +2,7 @@
  * Groups the bytes of a file into blocks of complete JSON texts, with the position of each.
  *
  * Guarantees: a text never spans two blocks. Memory is one chunk plus the open text, of which at most `maxRecordBytes`
- * are kept. The texts do not depend on how the bytes are divided into chunks. Whether a text is JSON is not looked at.
+ * are kept. The texts do not depend on how the bytes are divided into chunks. A text is not checked for being JSON.
  */
 import type { ByteSource } from '../files/byte-source.js';
 
@@ -33,11 +33,11 @@ export interface JsonScanner {
   scan(chunk: Buffer): readonly JsonSpan[];
   /** Offset and line of the text that has begun and not ended, or of the next byte. */
   readonly open: { readonly start: number; readonly line: number };
-  /** Ends the input. The text that it ends with, if there is one. Throws if the input may not end here. */
+  /** Ends the input. Returns the text that it ends with, if there is one. Throws if the input may not end here. */
   finish(): JsonSpan | undefined;
 }
 
-/** How many bytes of a text that is too long are kept for its message. */
+/** The number of bytes of a text that is too long that are kept for its message. */
 const HEAD_BYTES = 1024;
 
 export class JsonBlocks {
@@ -101,7 +101,7 @@ export class JsonBlocks {
     this.openChunks = [];
   }
 
-  /** The texts, those that are too long with their beginnings only. */
+  /** Returns the texts. A text that is too long has only its beginning. */
   private judged(spans: readonly JsonSpan[], bytes: Buffer, start: number): readonly JsonSpan[] {
     const isUsual = this.head === undefined && !spans.some((span) => span.end - span.start > this.maxBytes);
     if (isUsual) return spans;

@@ -40,7 +40,7 @@ export interface JsonReaderOptions extends JsonFormatOptions {
   readonly path: string;
   /** The store of a path that is a URL. Default: the one of its scheme, with settings of the environment. */
   readonly store?: FileStore | undefined;
-  /** The bytes per read, which is also the most that is read ahead of the records. Default 64 KiB. */
+  /** The bytes per read, and so the most bytes that are read ahead of the records. Default 64 KiB. */
   readonly chunkBytes?: number;
   /** Ends the reading and releases the file; `read` then throws MILLRACE_ABORTED. */
   readonly signal?: AbortSignal | undefined;

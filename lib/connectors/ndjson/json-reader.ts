@@ -2,7 +2,7 @@
  * Reads a file of JSON records, pulled while there is room, with the line of every record.
  *
  * Guarantees: memory does not depend on the size of the file (one chunk, its records, and at most one open record). A
- * text that is no record is returned as a `JsonBadRow`, and the next ones follow. An error that makes the whole file
+ * text that is not a record is returned as a `JsonBadRow`, and the next ones follow. An error that makes the whole file
  * unreadable is one sentence with the file, the line, the cause and the fix. A file that changes while it is read is an
  * error.
  */
@@ -26,7 +26,7 @@ export interface JsonRow {
   readonly value: unknown;
 }
 
-/** A text that is no record. `'error' in item` distinguishes it from a `JsonRow`. */
+/** A text that is not a record. `'error' in item` distinguishes it from a `JsonRow`. */
 export interface JsonBadRow {
   readonly line: number;
   /** The text in the file; of one that is too long, the beginning. */
@@ -37,7 +37,7 @@ export interface JsonBadRow {
 
 export type JsonItem = JsonRow | JsonBadRow;
 
-/** How much of the beginning is looked at to find out whether the file has another form. */
+/** The number of bytes at the beginning from which another form of the file is recognised. */
 const HEAD_BYTES = 64;
 
 /** Opens a file; throws MILLRACE_FILE, MILLRACE_JSON or MILLRACE_INVALID_OPTION. */
@@ -47,7 +47,7 @@ export async function openJsonReader(options: JsonReaderOptions): Promise<RowRea
   const source = await openByteSource(resolved);
   try {
     if (resolved.at === undefined && !resolved.isArray) await refuseOtherForms(source, resolved.path);
-    // The reader hears only of later aborts.
+    // The reader detects only aborts that come after this check.
     throwIfAborted(resolved);
     return new JsonReader(source, resolved);
   } catch (error) {
@@ -60,7 +60,10 @@ function hasLine(bytes: Buffer): boolean {
   return bytes.toString('latin1').trimStart().includes('\n');
 }
 
-/** A file whose first line is a bracket alone is one JSON document over several lines, of which no line is a record. */
+/**
+ * Refuses a file whose first line is only a bracket: it is one JSON document over several lines, and no line is a
+ * record.
+ */
 async function refuseOtherForms(source: OpenByteSource, path: string): Promise<void> {
   const head = (await source.peek(HEAD_BYTES, hasLine)).toString('latin1').trimStart();
   const [first = ''] = head.split('\n', 1);
@@ -83,7 +86,7 @@ async function refuseOtherForms(source: OpenByteSource, path: string): Promise<v
 class JsonReader extends BlockReader<JsonItem, RowPoint> {
   private readonly options: ResolvedJsonOptions;
   private readonly blocks: JsonBlocks;
-  /** The number of the next record of the next block. */
+  /** The number of the first record of the next block. */
   private next = 0;
 
   constructor(source: OpenByteSource, options: ResolvedJsonOptions) {
@@ -123,12 +126,12 @@ class JsonReader extends BlockReader<JsonItem, RowPoint> {
       const value = readJson(text, reading);
       if (!(value instanceof JsonFault)) return { line, value };
       const nulAt = text.indexOf('\0');
-      const what = nulAt < 0 ? value.reason : 'a NUL byte stands in it; remove it where the file is made';
+      const what = nulAt < 0 ? value.reason : 'it contains a NUL byte; remove it where the file is made';
       return this.bad(line, text, span.isCut === true && nulAt < 0 ? `${what}${CUT}` : what);
     });
   }
 
-  /** The index of a byte that is no character. */
+  /** The index of a byte that is not a character. */
   private invalidIn(bytes: Buffer, text: string): number | undefined {
     if (this.options.encoding.isUtf8) return firstInvalidByte(bytes);
     const at = text.indexOf('\uFFFD');
@@ -150,7 +153,7 @@ const CUT = '. The file ends within this line, so it may have been cut off';
 
 function invalidByte(byte: number | undefined, encoding: string): string {
   const code = (byte ?? 0).toString(16).padStart(2, '0').toUpperCase();
-  return `byte 0x${code} is no character in ${encoding}; set the option \`encoding\` to what the file is, or convert it`;
+  return `byte 0x${code} is not a character in ${encoding}; set the option \`encoding\` to the encoding of the file, or convert it`;
 }
 
 /** Joined files have byte order marks at the beginnings of records. */

@@ -1,4 +1,4 @@
-/** Makes a JSON value of a file into a record or a rejected one. */
+/** Converts a JSON value of a file to a record or a rejected one. */
 import { MillraceError, Rejected, validate, type Schema } from '../../connect/values.js';
 import type { JsonItem } from './json-reader.js';
 
@@ -10,7 +10,7 @@ export function jsonRecord<Out>(item: JsonItem, path: string, schema: Schema<Out
   try {
     return validate(schema, item.value, 'MILLRACE_JSON', `${path}, line ${line}`);
   } catch (error) {
-    // An asynchronous schema is no fault of the record.
+    // An asynchronous schema is not the fault of the record.
     if (error instanceof MillraceError && error.code !== 'MILLRACE_JSON') throw error;
     return new Rejected({ line, value: item.value }, error);
   }

@@ -2,7 +2,7 @@
  * Finds the lines of a file of JSON lines.
  *
  * Guarantees: only LF ends a line, as in the NDJSON and JSON Lines formats; a CR before it is white space of JSON.
- * Lines of white space alone are no texts.
+ * Lines that contain only white space are skipped.
  */
 import type { JsonScanner, JsonSpan } from './json-blocks.js';
 

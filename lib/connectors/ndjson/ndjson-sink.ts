@@ -1,8 +1,7 @@
 /**
  * Files of JSON lines as a sink: one line per record, in root order, so that the same input produces the same bytes.
  *
- * Guarantees: those of `FileSink`. A record that JSON cannot represent ends by the failure policy, without other
- * records.
+ * Guarantees: those of `FileSink`. The failure policy ends a record that JSON cannot represent; other records continue.
  */
 import {
   callback,
@@ -55,7 +54,7 @@ const RULES: OptionRules<NdjsonSinkOptions<unknown>> = {
   lineEnd: oneOf('\n', '\r\n'),
 };
 
-/** Which files are replaced. Anything may be JSON, so only the name decides. */
+/** The kind of files that are replaced. Any text may be JSON, so only the name decides. */
 const KIND = { names: /\.(?:ndjson|jsonl)$/i, ending: '.ndjson', isKnownBy: (): boolean => false };
 
 /**
@@ -70,7 +69,7 @@ export function ndjsonSink<In>(options: NdjsonSinkOptions<In>): Task<In, In> {
   return connectorSink(new NdjsonSink(options), taskOptionsOf(options));
 }
 
-/** A file of JSON lines as a `Sink`. `ndjsonSink` makes a task of it. */
+/** A file of JSON lines as a `Sink`. `ndjsonSink` makes it a task. */
 export class NdjsonSink<In> extends FileSink<In, ResultFile> {
   readonly kind = 'ndjson sink';
   readonly checkpointFormat = 'ndjson sink';

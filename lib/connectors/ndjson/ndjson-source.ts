@@ -2,8 +2,8 @@
  * Files of JSON records as a source: one record per line, or per element of an array. Every error names the file and
  * the line.
  *
- * Guarantees: memory does not depend on the size of the file. The failure policy ends a text that is no record or does
- * not fit the schema; the other records continue. A file that cannot be read as declared fails the run with one
+ * Guarantees: memory does not depend on the size of the file. The failure policy ends a text that is not a record or
+ * does not fit the schema; the other records continue. A file that cannot be read as declared fails the run with one
  * sentence.
  */
 import {
@@ -60,9 +60,9 @@ const RULES: OptionRules<NdjsonSourceOptions<unknown>> = {
 };
 
 /**
- * Reads files of JSON records, in memory that does not depend on their size. The failure policy ends a text that is no
- * record or does not fit the schema; the other records continue. Throws MILLRACE_INVALID_OPTION for options that do not
- * fit.
+ * Reads files of JSON records, in memory that does not depend on their size. The failure policy ends a text that is not
+ * a record or does not fit the schema; the other records continue. Throws MILLRACE_INVALID_OPTION for options that do
+ * not fit.
  *
  * @example ndjsonSource({ path: 'events.ndjson.gz', schema: z.object({ id: z.string(), at: z.iso.datetime() }) })
  * @example ndjsonSource({ path: 'export.json', format: 'array' })
@@ -72,7 +72,7 @@ export function ndjsonSource<Out = unknown>(options: NdjsonSourceOptions<Out>): 
   return connectorSource(new NdjsonSource(options), taskOptionsOf(options));
 }
 
-/** Files of JSON records as a `Source`. `ndjsonSource` makes a task of it. */
+/** Files of JSON records as a `Source`. `ndjsonSource` makes it a task. */
 export class NdjsonSource<Out> extends FileSource<JsonItem, Out> {
   readonly kind = 'ndjson source';
   readonly checkpointFormat = 'ndjson source';

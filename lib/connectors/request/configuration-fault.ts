@@ -1,5 +1,5 @@
 /**
- * Failures of a connection that only a change of the configuration or of the network can mend: an unknown host, a
+ * Failures of a connection that only a change of the configuration or of the network can fix: an unknown host, a
  * certificate that is not trusted, a client certificate that is missing, a header that cannot be sent, a proxy that
  * refuses.
  *
@@ -60,7 +60,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: NO_CLIENT_CERTIFICATE,
   ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: NO_CLIENT_CERTIFICATE,
   'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': NO_CLIENT_CERTIFICATE,
-  // Node reports so that the other side sent no TLS, if that shows while it writes.
+  // Node reports this code if it finds out during a write that the other side does not use TLS.
   EPROTO: NO_TLS,
   ENOTFOUND: NO_HOST,
   // HTTP headers, as Node and as undici refuse them. Nothing was sent.
@@ -76,13 +76,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Node names the errors of OpenSSL after their reason. Keys, certificates and alerts about them are the
- * configuration's.
+ * Node names the errors of OpenSSL after their reason. Those about keys, certificates and their alerts are faults of
+ * the configuration.
  */
 const CONFIGURED =
   /^ERR_(?:OSSL_|SSL_.*(?:CERTIFICATE|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE|ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL))/;
 
-/** What to change, if the code of a failed connection names a fault of the configuration. */
+/** The advice for the code of a failed connection; undefined if it does not name a fault of the configuration. */
 export function remedyOf(code: string, isUnixSocket = false): string | undefined {
   if (isUnixSocket && ['ENOENT', 'EACCES', 'ENOTSOCK', 'EPERM', 'ENAMETOOLONG'].includes(code)) return NO_SOCKET;
   if (Object.hasOwn(REMEDIES, code)) return REMEDIES[code];

@@ -28,8 +28,8 @@ export interface Connection {
 }
 
 /**
- * Reads certificates and keys, and the environment variables of proxies. Rejects with MILLRACE_CONFIG for what cannot
- * be read or used.
+ * Reads certificates and keys, and the environment variables of proxies. Rejects with MILLRACE_CONFIG if one of them
+ * cannot be read or used.
  * @param owner for messages: `'Predict'` or `an undiciAdapter`.
  */
 export async function openConnection(
@@ -154,9 +154,7 @@ export function unreachableProxy(error: Error, { host }: URL): Error {
   return Object.assign(new Error(message, { cause: error }), { code });
 }
 
-/**
- * HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl reads them. The name in small letters has precedence.
- */
+/** HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl reads them. The name in lower case has precedence. */
 export function proxyFromEnvironment(environment: NodeJS.ProcessEnv): Connection['proxyFor'] {
   const proxyOf = (name: string): URL | undefined => {
     const small = environment[name.toLowerCase()] ?? '';

@@ -19,13 +19,13 @@ export type Pem = string | Uint8Array;
 /** How connections are made, over HTTP and over WebSocket. Files are read, and PEM is checked, when the run opens. */
 export interface ConnectionOptions {
   /**
-   * The URL of an HTTP proxy for every connection; false connects directly. Default: what the environment variables
-   * HTTP_PROXY, HTTPS_PROXY and NO_PROXY say. Such a URL may have a user and a password.
+   * The URL of an HTTP proxy for every connection; false connects directly. Default: the proxy that the environment
+   * variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. The URL may have a user and a password.
    */
   readonly proxy?: string | false;
   /** The authorities whose certificates are trusted, in place of those that Node knows. */
   readonly ca?: Pem | readonly Pem[];
-  /** The certificate that this side shows, with its chain (mutual TLS). Needs `key`. */
+  /** The certificate that this side presents, with its chain (mutual TLS). Needs `key`. */
   readonly cert?: Pem | readonly Pem[];
   /** The private key of `cert`, without a passphrase. */
   readonly key?: Pem | readonly Pem[];
@@ -80,7 +80,7 @@ export function checkHeaders(of: string, headers: Readonly<Record<string, unknow
   }
 }
 
-/** Control characters end a header; others than those of Latin-1 have no encoding. */
+/** Control characters end a header; characters outside of Latin-1 have no encoding. */
 const UNSENDABLE = /[^\t\u0020-\u007e\u0080-\u00ff]/;
 
 function problemOf(value: unknown): string | undefined {

@@ -8,8 +8,8 @@ import { types } from 'node:util';
 import { describeValue } from '../../connect/index.js';
 
 /**
- * Throws what JSON.stringify throws, and a TypeError for what it would drop: functions, symbols, promises, maps and
- * sets.
+ * Throws the errors of JSON.stringify, and a TypeError for values that it would drop: functions, symbols, promises,
+ * maps and sets.
  */
 export function writeJson(body: unknown): string {
   if (typeof body === 'object' && body !== null) refuseEmptied(body);

@@ -1,4 +1,4 @@
-/** Reports how an attempt ended that was answered, once its answer is read. */
+/** Reports the outcome of an answered attempt once its answer is read. */
 import { isPromiseLike, type Awaitable } from '../../connect/index.js';
 import type { Attempt, CallOutcomes } from '../../calls/call.js';
 

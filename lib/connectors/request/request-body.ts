@@ -1,4 +1,6 @@
-/** What a request sends for a record, and how its answer becomes an output: user functions and schemas. */
+/**
+ * The body that a request sends for a record, and the output that is made from its answer: user functions and schemas.
+ */
 import {
   checkInputEventually,
   checkOutputEventually,
@@ -10,19 +12,19 @@ import {
   type TaskScope,
 } from '../../connect/index.js';
 import type { Attempt } from '../../calls/call.js';
-import { takesBody } from './request-method.js';
+import { allowsBody } from './request-method.js';
 import type { RequestOptions } from './request-options.js';
 import type { UrlTemplate } from './request-url.js';
 
-/** In an object, because a body that is a promise is not waited for but refused. */
+/** A body in an object, because a body that is a promise is refused, not awaited. */
 export interface CallBody {
   /** Undefined: no body. */
   readonly value: unknown;
 }
 
 /**
- * Returns the body of an attempt, or a promise of it if the input schema is asynchronous. It throws what the schema or
- * the user's function throws.
+ * Returns the body of an attempt, or a promise of it if the input schema is asynchronous. It throws the errors of the
+ * schema and of the user's function.
  */
 export function bodyFunction<In, Out>(
   { input, body }: RequestOptions<In, Out>,
@@ -30,7 +32,7 @@ export function bodyFunction<In, Out>(
   method: string,
 ): (attempt: Attempt<In>) => Awaitable<CallBody> {
   const check = checkInputEventually<In>(input, scope.task);
-  const isSent = takesBody(method);
+  const isSent = allowsBody(method);
   const bodyOf = ({ call, number }: Attempt<In>, record: In): CallBody => {
     if (body !== undefined) return { value: body(record, contextOf(scope, call.lineage, number)) };
     return { value: isSent ? record : undefined };
@@ -41,7 +43,9 @@ export function bodyFunction<In, Out>(
   };
 }
 
-/** Makes an output from an answer, or a promise of it if a schema is asynchronous. It throws what a schema throws. */
+/**
+ * Makes an output from an answer, or a promise of it if a schema is asynchronous. It throws the errors of the schemas.
+ */
 export function answerReader<In, Out>(
   { response, output }: RequestOptions<In, Out>,
   url: UrlTemplate,

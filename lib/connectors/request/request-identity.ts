@@ -28,7 +28,7 @@ export class CallIdentity {
     const { runId, task, numbering, root, outputs } = scope;
     this.runId = runId;
     this.root = root;
-    // Behind a boundary whose state is kept, the number of a record says nothing about it.
+    // Behind a boundary whose state is stored, the number of a record does not identify it.
     if (outputs !== undefined) this.derived = (lineage) => scope.identityOf(lineage);
     // The lengths separate the parts: ('a', 'bc') is not ('ab', 'c').
     this.prefix = digest(`${runId.length}:${runId}${task.length}:${task}${numbering}`).slice(0, 24);
@@ -54,8 +54,8 @@ export class CallIdentity {
   }
 
   /**
-   * One trace per record, one span per attempt. The flags do not say "sampled", because nobody exports these spans: an
-   * upstream that follows the flag would keep traces that lack their root.
+   * One trace per record, one span per attempt. The flag "sampled" is not set, because these spans are not exported: an
+   * upstream that follows the flag would keep traces without their root.
    */
   traceparent(lineage: Lineage): string {
     const { partition, number } = this.root.identify(lineage);

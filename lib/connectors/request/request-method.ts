@@ -1,4 +1,4 @@
-/** What the method of a request means: an HTTP method, or a JSON-RPC method. */
+/** The properties of the method of a request: an HTTP method, or a JSON-RPC method. */
 import { MillraceError, describeValue } from '../../connect/index.js';
 import { isSocket, type UrlTemplate } from './request-url.js';
 import type { RequestOptions } from './request-options.js';
@@ -16,11 +16,11 @@ export function isIdempotentMethod(method: string): boolean {
   return IDEMPOTENT.includes(method.toUpperCase());
 }
 
-export function takesBody(method: string): boolean {
+export function allowsBody(method: string): boolean {
   return !WITHOUT_BODY.includes(method.toUpperCase());
 }
 
-/** Checks what depends on both the method and the URL. */
+/** Checks the options that depend on both the method and the URL. */
 export function assertMethod(
   { method, batch }: Pick<RequestOptions<never, unknown>, 'method' | 'batch'>,
   url: UrlTemplate,
@@ -40,7 +40,7 @@ export function assertMethod(
     );
   }
   const named = method ?? 'POST';
-  if (batch !== undefined && (url.isTemplate || !takesBody(named))) {
+  if (batch !== undefined && (url.isTemplate || !allowsBody(named))) {
     throw new MillraceError(
       'MILLRACE_INVALID_OPTION',
       `\`batch\` of '${task}' sends several records in one body, so its URL cannot name fields of a record, nor its method be ${named}`,

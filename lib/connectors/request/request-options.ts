@@ -1,5 +1,5 @@
 /**
- * The options of a request task, and the policies that they mean.
+ * The options of a request task, and the policies that follow from them.
  *
  * Guarantees: options are checked once, when the task is created. An option of the other transport is refused, never
  * ignored.
@@ -110,7 +110,7 @@ export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, Connectio
   /** The most bytes of an answer, both compressed and decompressed. Default 10 MiB. */
   readonly maxResponseBytes?: number;
   /**
-   * What becomes of JSON integers in an answer that a number would round, such as 64-bit ids. 'refuse' (default): the
+   * The treatment of JSON integers in an answer that a number would round, such as 64-bit ids. 'refuse' (default): the
    * record fails with MILLRACE_BAD_RESPONSE. 'text': they arrive as text. 'round': as from JSON.parse.
    */
   readonly largeIntegers?: LargeIntegers;
@@ -237,7 +237,7 @@ export function checkTransport(options: object, isSocket: boolean, task: string)
   );
 }
 
-/** The policies that the options mean. */
+/** The policies that follow from the options. */
 export function policiesOf<In, Out>(options: RequestOptions<In, Out>): CallPolicies {
   const { policies, concurrency, retry, rateLimit, breaker, hedge, limiter, fairBy: keyOf } = options;
   const base = policies === undefined ? new CallPolicies() : callPolicies(policies);

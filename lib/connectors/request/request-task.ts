@@ -114,7 +114,8 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
   }
 
   /**
-   * A function that returns the URL may be slow, for example because it starts a server. The transport loads meanwhile.
+   * A function that returns the URL may be slow, for example because it starts a server. The transport loads in the
+   * meantime.
    */
   private preload(): void {
     const loading = isHttpMethod(this.request.method ?? 'POST')

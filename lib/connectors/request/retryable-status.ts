@@ -1,4 +1,7 @@
-/** What an HTTP status means for another attempt. WebSocket errors that carry a status follow the same rules. */
+/**
+ * Decides from an HTTP status whether another attempt may succeed. WebSocket errors that carry a status follow the same
+ * rules.
+ */
 
 /**
  * Whether another attempt may succeed. 425, 429 and 503 refuse a request before any work was done. Other server errors

@@ -10,7 +10,7 @@ import type { UrlTemplate } from './request-url.js';
 export const DEFAULT_HTTP_CONCURRENCY = 64;
 export const DEFAULT_SOCKET_CONCURRENCY = 512;
 
-/** What a transport needs to know of its task. */
+/** The facts about a task that its transport needs. */
 export interface TransportParts<In, Out> {
   readonly request: RequestOptions<In, Out>;
   readonly policies: CallPolicies;

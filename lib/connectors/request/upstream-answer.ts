@@ -1,9 +1,9 @@
 /** An upstream in this process that answers in place of the network, and the cancellation of a request. */
 import type { Upstream, UpstreamCall, UpstreamReply } from '../../connect/index.js';
 
-/** What a request observes while it is in flight. */
+/** The cancellation that a request observes while it is in flight. */
 export interface Cancellable {
-  /** Why it was cancelled; undefined before. */
+  /** The reason of the cancellation; undefined before it. */
   readonly error: Error | undefined;
   /** Calls the listener on cancellation. The returned function removes the listener. */
   whenCancelled(listener: (error: Error) => void): () => void;

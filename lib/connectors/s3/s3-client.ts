@@ -1,9 +1,9 @@
 /**
- * Requests to an object store: signed, repeated where that helps, and with errors in one sentence.
+ * Requests to an object store: signed, repeated after temporary errors, and with errors in one sentence.
  *
- * Guarantees: a request that fails by the network, or that the store could not answer at the moment, is repeated for
- * about twenty seconds. Each operation that is used here may be repeated. Connections end by themselves when they are
- * idle.
+ * Guarantees: a request that fails because of the network, or because the store is temporarily unable to answer, is
+ * repeated for about twenty seconds. Each operation that is used here may be repeated. Connections end by themselves
+ * when they are idle.
  */
 import { Agent as PlainAgent, request as requestPlain, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as SecureAgent, request as requestSecure } from 'node:https';
@@ -36,7 +36,7 @@ export interface S3Answer {
   readonly body: IncomingMessage;
 }
 
-/** What the store has refused, or why it could not be reached. */
+/** A refusal of the store, or a failure to reach it. */
 export class S3Error extends Error {
   /** The status of HTTP; 0 if there was no answer. */
   readonly status: number;
@@ -57,13 +57,13 @@ export class S3Error extends Error {
   }
 }
 
-/** A connection on which nothing happens for this time is replaced, also because the reader holds it back. */
+/** A connection without traffic for this time is replaced, even if the reader is the cause. */
 const SILENT_MS = 120_000;
 const IDLE_SOCKETS = 8;
 const ATTEMPTS = 10;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 8000;
-/** Errors with which a store asks for a repetition; the status alone does not tell. */
+/** Error codes with which a store asks for a repetition. The status alone does not show it. */
 const REPEATED = new Set(['SlowDown', 'RequestTimeout', 'InternalError', 'ServiceUnavailable', 'OperationAborted']);
 
 export class S3Client {
@@ -80,7 +80,7 @@ export class S3Client {
     return repeated(request.signal, () => this.attempt(request));
   }
 
-  /** As `send`, for an answer of text. An error in an answer of success is thrown as well. */
+  /** Like `send`, for an answer of text. An error inside an answer of success is thrown as well. */
   text(request: S3Request): Promise<{ readonly text: string; readonly headers: S3Answer['headers'] }> {
     return repeated(request.signal, async () => {
       const { body, headers } = await this.attempt(request);
@@ -143,7 +143,7 @@ export async function bytesOf(body: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The sentence about a failure, for a path. Returns an error of millrace as it is. */
+/** The error of a failed action on a path. Returns an error of millrace as it is. */
 export function s3Failure(action: 'read' | 'write', path: string, error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
   return new MillraceError('MILLRACE_FILE', `Cannot ${action} ${path}: ${reasonOf(action, error)}`, { cause: error });
@@ -157,7 +157,7 @@ function reasonOf(action: 'read' | 'write', error: unknown): string {
   if (region !== undefined) return `the bucket is in the region ${region}; set \`region\` or AWS_REGION to it`;
   if (code === 'SignatureDoesNotMatch') return 'the signature is wrong; check the secret access key';
   if (code === 'InvalidAccessKeyId') return 'the access key is unknown; check the credentials';
-  if (code === 'ExpiredToken') return 'the credentials have ended; pass a function that returns others';
+  if (code === 'ExpiredToken') return 'the credentials have expired; pass a function that returns new ones';
   if (status === 403) return `access is denied; check the credentials, and that they may ${action} this object`;
   if (status === 0) return `the store cannot be reached (${message}); check the endpoint`;
   return `the store answers ${status} ${code}: ${message}`;

@@ -1,8 +1,8 @@
 /**
- * The bytes of an object, from some byte on.
+ * Reads the bytes of an object, from a given byte on.
  *
  * Guarantees: all bytes are those of one version, because each request asks for it. A connection that breaks is
- * replaced by one that continues at the next byte. The store sends no more than the reader and its socket hold.
+ * replaced by one that continues at the next byte. The store sends no more than the reader and its socket can buffer.
  */
 import { MillraceError } from '../../connect/values.js';
 import type { StoredFile, StoredInput, StoredReading } from '../../connect/files.js';
@@ -52,7 +52,7 @@ export class S3Input implements StoredInput {
         this.disconnect();
         if (this.isClosed()) break;
         if (error instanceof S3Error && (error.status === 412 || error.status === 416)) throw changed(path);
-        // The client has repeated a request that was refused.
+        // The client has already repeated a request that was refused.
         if (error instanceof S3Error || this.signal.aborted || ++this.broken > MOST_BROKEN) {
           throw s3Failure('read', path, error);
         }

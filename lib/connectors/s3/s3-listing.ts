@@ -7,7 +7,7 @@ export interface ListRequest {
   readonly bucket: string;
   /** The beginning of the keys. */
   readonly prefix: string;
-  /** Keys that have this text after the prefix are one entry. */
+  /** Keys that are equal up to this text after the prefix form one entry. */
   readonly delimiter?: string;
 }
 

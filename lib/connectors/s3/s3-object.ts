@@ -1,4 +1,4 @@
-/** Looks at one object: its size, its version, and what a run has noted with it. */
+/** Requests the facts about one object: its size, its version, and the name that a run has given its result. */
 import type { StoredFile } from '../../connect/files.js';
 import { MillraceError } from '../../connect/values.js';
 import { S3Error, s3Failure, type S3Answer, type S3Client, type S3Name } from './s3-client.js';
@@ -6,7 +6,7 @@ import { S3Error, s3Failure, type S3Answer, type S3Client, type S3Name } from '.
 /** The header with the name that a run has given its result. */
 export const RESULT_HEADER = 'x-amz-meta-millrace-result';
 
-/** An object that is there. */
+/** An object that exists. */
 export interface S3Object {
   readonly file: StoredFile;
   /** The value of `RESULT_HEADER`. */
@@ -40,7 +40,7 @@ function fileOf(path: string, headers: S3Answer['headers']): StoredFile {
   };
 }
 
-/** A listing shows milliseconds, and a look at an object does not. */
+/** A listing contains milliseconds, but the headers of an object do not, so both are cut to whole seconds. */
 export function wholeSeconds(ms: number): number {
   return Math.floor(ms / 1000) * 1000;
 }

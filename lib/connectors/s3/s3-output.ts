@@ -1,10 +1,11 @@
 /**
- * An object that is written: a multipart upload, which appears as a whole.
+ * Writes an object as a multipart upload, which appears as a whole.
  *
  * Guarantees: the object appears when `finish` has resolved, and never in part. A part that was uploaded is never
- * uploaded again by a resumed run. A part must have 5 MiB, so the bytes after the last part are kept in an object of
- * their own at each point, which is removed at the end. The etags of the parts are checked when the upload is
- * completed, so a process that wakes up after it was replaced cannot mix its bytes in. At most three parts are in memory.
+ * uploaded again by a resumed run. A part must have 5 MiB, so at each point the bytes after the last part are stored in
+ * a separate object, the *tail*, which is removed at the end. The etags of the parts are checked when the upload is
+ * completed, so a process that still runs after it was replaced cannot add its bytes. At most three parts are in
+ * memory.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Json } from '../../connect/index.js';
@@ -24,7 +25,7 @@ const PARALLEL = 2;
 /** The most bytes that the store copies at once, with a last copy of up to twice as many; its limit is 5 GiB. */
 const COPY_BYTES = 2 * 2 ** 30;
 
-/** The bytes that are in no part, in an object of their own. */
+/** A tail: the bytes after the last part, in a separate object. */
 interface KeptTail {
   readonly [name: string]: Json;
   readonly key: string;
@@ -58,7 +59,7 @@ export class S3Output implements StoredOutput {
   private readonly name: S3Name;
   private readonly signal: AbortSignal | undefined;
   private readonly result: string;
-  /** Tells the tails of this incarnation from those of another one. */
+  /** Distinguishes the tails of this incarnation from those of other ones. */
   private readonly token = newToken();
   private upload: Promise<string> | undefined;
   private readonly parts: Promise<Part>[] = [];
@@ -82,7 +83,7 @@ export class S3Output implements StoredOutput {
     this.signal = signal;
   }
 
-  /** Throws MILLRACE_RESUME if the store does not hold what was written up to the point. */
+  /** Throws MILLRACE_RESUME if the store does not contain the bytes that were written up to the point. */
   static async open(client: S3Client, path: string, { from, signal }: StoredWriting): Promise<S3Output> {
     const point = from as S3Point | undefined;
     const output = new S3Output(client, path, point?.result ?? newToken(), signal);
@@ -107,7 +108,7 @@ export class S3Output implements StoredOutput {
     const { last } = this;
     if (last?.bytes === this.bytes) return last;
     try {
-      // The point before the last one is not needed any more.
+      // The checkpoint with the last point is durable, so the point before it is not needed any more.
       if (this.outdated !== undefined) await this.removeTail(this.outdated);
       this.outdated = undefined;
       const tail = this.tailBytes === 0 ? null : await this.keepTail();
@@ -141,7 +142,7 @@ export class S3Output implements StoredOutput {
 
   async abandon(): Promise<void> {
     await Promise.allSettled(this.pending);
-    // A later incarnation of the run continues there.
+    // A later incarnation of the run continues at the last point.
     if (this.last !== undefined || this.upload === undefined) return;
     const uploadId = await this.upload.catch(() => undefined);
     if (uploadId === undefined) return;
@@ -160,7 +161,7 @@ export class S3Output implements StoredOutput {
     this.bytes += bytes.length;
   }
 
-  /** Begins to upload the bytes that are in no part. */
+  /** Starts to upload the bytes after the last part. */
   private addPart(): void {
     const body = Buffer.concat(this.tail);
     this.tail = [];
@@ -180,7 +181,7 @@ export class S3Output implements StoredOutput {
   private async begin(): Promise<string> {
     const { client, name, result } = this;
     const headers = { [RESULT_HEADER]: result };
-    // Not ended with the run: an upload without a known id could not be aborted.
+    // Without the signal of the run, because an upload without a known id could not be aborted.
     const { text } = await client.text({ method: 'POST', ...name, query: { uploads: '' }, headers });
     return textOf(text, 'UploadId') ?? '';
   }
@@ -208,7 +209,7 @@ export class S3Output implements StoredOutput {
   private async untilRoom(): Promise<void> {
     while (this.pending.size >= PARALLEL && this.failure === undefined) {
       await Promise.race(this.pending).catch(() => undefined);
-      // The part removes itself after this.
+      // The part removes itself from `pending` after this.
       await Promise.resolve();
     }
     this.throwIfFailed();
@@ -238,7 +239,7 @@ export class S3Output implements StoredOutput {
     await this.client.text({ method: 'DELETE', bucket: this.name.bucket, key });
   }
 
-  /** Removes the tails of all incarnations of this result, but this one. */
+  /** Removes the tails of all incarnations of this result, except this one. */
   private async removeTails(but: string | undefined): Promise<void> {
     const { bucket, key } = this.name;
     for await (const { key: found } of listObjects(this.client, { bucket, prefix: `${key}.${this.result}-` })) {
@@ -255,7 +256,7 @@ export class S3Output implements StoredOutput {
     await this.removeTails(point.tail?.key);
   }
 
-  /** The parts that are in the store. Resolves with false if the upload is over. */
+  /** Restores the parts that are in the store. Resolves with false if the upload is over. */
   private async bringBackParts({ upload, parts, etags }: S3Point): Promise<boolean> {
     if (upload === null) return true;
     const found = await this.partsOf(upload, parts);
@@ -288,7 +289,7 @@ export class S3Output implements StoredOutput {
     return found.slice(0, count);
   }
 
-  /** The bytes that are in no part. Resolves with false if their object is gone. */
+  /** Restores the bytes after the last part. Resolves with false if their object is gone. */
   private async bringBackTail({ tail, upload }: S3Point): Promise<boolean> {
     if (tail === null) return upload !== null;
     const { bucket } = this.name;
@@ -305,7 +306,10 @@ export class S3Output implements StoredOutput {
     }
   }
 
-  /** An earlier incarnation has completed the result and removed the rest: the result has the bytes. */
+  /**
+   * Restores the bytes from the result, because an earlier incarnation has completed it and removed the upload and the
+   * tail.
+   */
   private async bringBackResult({ bytes }: S3Point): Promise<void> {
     this.upload = undefined;
     this.parts.length = 0;

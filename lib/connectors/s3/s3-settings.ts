@@ -11,9 +11,9 @@ export interface S3Credentials {
   readonly accessKeyId: string;
   /** The secret part, which is never sent. */
   readonly secretAccessKey: string;
-  /** The token of keys that end. */
+  /** The token of keys that expire. */
   readonly sessionToken?: string | undefined;
-  /** The time at which they end, for a function that returns others then. */
+  /** The time at which the keys expire. If they come from a function, it is called again before this time. */
   readonly expiration?: Date | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface S3Options {
   /** Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, or `us-east-1`. */
   readonly region?: string;
   /**
-   * The keys, or a function that returns them, which is called again shortly before they end. Default:
+   * The keys, or a function that returns them, which is called again shortly before they expire. Default:
    * `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
    */
   readonly credentials?: S3Credentials | (() => S3Credentials | Promise<S3Credentials>);
@@ -35,7 +35,7 @@ export interface S3Options {
   readonly pathStyle?: boolean;
 }
 
-/** Where and in what form a request goes. */
+/** The place to which a request is sent. */
 export interface S3Place {
   readonly origin: string;
   readonly host: string;
@@ -43,7 +43,7 @@ export interface S3Place {
   readonly path: string;
 }
 
-/** The time before the end of credentials at which others are asked for. */
+/** Credentials are renewed this long before they expire. */
 const RENEW_BEFORE_MS = 5 * 60_000;
 
 export class S3Settings {

@@ -1,7 +1,7 @@
 /**
  * An object store that speaks the protocol of S3, as a place of files: AWS, MinIO, Ceph, R2 and others.
  *
- * Guarantees: those of `S3Input` and `S3Output`. Nothing is connected to before the first file is looked at.
+ * Guarantees: those of `S3Input` and `S3Output`. No connection is made before the first request for a file.
  */
 import { anObject, callback, checkOptions, either, flag, text, type OptionRules } from '../../connect/index.js';
 import { MillraceError } from '../../connect/values.js';
@@ -30,7 +30,8 @@ const RULES: OptionRules<S3Options> = {
 
 /**
  * The store behind paths that begin with `s3://`, for the option `store` of sources and sinks of files. Without that
- * option, they use one with the settings of the environment. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * option, they use a store with the settings of the environment. Throws MILLRACE_INVALID_OPTION for options that do not
+ * fit.
  *
  * @example csvSource({ path: 's3://sales/2026.csv', store: s3Store({ endpoint: 'http://127.0.0.1:9000' }) })
  */
@@ -57,7 +58,7 @@ class S3Store implements FileStore {
       for await (const object of listObjects(this.client, { bucket, prefix, delimiter: '/' })) {
         const { key, isPrefix, size, changedAt, etag } = object;
         const name = key.slice(prefix.length, isPrefix ? -1 : undefined);
-        // An object with the name of the folder stands for it in some tools.
+        // In some tools, an object with the name of the folder represents the folder.
         if (name === '') continue;
         const file = { path: `${folder}${name}`, size, changedAt, version: etag };
         entries.push(isPrefix ? { name, isFolder: true } : { name, isFolder: false, file });
@@ -80,7 +81,7 @@ class S3Store implements FileStore {
     try {
       await this.client.text({ method: 'HEAD', bucket, key: '' });
     } catch (error) {
-      // Those who may only write objects may not look at the bucket.
+      // A user who may only write objects may not read the bucket.
       if (error instanceof S3Error && error.status === 403) return;
       const isMissing = error instanceof S3Error && error.status === 404;
       throw s3Failure('write', path, isMissing ? new S3Error('', { status: 404, code: 'NoSuchBucket' }) : error);

@@ -19,7 +19,7 @@ export interface UnsignedRequest {
   readonly body: Uint8Array | undefined;
 }
 
-/** What the signature depends on besides the request. */
+/** The values besides the request that the signature depends on. */
 export interface Signing {
   readonly credentials: S3Credentials;
   readonly region: string;

@@ -15,7 +15,7 @@ export function quotedList(names: readonly string[]): string {
   return names.map(quoted).join(', ');
 }
 
-/** The rule of a name: not empty, and without the character that ends texts. */
+/** The rule of a name: not empty, and without NUL, which ends strings. */
 export const identifier: OptionRule = {
   expected: 'a name',
   accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),

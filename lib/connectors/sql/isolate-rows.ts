@@ -8,7 +8,7 @@ import type { RefusedRow } from '../../connect/index.js';
 /** Writes the rows from `from` up to the one before `to`. Returns the error if the database refuses them as a whole. */
 export type WritePiece = (from: number, to: number) => Promise<{ readonly error: unknown } | undefined>;
 
-/** Writes `count` rows of which at least one is refused as part of the whole. Returns the refused ones, ascending. */
+/** Writes `count` rows after a write of all of them was refused. Returns the refused ones, ascending. */
 export async function isolateRows(count: number, write: WritePiece): Promise<RefusedRow[]> {
   const refused: RefusedRow[] = [];
   const visit = async (from: number, to: number, isKnown: boolean): Promise<void> => {

@@ -1,5 +1,5 @@
 /**
- * Reading the rows of a query in the order of a key, from any of its values on.
+ * Reads the rows of a query in the order of a key, from any value of the key on.
  *
  * Guarantees: the query is used as it is, within a query around it; the values of the key are parameters. Two rows with
  * one key, or a row without one, fail the run: after a resume such rows would be lost.
@@ -13,7 +13,7 @@ export interface KeysetQuery {
   readonly query: string;
   /** The columns of the key, in order. */
   readonly keyset: readonly string[];
-  /** Whether the rows before and at a key are left out. */
+  /** Whether only the rows after a key are read. */
   readonly isContinued: boolean;
   /** Returns the text of the parameter for the key with this index, from 0. */
   readonly parameter: (index: number) => string;
@@ -25,7 +25,7 @@ export function keysetQuery({ query, keyset, isContinued, parameter }: KeysetQue
   if (keyset.length === 0) return inner;
   const columns = keyset.map((name) => `"q".${quoted(name)}`).join(', ');
   const after = isContinued ? ` WHERE (${columns}) > (${keyset.map((_, i) => parameter(i)).join(', ')})` : '';
-  // The line ends keep a comment at the end of the query from hiding what follows.
+  // The line ends prevent a comment at the end of the query from hiding the text after it.
   return `SELECT * FROM (\n${inner}\n) AS "q"${after} ORDER BY ${columns}`;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Repeats work against a database that is away for a while, or that asks for a repetition.
+ * Repeats work if the database is temporarily unavailable, or asks for a repetition.
  *
- * Guarantees: the delays grow from 20 ms to 2 s, with randomness, so that several writers do not meet again. The wait
- * ends when the run is cancelled.
+ * Guarantees: the delays grow from 20 ms to 2 s, with randomness, so that several writers do not collide again. The
+ * wait ends when the run is cancelled.
  */
 import type { ConnectorContext } from '../../connect/index.js';
 

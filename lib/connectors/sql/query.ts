@@ -1,7 +1,7 @@
 /**
  * A query as a source, whatever the database: its identity, and its rows as records.
  *
- * Guarantees: neither the name of a query nor what identifies it contains its parameters, which may be secrets.
+ * Guarantees: neither the name of a query nor its identity contains its parameters, which may be secrets.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -35,14 +35,14 @@ export function identityOfQuery({ query, params = [], keyset = [] }: QueryOption
   return digest(JSON.stringify([query, params.map(textOf), keyset]));
 }
 
-/** A text that is different for parameters that are. */
+/** The text of a parameter. For an object, it depends on its content. */
 function textOf(param: unknown): string {
   if (typeof param !== 'object' || param === null) return String(param);
-  // The text of a Date has no milliseconds, and that of an object nothing of its content.
+  // `String` of a Date has no milliseconds, and `String` of an object does not show its content.
   return JSON.stringify(param, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
-/** Reports that a run cannot be resumed, unless the query has a keyset or the user says otherwise. */
+/** Reports that a run cannot be resumed, unless the query has a keyset or the user has set `replayable`. */
 export function checkResumable({ keyset, replayable }: QueryOptions<unknown>, context: ConnectorContext): void {
   if (keyset !== undefined || replayable !== undefined) return;
   context.cannotResume(

@@ -1,10 +1,10 @@
-/** What an error of a database means for the work that failed. */
+/** Classifies errors of a database by their consequence for the work that failed. */
 import { FatalTaskError, MillraceError } from '../../connect/index.js';
 
 /**
  * `row`: the database refuses a row. `again`: the transaction was rolled back, and may succeed when it is repeated.
- * `lost`: the connection is gone, and with it the knowledge whether the transaction was committed. `statement`: the
- * statement itself is wrong, or the user may not execute it.
+ * `lost`: the connection is lost, and it is unknown whether the transaction was committed. `statement`: the statement
+ * itself is wrong, or the user may not execute it.
  */
 export type SqlFailure = 'row' | 'again' | 'lost' | 'statement';
 
@@ -18,7 +18,7 @@ export function wrongStatement(of: string, message: string, cause: unknown): Fat
   return new FatalTaskError('MILLRACE_SQL', `${of}: ${message}`, { cause });
 }
 
-/** The error of a database that stayed away. */
+/** The error of a database that remained unavailable. */
 export function databaseAway(of: string, message: string, cause: unknown): MillraceError {
   return new FatalTaskError('MILLRACE_NETWORK', `${of}: ${message}`, { cause, retryable: true });
 }

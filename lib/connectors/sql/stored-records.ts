@@ -1,7 +1,7 @@
 /**
  * The records that a database already contains: as ranges of numbers per partition, or by name.
  *
- * Guarantees: `holds` takes the logarithm of the number of ranges, and constant time for records that come in their
+ * Guarantees: `holds` costs the logarithm of the number of ranges, and constant time for records that come in their
  * order.
  */
 import type { LineageId, SinkHoldings } from '../../connect/index.js';
@@ -20,7 +20,7 @@ interface Partition {
   readonly ranges: NumberRange[];
   readonly names: Set<string>;
   isSorted: boolean;
-  /** The range in which the last number was sought. */
+  /** The index of the range that the last search has found. */
   cursor: number;
 }
 
@@ -28,7 +28,7 @@ export class StoredRecords implements SinkHoldings {
   private readonly partitions = new Map<string, Map<number, Partition>>();
   private readonly onNamed: ((id: LineageId) => void) | undefined;
 
-  /** @param onNamed called for each record that is stored by its name, when it is asked for. */
+  /** @param onNamed called when `holds` finds a record that is stored by its name. */
   constructor(onNamed?: (id: LineageId) => void) {
     this.onNamed = onNamed;
   }

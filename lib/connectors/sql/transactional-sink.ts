@@ -1,9 +1,9 @@
 /**
  * A table as a sink that stores the progress of the run in the transaction of the rows.
  *
- * Guarantees: a row is in the table once, whatever the moment at which the process or the database dies. A transaction
- * whose end is unknown is looked up before it is repeated. A row that the database refuses ends by the failure policy,
- * alone. A process that another one has replaced writes nothing more.
+ * Guarantees: a row is in the table once, no matter when the process or the database dies. A transaction whose end is
+ * unknown is looked up before it is repeated. The failure policy ends a row that the database refuses; other rows are
+ * written. A process that another one has replaced writes no more rows.
  */
 import {
   describeThrown,
@@ -30,7 +30,7 @@ export interface SinkIdentity {
   readonly task: string;
 }
 
-/** Returns the progress of a write whose other rows were refused. */
+/** Returns the progress of a write from which these rows were refused. */
 export type ProgressOf = (refused: readonly RefusedRow[]) => WriteProgress;
 
 /** A table of a database, with the tables of the progress beside it. */
@@ -54,19 +54,22 @@ export interface SinkTable<Row> {
    * with the errors of the database. Throws MILLRACE_LOCKED if another process is the owner.
    */
   write(rows: readonly Row[], progressOf: ProgressOf, epoch: number): Promise<readonly RefusedRow[]>;
-  /** Removes the names of records that are not needed again: those of earlier epochs. `seen` gets the epoch instead. */
+  /**
+   * Removes the names of records that are not needed again: those of earlier epochs. The names in `seen` get this
+   * epoch.
+   */
   forget(epoch: number, seen: readonly LineageId[]): Promise<void>;
   /** Removes the progress, because the run is over. */
   finish(): Promise<void>;
   /** Ends the connection at once. May be called in every state. */
   disconnect(): void;
-  /** What an error of this table means. */
+  /** The kind of an error of this table. */
   failureOf(error: unknown): SqlFailure;
-  /** The message of an error of the database, with what helps to correct it. */
+  /** The message of an error of the database, with advice for its correction. */
   describe(error: unknown): string;
 }
 
-/** What makes a `TransactionalSink`. */
+/** The parts of a `TransactionalSink`. */
 export interface TransactionalSinkParts<In, Row> {
   readonly kind: string;
   readonly dataset: Dataset;
@@ -115,7 +118,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     const isAnew = past?.isAnew === true;
     if (isAnew && !this.parts.replaces) {
       context.notice(
-        `'${context.task}' writes everything again. Rows that earlier incarnations have written stay in the table, and come twice`,
+        `'${context.task}' writes all rows again. Rows of earlier incarnations stay in the table, so these rows appear twice`,
       );
     }
     await this.untilDone(async () => {
@@ -149,7 +152,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     const refused = await this.untilDone(async () => {
       if (!this.isConnected) {
         await this.connect(false, true);
-        // The transaction whose end was unknown has ended, and what it has written is stored.
+        // The transaction whose end was unknown has ended by now, and its rows are in `stored`.
         left = left.filter(isNew);
       }
       if (left.length === 0) return [];
@@ -213,7 +216,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     this.isConnected = true;
   }
 
-  /** Repeats the work while the database is away or asks for a repetition. */
+  /** Repeats the work while the database is unavailable or asks for a repetition. */
   private async untilDone<T>(work: () => Promise<T>): Promise<T> {
     const { table, context } = this.opened();
     const patience = new Patience(context, this.parts.retryForMs);

@@ -77,7 +77,7 @@ export class StoredRanges {
 
 /** The index of the first range that begins at this number or after it. */
 function firstFrom(ranges: readonly NumberRange[], number: number): number {
-  // Nearly always the newest ones are asked for.
+  // Nearly all searches are for the newest ranges.
   const last = ranges.at(-1);
   if (last === undefined || last.first < number) return ranges.length;
   let [low, high] = [0, ranges.length];

@@ -2,12 +2,13 @@
  * The connection of this process to a SQLite file: one for all tasks that use the file.
  *
  * Guarantees: tasks of one process never wait for each other, because each transaction begins and ends in one turn.
- * What was committed survives the loss of power. The lock of a process that was killed is removed; that of a living
- * process never is.
+ * Committed rows survive the loss of power. The lock of a process that was killed is removed, but never the lock of a
+ * process that runs.
  *
- * node-sqlite3-wasm locks a file by a folder beside it, which a killed process leaves behind, and it takes its own lock
- * for that of another process when it looks for an interrupted transaction. So such a transaction would not be rolled
- * back. With a write-ahead log there is nothing to roll back, and with an exclusive lock it needs no shared memory.
+ * node-sqlite3-wasm locks a file by a folder beside it, which a killed process leaves behind, and it mistakes its own
+ * lock for that of another process when it looks for an interrupted transaction. So such a transaction would not be
+ * rolled back. With a write-ahead log there is nothing to roll back, and with an exclusive lock it needs no shared
+ * memory.
  */
 import {
   existsSync,
@@ -41,7 +42,7 @@ export class SharedFile {
     this.file = file;
   }
 
-  /** Opens the file for one user, who closes it. Throws MILLRACE_LOCKED if another process has it for itself. */
+  /** Opens the file for one user, who closes it. Throws MILLRACE_LOCKED if another process uses it exclusively. */
   static async open(path: string): Promise<SharedFile> {
     const place = placeOf(path);
     const known = files.get(place);
@@ -73,7 +74,7 @@ export class SharedFile {
     }
   }
 
-  /** Whether statements wait for other processes. */
+  /** Whether this process uses the file exclusively. */
   get isExclusive(): boolean {
     return this.file.isExclusive;
   }
@@ -112,7 +113,7 @@ export class SharedFile {
     if (--this.users > 0) return;
     files.delete(this.path);
     this.statements.clear();
-    // The log goes back into the file, so that other programs find all in one file.
+    // The log is written back into the file, so that other programs find all data in one file.
     const isLogged = !this.file.isExclusive || this.journal === 'wal';
     this.file.close(isLogged ? '' : 'PRAGMA journal_mode = DELETE');
     if (this.file.isExclusive) rmSync(noteOf(this.path), { force: true });
@@ -131,11 +132,11 @@ export class SharedFile {
       );
     }
     try {
-      // First of all: a file whose log a killed process left cannot be read without it, since there is no shared
-      // memory.
+      // This comes first: without it, a file with the log of a killed process cannot be read, because there is no
+      // shared memory.
       file.exec('PRAGMA locking_mode = EXCLUSIVE');
       const [mode] = file.prepare('PRAGMA journal_mode').all([]);
-      // Written at once: if the process were killed before it, nobody would know the owner of the lock.
+      // Written at once: if the process were killed before, the owner of the lock would be unknown.
       writeFileSync(noteOf(path), owner);
       this.journal = String(mode?.['journal_mode']);
       file.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');
@@ -160,7 +161,7 @@ function noteOf(path: string): string {
 async function removeLockOfDead(path: string): Promise<void> {
   const owner = readNote(path);
   if (owner === undefined || (await isRunning(owner)) !== false) throw lockedBy(path, owner);
-  // Of several processes that want to remove it, one renames the note.
+  // If several processes want to remove the lock, only one of them can rename the note.
   const own = `${noteOf(path)}-${process.pid}`;
   try {
     renameSync(noteOf(path), own);

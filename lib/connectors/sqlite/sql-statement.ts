@@ -33,7 +33,7 @@ export interface SqlStatementOptions<In, Out> extends TaskOptions<In, Out> {
   readonly sql: string;
   /** The values of the parameters for a record. Default: none. */
   readonly params?: (record: In) => readonly unknown[];
-  /** Makes the output of the rows that the statement returned. Default: the record itself. */
+  /** Makes the output from the rows that the statement returned. Default: the record itself. */
   readonly result?: (rows: readonly SqliteFields[], record: In) => Out;
   /** How long a statement waits for other processes that write to the file, in milliseconds. Default 60,000. */
   readonly retryForMs?: number;
@@ -49,12 +49,13 @@ const RULES: OptionRules<SqlStatementOptions<never, unknown>> = {
 };
 
 /**
- * Executes a statement for each record and emits the record, or what `result` makes of the rows. If SQLite refuses the
- * values of a record, the failure policy ends the record; if it refuses the statement, the run fails with MILLRACE_SQL.
- * Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * Executes a statement for each record and emits the record, or the output that `result` makes from the rows. If SQLite
+ * refuses the values of a record, the failure policy ends the record; if it refuses the statement, the run fails with
+ * MILLRACE_SQL. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
- * @example sqlStatement({ path: 'shop.db', sql: 'SELECT city FROM members WHERE id = ?1', params: (id: string) => [id],
- *   result: ([row]) => row?.city })
+ * @example
+ * const sql = 'SELECT city FROM members WHERE id = ?1';
+ * sqlStatement({ path: 'shop.db', sql, params: (id: string) => [id], result: ([row]) => row?.city })
  */
 export function sqlStatement<In, Out = In>(options: SqlStatementOptions<In, Out>): Task<In, Out> {
   checkOptions('a sqlStatement', options, RULES, ['path', 'sql']);

@@ -61,7 +61,7 @@ const RULES: OptionRules<SqliteSinkOptions<unknown, string>> = {
 
 /**
  * Writes one row per record, up to 512 in a transaction, which also stores the progress of the run: each row is in the
- * table once, also across crashes. A row that SQLite refuses ends by the failure policy; the others are written. Throws
+ * table once, also across crashes. The failure policy ends a row that SQLite refuses; the others are written. Throws
  * MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if the table or a column does not
  * exist.
  *
@@ -72,7 +72,7 @@ export function sqliteSink<In, const Column extends string>(options: SqliteSinkO
   return connectorSink(new SqliteSink(options), taskOptionsOf(options));
 }
 
-/** A table of a SQLite file as a `Sink`. `sqliteSink` makes a task of it. */
+/** A table of a SQLite file as a `Sink`. `sqliteSink` makes it a task. */
 export class SqliteSink<In, Column extends string> extends TransactionalSink<In, SqliteRow> {
   /** Throws MILLRACE_INVALID_OPTION if `key` and `mode` do not fit. */
   constructor(options: SqliteSinkOptions<In, Column>) {

@@ -71,15 +71,16 @@ const RULES: OptionRules<SqliteSourceOptions<unknown>> = {
  * MILLRACE_INVALID_OPTION for options that do not fit. A run fails with MILLRACE_SQL if SQLite refuses the query, or if
  * the keyset is not unique.
  *
- * @example sqliteSource({ path: 'shop.db', query: 'SELECT id, city FROM members WHERE city = ?1', params: ['Oslo'],
- *   keyset: ['id'] })
+ * @example
+ * const query = 'SELECT id, city FROM members WHERE city = ?1';
+ * sqliteSource({ path: 'shop.db', query, params: ['Oslo'], keyset: ['id'] })
  */
 export function sqliteSource<Out = SqliteFields>(options: SqliteSourceOptions<Out>): SourceTask<Out> {
   checkOptions('a sqliteSource', options, RULES, ['path', 'query']);
   return connectorSource(new SqliteSource(options), taskOptionsOf(options));
 }
 
-/** A query of SQLite as a `Source`. `sqliteSource` makes a task of it. */
+/** A query of SQLite as a `Source`. `sqliteSource` makes it a task. */
 export class SqliteSource<Out> implements Source<Out> {
   readonly kind = 'sqlite source';
   readonly checkpointFormat = 'sqlite source';

@@ -58,18 +58,18 @@ export class SqliteTable implements SinkTable<SqliteRow> {
   ): Promise<void> {
     const file = await SharedFile.open(this.parts.path);
     this.file = file;
-    this.learn(file);
+    this.prepareInsert(file);
     file.transaction(() => {
       for (const statement of TABLES.split(';')) file.statement(statement).run([]);
     });
     file.transaction(() => {
-      this.takeOver(file, identity);
+      this.becomeOwner(file, identity);
       if (isAnew) {
         for (const table of ['millrace_ranges', 'millrace_names']) {
           file.statement(`DELETE FROM ${table} WHERE sink = ?`).run([this.sink]);
         }
       } else {
-        // Names of earlier incarnations stay until their records have come by again.
+        // Names of earlier incarnations stay until their records have passed again.
         file.statement('UPDATE millrace_names SET epoch = -1 WHERE sink = ?').run([this.sink]);
       }
     });
@@ -92,7 +92,7 @@ export class SqliteTable implements SinkTable<SqliteRow> {
     const refused: RefusedRow[] = [];
     file.transaction(() => {
       this.assertOwned(file);
-      // A statement that fails is undone by itself, and the transaction goes on.
+      // SQLite undoes a statement that fails, and the transaction continues.
       rows.forEach((row, index) => {
         try {
           this.insert?.run(row);
@@ -157,8 +157,8 @@ export class SqliteTable implements SinkTable<SqliteRow> {
     return describeThrown(error);
   }
 
-  /** Looks up the columns, and has SQLite check the statement. */
-  private learn(file: SharedFile): void {
+  /** Looks up the columns, and lets SQLite check the statement. */
+  private prepareInsert(file: SharedFile): void {
     const { table, columns, mode, key, task, path } = this.parts;
     const known = file
       .cursor('SELECT name FROM pragma_table_info(?)')
@@ -186,7 +186,7 @@ export class SqliteTable implements SinkTable<SqliteRow> {
     }
   }
 
-  private takeOver(file: SharedFile, { runId, task }: SinkIdentity): void {
+  private becomeOwner(file: SharedFile, { runId, task }: SinkIdentity): void {
     const target = this.parts.table;
     file
       .statement(

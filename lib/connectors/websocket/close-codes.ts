@@ -1,4 +1,4 @@
-/** What the codes of a closing handshake mean (RFC 6455, 7.4, and the registry of IANA). */
+/** The meaning of the codes of a closing handshake (RFC 6455, 7.4, and the registry of IANA). */
 
 /**
  * Codes that refuse the caller: policy (1008), unauthorized and forbidden (3000, 3003), and the HTTP statuses 401 and

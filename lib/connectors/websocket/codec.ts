@@ -6,7 +6,7 @@ export interface OutgoingCall {
   readonly id: number;
   /** The option `method` of the task. */
   readonly method: string;
-  /** What `body` returned for the record, or the record itself. */
+  /** The result of `body` for the record, or the record itself. */
   readonly params: unknown;
   /** The name and the value of the idempotency key, if one is sent. */
   readonly key: { readonly name: string; readonly value: string } | undefined;
@@ -28,22 +28,23 @@ export interface IncomingReply {
   /** Present if the upstream refused the call. */
   readonly error?: RemoteError;
   /**
-   * Why this is no valid reply to the call, which then fails with MILLRACE_BAD_RESPONSE. Other calls are not affected.
+   * The reason why the reply is not valid. The call then fails with MILLRACE_BAD_RESPONSE. Other calls are not
+   * affected.
    */
   readonly invalid?: string;
   /** A peculiarity of the upstream that the user should know. The run reports it once, as a notice. */
   readonly hint?: string;
 }
 
-/** Why an upstream refused a call over WebSocket. */
+/** The refusal of a call over WebSocket. */
 export interface RemoteError {
-  /** The upstream's explanation, for the message of the error. It decides nothing. */
+  /** The upstream's explanation, for the message of the error. No decision depends on it. */
   readonly message: string;
   /** Whether another attempt may succeed. */
   readonly isPassing: boolean;
   /** The HTTP status that the error stands for, if any. */
   readonly status?: number | undefined;
-  /** How long to wait: a number of seconds, or the value of a Retry-After header. */
+  /** The time to wait: a number of seconds, or the value of a Retry-After header. */
   readonly retryAfter?: unknown;
 }
 
@@ -52,7 +53,7 @@ export interface RemoteError {
  * throw. `decode` returns the replies of one message, and throws if it cannot be decoded.
  */
 export interface WebSocketCodec {
-  /** The text of one call, before `frame`. What it throws fails that call only. */
+  /** The text of one call, before `frame`. An error fails that call only. */
   encode(call: OutgoingCall): string;
   /** Joins calls into one message. Without it each call is a message of its own. */
   frame?(calls: readonly string[]): string;

@@ -10,7 +10,7 @@ import { isForJson, kindOf, writeJson } from '../request/json-value.js';
 import { LargeInteger, firstLargeIn, quoteLarge, reviveLarge, type LargeIntegers } from '../json/large-integers.js';
 import type { IncomingReply, OutgoingCall, RemoteError, WebSocketCodec } from './codec.js';
 
-/** @param largeIntegers what becomes of integers that a number cannot hold. */
+/** @param largeIntegers the treatment of integers that a number cannot hold. */
 export function jsonRpcCodec(largeIntegers: LargeIntegers = 'refuse'): WebSocketCodec {
   // Bounded: the names of methods and members come from the configuration.
   const quotedNames = new Map<string, string>();
@@ -65,7 +65,7 @@ interface Message {
   readonly result?: unknown;
 }
 
-/** The id of no call. */
+/** An id that no call has. */
 const UNKNOWN = -1;
 
 /** @param keyName the member with the idempotency key, if calls carry one. */
@@ -84,8 +84,8 @@ function readReply(value: unknown, keyName: string | undefined): IncomingReply {
     return { ...readAnswer(Number(id), result, error, keyName), hint: TEXT_IDS };
   }
   if (id !== null && id !== undefined) return { id: UNKNOWN };
-  // An error without an id is about a call that the server could not read. Anything else without an id is about no
-  // call.
+  // An error without an id concerns a call that the server could not read. Any other message without an id does not
+  // concern a call.
   if (error !== undefined && error !== null) return { id: undefined, error: readError(error, keyName) };
   return { id: undefined, notification: describeValue(value, 200) };
 }

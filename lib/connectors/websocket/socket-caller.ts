@@ -50,7 +50,7 @@ const SUSPECT_AFTER = 2;
 const MOST_REFUSALS = 3;
 /** Connections for calls that are sent alone. */
 const LONE_SOCKETS = 4;
-/** How many cancelled calls are remembered for their late replies. */
+/** The number of cancelled calls that are remembered, to recognise their late replies. */
 const REMEMBERED = 8192;
 
 export class SocketCaller<In, Out> implements Caller<In, Out> {
@@ -220,7 +220,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     return text;
   }
 
-  /** Queues the attempt again when its body is there. */
+  /** Queues the attempt again when its body is ready. */
   private sendLater(attempt: Attempt<In>, making: PromiseLike<CallBody>): void {
     making.then(
       (body) => {
@@ -321,7 +321,7 @@ export class SocketCaller<In, Out> implements Caller<In, Out> {
     this.flush();
   }
 
-  /** Without a connection, waiting calls fail at once with its error instead of a timeout. */
+  /** If no connection can be made, waiting calls fail at once with the error of the connection instead of a timeout. */
   private failWaiting(isLone: boolean, error: unknown): void {
     const failed = isLone ? this.suspects : this.outbox.slice(this.sentFrom);
     if (isLone) this.suspects = [];

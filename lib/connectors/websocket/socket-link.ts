@@ -1,7 +1,7 @@
 /**
  * One WebSocket connection to an upstream, and its unanswered calls.
  *
- * Guarantees: `onEnd` is called once. A silent connection is pinged, and dropped without a pong. Messages above the
+ * Guarantees: `onEnd` is called once. A silent connection is pinged, and dropped if no pong arrives. Messages above the
  * limit are never buffered, and nothing is compressed.
  */
 import type { IncomingMessage } from 'node:http';
@@ -22,12 +22,13 @@ export interface LinkHandlers<In> {
   readonly onEnd: (link: SocketLink<In>, end: LinkEnd) => void;
 }
 
-/** Why a connection has ended. */
+/** The end of a connection and its cause. */
 export interface LinkEnd {
   readonly wasOpen: boolean;
   /**
    * `limit`: a message was too large. `garbage`: a message could not be decoded. `rejected`: the upstream closed the
-   * connection because of a call, or refuses the caller. Otherwise it broke or was never made.
+   * connection because of a call, or refuses the caller. `broken`: the connection was lost. `refused`: it was never
+   * made.
    */
   readonly why: 'limit' | 'garbage' | 'rejected' | 'broken' | 'refused';
   readonly error: unknown;
@@ -110,7 +111,10 @@ export class SocketLink<In> {
     }
   }
 
-  /** Sends the messages of one turn with one system call, which costs more than the rest of a small message. */
+  /**
+   * Sends the messages of one turn with one system call, because a system call costs more than the rest of a small
+   * message.
+   */
   private cork(): void {
     const { raw } = this;
     if (this.isCorked || raw === undefined) return;

@@ -71,7 +71,7 @@ export class SocketStandIn<In, Out> implements Caller<In, Out> {
     const { task, url, method, headers, keyName, sendsTrace, identity, settings, bodyOf } = this.parts;
     const { lineage, span } = attempt.call;
     const body = bodyOf(attempt);
-    // Nothing waits unless a schema does.
+    // A body waits only for an asynchronous schema.
     const { value: params } = isPromiseLike(body) ? await body : body;
     const key = keyName === undefined ? undefined : { name: keyName, value: identity.key(lineage) };
     const traceparent = sendsTrace ? (span?.traceparent ?? identity.traceparent(lineage)) : undefined;

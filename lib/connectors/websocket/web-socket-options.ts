@@ -4,7 +4,7 @@ import type { WebSocketCodec } from './codec.js';
 
 /** Options of the connections of a `requestTask` whose URL is ws: or wss:. */
 export interface WebSocketOptions {
-  /** Connections kept to the upstream. Default 2. */
+  /** The number of connections to the upstream. Default 2. */
   readonly sockets?: number;
   /** The most calls per message. Default 64; 1 sends each call by itself. */
   readonly maxBatch?: number;

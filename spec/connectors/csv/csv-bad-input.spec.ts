@@ -131,7 +131,9 @@ const CASES: readonly Case[] = [
     input: 'UTF-16 cut in the middle of a character',
     bytes: utf16('a,b\n1,2\n').subarray(0, -1),
     options: { ...AB, encoding: 'utf16le' },
-    gives: ['MILLRACE_CSV f.csv is not UTF-16 LE (near byte 15): set the option `encoding` to what it is'],
+    gives: [
+      'MILLRACE_CSV f.csv is not UTF-16 LE (near byte 15): set the option `encoding` to the encoding of the file',
+    ],
   },
   {
     input: 'UTF-8 said to be UTF-16',
@@ -143,7 +145,7 @@ const CASES: readonly Case[] = [
     input: 'Latin-1',
     bytes: Buffer.from('a,b\n1,2\n3,"\n\uFFFD caf\xe9"\n', 'latin1'),
     gives: [
-      "MILLRACE_CSV f.csv, line 4: byte 0xFD (byte 12 of the file) is not UTF-8; set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
+      "MILLRACE_CSV f.csv, line 4: byte 0xFD (byte 12 of the file) is not UTF-8; set the option `encoding` to the encoding of the file, such as 'windows-1252', or convert the file",
     ],
   },
   {
@@ -151,7 +153,7 @@ const CASES: readonly Case[] = [
     bytes: Buffer.concat([Buffer.from('a,b\n\uFFFDé,2é\n'), Buffer.from('1,caf\xe9\n', 'latin1')]),
     gives: [
       [2, '\uFFFDé', '2é'],
-      'MILLRACE_CSV f.csv, line 3: the byte at 19 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
+      'MILLRACE_CSV f.csv, line 3: the byte at 19 is not a character of the encoding; set the option `encoding` to the encoding of the file, or correct the row',
     ],
   },
   {
@@ -171,7 +173,7 @@ const CASES: readonly Case[] = [
     bytes: 'a,b\r\n"1\r\n",2\r\n3,\0\r\n',
     gives: [
       [2, '1\r\n', '2'],
-      'MILLRACE_CSV f.csv, line 4: a NUL byte (byte 16), which is no text; remove it, or set the option `encoding` to what the file is',
+      'MILLRACE_CSV f.csv, line 4: a NUL byte (byte 16), which is not text; remove it, or set the option `encoding` to the encoding of the file',
     ],
   },
   {

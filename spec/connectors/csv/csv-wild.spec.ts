@@ -150,12 +150,12 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
     [
       [
         2,
-        'line 2: a NUL byte (byte 5), which is no text; remove it, or set the option `encoding` to what the file is',
+        'line 2: a NUL byte (byte 5), which is not text; remove it, or set the option `encoding` to the encoding of the file',
         '1\0,2',
       ],
       [
         3,
-        'line 4: a NUL byte (byte 12), which is no text; remove it, or set the option `encoding` to what the file is',
+        'line 4: a NUL byte (byte 12), which is not text; remove it, or set the option `encoding` to the encoding of the file',
         '"3\n\0",4',
       ],
       [5, { a: '5', b: '6' }],
@@ -169,7 +169,7 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
       [2, { a: '1', b: '2' }],
       [
         3,
-        'line 3: a NUL byte (byte 8), which is no text; remove it, or set the option `encoding` to what the file is',
+        'line 3: a NUL byte (byte 8), which is not text; remove it, or set the option `encoding` to the encoding of the file',
         `${'\0'.repeat(1000)}…`,
       ],
     ],
@@ -385,7 +385,7 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
       [2, { a: '1', b: '2' }],
       [
         3,
-        'line 3: the byte at 8 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
+        'line 3: the byte at 8 is not a character of the encoding; set the option `encoding` to the encoding of the file, or correct the row',
         '\uFFFD,x',
       ],
     ],
@@ -398,7 +398,7 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
       [2, { a: 'é', b: 'ü' }],
       [
         3,
-        'line 3: the byte at 10 is no character of the encoding; set the option `encoding` to what the file is, or correct the row',
+        'line 3: the byte at 10 is not a character of the encoding; set the option `encoding` to the encoding of the file, or correct the row',
         '\uFFFD,2',
       ],
       [4, { a: '3', b: '4' }],

@@ -196,7 +196,7 @@ describe('files', () => {
     await expect(read(join(folder, '*.ndjson'))).rejects.toThrow(`No file matches ${join(folder, '*.ndjson')}`);
     await expect(read([join(folder, 'none')])).rejects.toThrow('there is no such file');
     await expect(read([folder])).rejects.toThrow('it is a folder');
-    await expect(read([pipe])).rejects.toThrow('it is a pipe, a socket or a device. Give it to a source of its own');
+    await expect(read([pipe])).rejects.toThrow('it is a pipe, a socket or a device. Read it with a separate source');
   });
 
   it('of CSV have a header each', async () => {

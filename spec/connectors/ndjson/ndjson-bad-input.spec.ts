@@ -91,7 +91,7 @@ const twice = (key: string): string =>
 const PROTOTYPE =
   "it has the key '__proto__', which would change the prototype of an object that it is copied to. Rename the key where the file is made";
 const invalid = (byte: string, encoding = 'utf-8'): string =>
-  `byte 0x${byte} is no character in ${encoding}; set the option \`encoding\` to what the file is, or convert it`;
+  `byte 0x${byte} is not a character in ${encoding}; set the option \`encoding\` to the encoding of the file, or convert it`;
 const proto = (text: string): unknown => JSON.parse(text) as unknown;
 
 const CASES: readonly [what: string, bytes: string | Buffer, options: Options, rows: readonly unknown[]][] = [
@@ -174,7 +174,7 @@ const CASES: readonly [what: string, bytes: string | Buffer, options: Options, r
     {},
     [
       [1, 1],
-      [2, 'a NUL byte stands in it; remove it where the file is made', '{"a":"\0"}'],
+      [2, 'it contains a NUL byte; remove it where the file is made', '{"a":"\0"}'],
       [3, 2],
     ],
   ],
@@ -184,7 +184,7 @@ const CASES: readonly [what: string, bytes: string | Buffer, options: Options, r
     {},
     [
       [1, 1],
-      [2, 'a NUL byte stands in it; remove it where the file is made', '\0\0\0\0'],
+      [2, 'it contains a NUL byte; remove it where the file is made', '\0\0\0\0'],
     ],
   ],
   ['an escaped NUL', '{"a":"\\u0000"}\n', {}, [[1, { a: '\0' }]]],
@@ -215,7 +215,7 @@ const CASES: readonly [what: string, bytes: string | Buffer, options: Options, r
     joined('1\n"', hex('e9'), '"\n'),
     {},
     [
-      "line 2: byte 0xE9 (byte 3 of the file) is not UTF-8; set the option `encoding` to what it is, such as 'windows-1252', or convert the file",
+      "line 2: byte 0xE9 (byte 3 of the file) is not UTF-8; set the option `encoding` to the encoding of the file, such as 'windows-1252', or convert the file",
     ],
   ],
   ['it, declared', joined('"', hex('e980'), '"\n'), { encoding: 'windows-1252' }, [[1, 'é€']]],
@@ -415,9 +415,9 @@ const ARRAYS: readonly [what: string, text: string | Buffer, options: Options, r
     {},
     [
       [1, 1],
-      [1, 'nothing is there where a value is expected', ''],
+      [1, 'a value is missing', ''],
       [1, 2],
-      [1, 'nothing is there where a value is expected', ''],
+      [1, 'a value is missing', ''],
     ],
   ],
   [
