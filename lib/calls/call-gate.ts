@@ -3,8 +3,7 @@
  * asked for, the concurrency limit of the task, the shared limiter and the rate limit.
  *
  * Guarantees: each permit is released exactly once. A call that was refused is woken by the limit that refused it. If a
- * limit refuses a call, the limits checked before it take nothing from their budgets, except the rate of a shared
- * limiter.
+ * limit refuses a call, the limits checked before it take nothing from their budgets.
  */
 import { describeThrown, type MillraceError } from '../model/errors.js';
 import { UpstreamError } from '../model/upstream-error.js';
@@ -155,7 +154,7 @@ export class CallGate {
     const rateMs = this.bucket?.acquire(records, nowMs) ?? 0;
     if (rateMs > 0) {
       this.pace.giveBack(records);
-      this.limiter?.release();
+      this.limiter?.giveBack(records);
       this.wakeAfter(rateMs, nowMs);
       return undefined;
     }

@@ -72,6 +72,7 @@ export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';
 export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
 export { isPromiseLike } from '../model/awaitable.js';
+export { partitionOf } from '../execution/partition-hash.js';
 export { referTo } from '../execution/thread-function.js';
 export type { ModuleRef } from '../execution/executor.js';
 export type { Aggregate } from '../tasks/aggregate.js';

@@ -14,5 +14,6 @@ export {
 export { Rejected, Skip, skip } from '../model/record.js';
 export type { OptionRule } from '../options/options.js';
 export { describeIssues, validate, type Schema } from '../options/schema.js';
+export { isPromiseLike } from '../model/awaitable.js';
 export { nearest } from '../text/nearest.js';
 export { oneLine } from '../text/printable.js';

@@ -153,7 +153,7 @@ export async function cleanRuns(runs: string, place: JobPlace, options: CleanOpt
   const broken: BrokenRun[] = [];
   const isMeant = ({ path }: { readonly path: string }): boolean => runId === undefined || basename(path) === runId;
   const folders = (await listRuns(pathFrom(place, runs), (one) => broken.push(one))).filter(isMeant);
-  const unreadable = broken.filter(isMeant);
+  const unreadable: Pick<BrokenRun, 'runId' | 'path'>[] = broken.filter(isMeant);
   // For an unknown id, `openRun` throws an error that names the newest run.
   if (folders.length + unreadable.length === 0 && runId !== undefined) await openRun(runs, runId, place);
   let kept = 0;
@@ -164,8 +164,11 @@ export async function cleanRuns(runs: string, place: JobPlace, options: CleanOpt
     const mayGo =
       state === 'finished' || (state === 'unfinished' && isAll) || (isBroken && (isAll || runId !== undefined));
     if (mayGo) {
-      await folder.remove();
-      onRemoved?.(folder.manifest.runId);
+      if (isBroken) unreadable.push({ runId: folder.manifest.runId, path: folder.path });
+      else {
+        await folder.remove();
+        onRemoved?.(folder.manifest.runId);
+      }
     } else if (isBroken) keptBroken++;
     else kept++;
   }

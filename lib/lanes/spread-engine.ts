@@ -174,6 +174,8 @@ export class SpreadEngine implements EngineOfRun {
     // Typed as fields, because callbacks change them.
     const end: { how?: 'completed' | 'stopped'; errors: unknown[] } = { errors: [] };
     if (this.asked !== undefined) return this.asked;
+    const { failure } = this;
+    if (failure !== undefined) throw failure.error;
     const crew = (this.crew = this.startCrew(this.options, this.parts));
     void crew.finished
       .then(

@@ -56,6 +56,7 @@ export class RunGauges {
       case 'run-started':
         this.workflow = event.workflow;
         this.runId = event.runId;
+        this.reset();
         return;
       case 'progress':
         this.progress = event;
@@ -103,6 +104,14 @@ export class RunGauges {
     }
     if (this.resources !== undefined) this.addResources(text, workflow, this.resources);
     return text.toString();
+  }
+
+  /** A server of metrics may observe one run after another. */
+  private reset(): void {
+    this.isOver = false;
+    this.progress = this.resources = undefined;
+    this.gc.count = this.gc.ms = 0;
+    this.upstreams.clear();
   }
 
   private addTasks(

@@ -5,7 +5,7 @@
  * Guarantees: no record is stopped before its limit, and none runs more than a quarter longer; no timer is left while
  * no work has a limit.
  */
-import type { Thread } from './thread.js';
+import type { Position, Thread } from './thread.js';
 
 const LOOKS_PER_LIMIT = 4;
 
@@ -37,8 +37,7 @@ export class DeadlineWatch {
   private readonly look = (): void => {
     const nowMs = performance.now();
     for (const [thread, seen] of this.watched) {
-      const timeoutMs = limitOf(thread);
-      if (thread.hasEnded || timeoutMs === undefined) {
+      if (thread.hasEnded || !hasLimit(thread)) {
         this.watched.delete(thread);
         continue;
       }
@@ -47,7 +46,7 @@ export class DeadlineWatch {
       if (place === '' || place !== seen.place) {
         seen.place = place;
         seen.sinceMs = nowMs;
-      } else if (nowMs - seen.sinceMs >= timeoutMs && thread.stoppedAt === undefined) {
+      } else if (nowMs - seen.sinceMs >= limitOf(thread, position) && thread.stoppedAt === undefined) {
         thread.stoppedAt = position;
         void thread.stop();
       }
@@ -58,8 +57,13 @@ export class DeadlineWatch {
   };
 }
 
-/** The limit of the thread's present work; undefined if none of it has a limit. */
-function limitOf(thread: Thread): number | undefined {
-  const [first, ...others] = thread.outstanding;
-  return first?.job.spec.timeoutMs ?? others.find(({ job }) => job.spec.timeoutMs !== undefined)?.job.spec.timeoutMs;
+/** The limit of the chunk that the thread works on, in milliseconds; Infinity if it has none. */
+function limitOf(thread: Thread, position: Position | undefined): number {
+  const present = thread.outstanding.find(({ number }) => number === position?.chunk);
+  return present?.job.spec.timeoutMs ?? Infinity;
+}
+
+/** Whether any work that the thread has received has a limit. */
+function hasLimit(thread: Thread): boolean {
+  return thread.outstanding.some(({ job }) => job.spec.timeoutMs !== undefined);
 }

@@ -6,7 +6,7 @@
  * one. Errors of millrace and of the language get their own class again. A thrown value that is not an error arrives
  * unchanged. Nothing that can be thrown makes `packError` throw.
  */
-import { describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../model/errors.js';
+import { describeThrown, describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../model/errors.js';
 
 /** An error or another thrown value as plain data. */
 export type WireError =
@@ -43,7 +43,7 @@ export function packError(thrown: unknown, depth = 0): WireError {
     return isErrorLike(thrown) ? packErrorLike(thrown, depth) : { type: 'value', value: cloneable(thrown) };
   } catch (error) {
     // A getter of the thrown value has thrown.
-    return { type: 'value', value: `an error that cannot be read (${String(error)})` };
+    return { type: 'value', value: `an error that cannot be read (${describeThrown(error)})` };
   }
 }
 

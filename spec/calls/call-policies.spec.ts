@@ -126,6 +126,20 @@ describe('sharedLimiter', () => {
   });
 });
 
+describe('sharedLimiter with a rate', () => {
+  it('gets back the permit and the tokens of a call that does not start after all', () => {
+    const limiter = sharedLimiter('ats', { concurrency: 2, rate: { perSecond: 1, burst: 3 } });
+    const wake = (): void => undefined;
+    for (let refused = 0; refused < 10; refused++) {
+      expect(limiter.acquire(3, 0, wake)).toBe(0);
+      limiter.giveBack(3);
+    }
+    expect(limiter.inFlight).toBe(0);
+    expect(limiter.acquire(3, 0, wake)).toBe(0);
+    expect(limiter.acquire(1, 0, wake)).toBe(1000);
+  });
+});
+
 describe('callPolicies', () => {
   it('composes: the last of a kind holds, and sets go into sets', () => {
     const careful = callPolicies(retryPolicy({ attempts: 8 }), rateLimit({ perSecond: 50 }));

@@ -4,7 +4,7 @@ import { defineWorkflow, sinkTask } from 'millrace';
 import { connectorSource, type Json, type Source, type SourcePartition } from 'millrace/connect';
 import { memoryCheckpoints } from 'millrace/testing';
 import type { KafkaPort, TopicDescription } from '#lib/connectors/kafka/port.js';
-import { startsOf } from '#lib/connectors/kafka/source-start.js';
+import { checkOffsets, startsOf } from '#lib/connectors/kafka/source-start.js';
 
 /** A log of two partitions. A run begins behind what they contain when it is first started. */
 class Log {
@@ -86,6 +86,18 @@ describe('the start of a topic', () => {
     committed: () => Promise.resolve(new Map()),
   } as unknown as KafkaPort;
   const request = { client, topic, from: 'latest', startWhenNew: 'earliest', groupId: undefined } as const;
+
+  it.each([
+    [{ 3: 1 }, /names partition 3, and topic 't' has 3 partitions/],
+    [{ a: 1 }, /names partition a/],
+    [{ '-1': 1 }, /names partition -1/],
+    [{ 1: 0.5 }, /offset of partition 1 in `from.offsets` to be a whole number from 0 on, got 0.5/],
+    [{ 1: -3 }, /got -3/],
+  ])('is refused at the offsets %j', (offsets, message) => {
+    expect(() => {
+      checkOffsets({ offsets }, { ...topic, name: 't' });
+    }).toThrow(message);
+  });
 
   it('is the newest record in a new run', async () => {
     const starts = await startsOf({ ...request, past: undefined });

@@ -405,6 +405,14 @@ describe('a run with a file that is torn', () => {
     expect(existsSync(file(path))).toBe(true);
   });
 
+  it('is kept where it holds what no run writes, also if only its state is unreadable', async () => {
+    const { broken, path } = await withBroken('checkpoint.json');
+    writeFileSync(join(file(path), '..', 'mine.txt'), '');
+    const refused = await millrace('runs', 'clean', broken);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('it holds mine.txt, which no run writes')]);
+    expect(existsSync(file(path))).toBe(true);
+  });
+
   it('does not keep --resume from looking further, and is told', async () => {
     await withBroken('checkpoint.json');
     expect(await millrace('--workflow', './flow.mjs', '--quiet', '--resume')).toMatchObject({

@@ -64,6 +64,18 @@ describe('metrics for Prometheus', () => {
     expect(service.find(({ name, labels }) => name.endsWith('_count') && labels['task'] === ODD)?.value).toBe(4);
   });
 
+  it('begin again with the next run that the same server observes', async () => {
+    const gauges = new RunGauges();
+    const events = await eventsOfRun();
+    for (const event of events) gauges.record(event);
+    gauges.record({ type: 'circuit', at: 1, task: 'S', upstream: 'http://x/', state: 'open', message: '' });
+    gauges.record(events.find(({ type }) => type === 'run-started') as RunEvent);
+    const families = parsePrometheus(gauges.text());
+    expect(valueOf(families, 'millrace_run_info', { workflow: 'Metered' })).toBe(1);
+    expect(families.has('millrace_circuit_open')).toBe(false);
+    expect(families.has('millrace_records_in_total')).toBe(false);
+  });
+
   it('are an empty page before the run', () => {
     expect(new RunGauges().text()).toBe('');
   });

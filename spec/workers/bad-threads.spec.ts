@@ -124,6 +124,17 @@ describe('a thread that', () => {
     expect(outcomes.slice(8).every(({ record, output }) => output === record)).toBe(true);
   });
 
+  it('may take as long as it needs beside another job in the same thread that has a limit', async () => {
+    await executor.close();
+    executor = new ThreadExecutor({ threads: 1 });
+    const slow = runJob(executor, [numbers.burn], [150_000, 150_000, 150_000]);
+    const limited = runJob(executor, [numbers.double], RECORDS, { timeoutMs: 40 });
+    for (const { outcomes } of [await slow, await limited]) {
+      expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
+    }
+    expect(executor.stats().replaced).toBe(0);
+  });
+
   it('dies of a few records that are all there are fails each of them', async () => {
     const { outcomes } = await runJob(executor, [numbers.exitOn], [13, 13, 13]);
     expect(outcomes.map(({ isFailed }) => isFailed)).toEqual([true, true, true]);

@@ -22,6 +22,15 @@ describe('an error over the wire', () => {
     });
   });
 
+  it('is a text if it cannot be read, and neither can the reason', () => {
+    const unreadable = Object.defineProperty(new Error('x'), 'message', {
+      get: () => {
+        throw Object.create(null) as Error;
+      },
+    });
+    expect(roundTrip(unreadable)).toMatch(/^an error that cannot be read/);
+  });
+
   it('of a system call keeps its code', () => {
     const error = Object.assign(new Error('no such file'), { code: 'ENOENT', errno: -2 });
     expect(roundTrip(error)).toMatchObject({ code: 'ENOENT', errno: -2 });

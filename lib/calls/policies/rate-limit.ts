@@ -83,4 +83,9 @@ export class TokenBucket {
     }
     return ((wanted - this.tokens) * 1000) / perSecond;
   }
+
+  /** Returns the tokens of records that `acquire` has admitted and that do not start after all. */
+  giveBack(count: number): void {
+    this.tokens = Math.min(this.options.burst, this.tokens + count);
+  }
 }

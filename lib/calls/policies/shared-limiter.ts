@@ -80,6 +80,12 @@ export class SharedLimiter {
     }
   }
 
+  /** Releases the permit of a call with this many records that does not start after all. */
+  giveBack(records: number): void {
+    this.bucket?.giveBack(records);
+    this.release();
+  }
+
   /** Marks one call as cancelled while its work still runs. It keeps its permit until `releaseAbandoned`. */
   abandon(): void {
     this.abandoned++;

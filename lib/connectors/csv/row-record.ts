@@ -1,6 +1,6 @@
 /** Converts a row of a CSV file to a record, a skip, or a rejected row. The result is the same in every thread. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MillraceError, Rejected, skip, type Skip, describeIssues, type Schema } from '../../connect/values.js';
+import { isPromiseLike, MillraceError, Rejected, skip, type Skip, describeIssues, type Schema } from '../../connect/values.js';
 import { list } from './csv-header.js';
 import type { CsvItem } from './csv-reader.js';
 
@@ -21,7 +21,9 @@ export function recordOf<Out>(item: CsvItem, options: RowRecordOptions<Out>): Ou
   }
   if (schema === undefined) return item.values as Out;
   const result = schema['~standard'].validate(item.values);
-  if (result instanceof Promise) {
+  if (isPromiseLike(result)) {
+    // No code awaits the validation, so its rejection would otherwise end the process.
+    result.then(undefined, () => undefined);
     throw new MillraceError('MILLRACE_INVALID_OPTION', `The schema of ${path} is asynchronous: use a synchronous one`);
   }
   if (result.issues === undefined) return result.value;

@@ -50,7 +50,9 @@ export class Brokers {
     this.timeoutMs = options.timeoutMs;
     this.bootstrap = options.brokers.map((address) => {
       const colon = address.lastIndexOf(':');
-      return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+      // An address of IPv6 is written in brackets, which are not a part of it.
+      const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+      return { host, port: Number(address.slice(colon + 1)) };
     });
     const { clientId, tls, sasl } = options;
     const settings: Package.ConnectionOptions = {

@@ -2,7 +2,7 @@
  * Finds the place where each partition of a topic begins: the place of an earlier incarnation of the run, the offset
  * that the group has committed, or the place that the options name.
  */
-import { MillraceError, type SourcePast } from '../../connect/index.js';
+import { describeValue, invalidOption, MillraceError, type SourcePast } from '../../connect/index.js';
 import { doneRanges } from './done-text.js';
 import type { KafkaPort, OffsetPlace, TopicDescription } from './port.js';
 
@@ -100,7 +100,14 @@ function offsetIn(from: KafkaStart, partition: number): number | undefined {
 /** Throws MILLRACE_KAFKA for `offsets` of partitions that the topic does not have. */
 export function checkOffsets(from: KafkaStart, { name, partitions }: TopicDescription): void {
   if (typeof from === 'string' || !('offsets' in from)) return;
-  const wrong = Object.keys(from.offsets).find((partition) => Number(partition) >= partitions);
+  const isPartition = (text: string): boolean => /^\d+$/.test(text) && Number(text) < partitions;
+  const wrong = Object.keys(from.offsets).find((partition) => !isPartition(partition));
+  const bad = Object.entries(from.offsets).find(([, offset]) => !Number.isSafeInteger(offset) || offset < 0);
+  if (wrong === undefined && bad !== undefined) {
+    throw invalidOption(
+      `Expected the offset of partition ${bad[0]} in \`from.offsets\` to be a whole number from 0 on, got ${describeValue(bad[1])}`,
+    );
+  }
   if (wrong === undefined) return;
   throw new MillraceError(
     'MILLRACE_KAFKA',

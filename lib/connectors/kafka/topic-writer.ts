@@ -4,8 +4,8 @@
  * Guarantees: the records of a partition are stored in the order in which they were given. One batch per partition is
  * outstanding, so that its sequence number, by which the broker recognises a repeated batch, is certain.
  */
+import { partitionOf } from '../../connect/index.js';
 import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
-import { keyPartition } from './key-partition.js';
 
 /** The bytes that a batch needs beside its records. */
 const BATCH_OVERHEAD = 100;
@@ -84,7 +84,7 @@ export class TopicWriter {
     const byPartition = new Map<number, NewRecord[]>();
     this.turn = (this.turn + 1) % partitions;
     for (const record of records) {
-      const partition = record.key === null ? this.turn : keyPartition(record.key, partitions);
+      const partition = record.key === null ? this.turn : partitionOf(record.key, partitions);
       const own = byPartition.get(partition);
       if (own === undefined) byPartition.set(partition, [record]);
       else own.push(record);

@@ -25,8 +25,9 @@ export function answerOf(
       controller.abort(error);
       reject(error);
     });
-    upstream
-      .answer({ ...call, signal: controller.signal })
+    new Promise<UpstreamReply>((answer) => {
+      answer(upstream.answer({ ...call, signal: controller.signal }));
+    })
       .finally(removeListener)
       .then(resolve, reject);
   });

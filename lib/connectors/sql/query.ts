@@ -35,9 +35,9 @@ export function identityOfQuery({ query, params = [], keyset = [] }: QueryOption
   return digest(JSON.stringify([query, params.map(textOf), keyset]));
 }
 
-/** The text of a parameter. For an object, it depends on its content. */
+/** The text of a parameter, different for 1 and '1'. For an object, it depends on its content. */
 function textOf(param: unknown): string {
-  if (typeof param !== 'object' || param === null) return String(param);
+  if (typeof param !== 'object' || param === null) return `${typeof param} ${String(param)}`;
   // `String` of a Date has no milliseconds, and `String` of an object does not show its content.
   return JSON.stringify(param, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }

@@ -53,7 +53,7 @@ export class SqliteTable implements SinkTable<SqliteRow> {
 
   async open(
     identity: SinkIdentity,
-    { isAnew }: { readonly isAnew: boolean; readonly isAgain: boolean },
+    { isAnew, isAgain }: { readonly isAnew: boolean; readonly isAgain: boolean },
     stored: StoredRecords,
   ): Promise<void> {
     const file = await SharedFile.open(this.parts.path);
@@ -63,7 +63,8 @@ export class SqliteTable implements SinkTable<SqliteRow> {
       for (const statement of TABLES.split(';')) file.statement(statement).run([]);
     });
     file.transaction(() => {
-      this.becomeOwner(file, identity);
+      if (isAgain) this.assertOwned(file);
+      else this.becomeOwner(file, identity);
       if (isAnew) {
         for (const table of ['millrace_ranges', 'millrace_names']) {
           file.statement(`DELETE FROM ${table} WHERE sink = ?`).run([this.sink]);

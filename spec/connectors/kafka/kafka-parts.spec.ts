@@ -5,7 +5,7 @@ import kafkajs from 'kafkajs';
 import { bytes, json, kafka, kafkaSink, kafkaSource, string } from 'millrace/kafka';
 import { committedBatches, type StoredBatch } from '#lib/connectors/kafka/committed-records.js';
 import { doneRanges, doneText } from '#lib/connectors/kafka/done-text.js';
-import { keyPartition } from '#lib/connectors/kafka/key-partition.js';
+import { partitionOf } from '#lib/execution/partition-hash.js';
 import { Secrets } from '#lib/text/secrets.js';
 import { told } from '../../support/told.js';
 
@@ -55,7 +55,7 @@ describe('the partition of a key', () => {
           ...{ partitionId, leader: 1, partitionErrorCode: 0, replicas: [], isr: [] },
         }));
         const message = { key: Buffer.from(key), value: null };
-        expect(keyPartition(key, count)).toBe(others({ topic: 't', partitionMetadata, message }));
+        expect(partitionOf(key, count)).toBe(others({ topic: 't', partitionMetadata, message }));
       }),
     );
   });
