@@ -16,16 +16,25 @@ export interface Fold {
   readonly task: string;
   /** Called with each new key before `init`. May throw to refuse it. */
   readonly beforeNew?: (key: unknown) => void;
-  /** Called with each known key before `add`, which may change its state in place and then throw. */
-  readonly beforeChange?: (key: unknown) => unknown;
-  /** Called with each new key after its state was stored. */
+  /** Called with each new key when it has its state. */
   readonly afterNew?: (key: unknown) => unknown;
+}
+
+/**
+ * States by key: a `Map`, or one that notes which states have changed. `get` is called before `add`, which may change the
+ * state in place, and then throw.
+ */
+export interface FoldedStates<Key, State> {
+  readonly size: number;
+  has(key: Key): boolean;
+  get(key: Key): State | undefined;
+  set(key: Key, state: State): unknown;
 }
 
 /**
  * Adds a record to the state of its key. Throws what the aggregate throws, and MILLRACE_INVALID_OPTION for a promise.
  */
-export function foldInto(states: Map<unknown, unknown>, record: unknown, fold: Fold): void {
+export function foldInto(states: FoldedStates<unknown, unknown>, record: unknown, fold: Fold): void {
   const { aggregate, task } = fold;
   const key = aggregate.key?.(record);
   let state = states.get(key);
@@ -34,7 +43,7 @@ export function foldInto(states: Map<unknown, unknown>, record: unknown, fold: F
     fold.beforeNew?.(key);
     state = aggregate.init(key);
     refusePromise(state, `\`init\` of '${task}'`);
-  } else fold.beforeChange?.(key);
+  }
   const added = aggregate.add(state, record);
   // A state that was changed in place needs no `set`, which saves one look-up per record.
   if (!isNew && added === state) return;

@@ -121,7 +121,7 @@ export class LaneStore implements CheckpointStore {
   }
 
   /** The changes are copied before this method returns. */
-  private append(changes: readonly StateChange[]): Promise<Json> {
+  private append(changes: Iterable<StateChange>): Promise<Json> {
     const records: NewRecord[] = [];
     try {
       for (const { space, key, entry } of changes) records.push(this.changed(space, key, entry));

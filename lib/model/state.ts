@@ -23,14 +23,15 @@ export type StateEntries = ReadonlyMap<string, unknown>;
 /**
  * Stores the durable state of one run.
  *
- * Contract: `append` copies the values before it returns, because tasks may change them afterwards. The promise that it
+ * Contract: `append` reads the changes to their end, once, and copies the values before it returns, because tasks may
+ * change them afterwards; it rejects with what the reading throws. The promise that it
  * returns resolves with the position after the changes, once they would survive the loss of power, and rejects with
  * MILLRACE_UNCLONABLE if a value cannot be copied. `restore` returns the entries at a position. Positions are valid
  * until a checkpoint with a later one is reported to `checkpointed`. At most one `append` is outstanding.
  */
 export interface StateStore {
   /** Stores changes, in their order. */
-  append(changes: readonly StateChange[]): Promise<Json>;
+  append(changes: Iterable<StateChange>): Promise<Json>;
   /** The entries of all spaces at this position. Rejects with MILLRACE_RESUME if they cannot be read. */
   restore(position: Json): Promise<ReadonlyMap<string, StateEntries>>;
   /** Called once a checkpoint with this position is durable. Earlier positions are no longer needed. */

@@ -4,7 +4,7 @@
  * Guarantees: one server per folder, by a lease; a second one is refused with an error that names the first one. After
  * `close`, runs that are at work continue; the next server adopts them.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,14 +12,13 @@ import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import { parseSize } from '../text/quantities.js';
 import { removeOld } from './retention.js';
 import { claimFile } from '../storage/file-owner.js';
-import { RunFolder } from '../storage/run-folder.js';
 import { AlertPost } from './alerts/alert-post.js';
 import { alertTarget } from './alerts/alert-target.js';
 import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
 import { runProcesses } from './runs/run-processes.js';
 import { RunViews } from './runs/run-views.js';
-import { queuedRun } from './runs/queued-run.js';
+import { RunFolders } from './runs/run-folders.js';
 import type { ServerStore } from './store/server-store.js';
 import { sqliteStore } from './store/sqlite-store.js';
 import { Supervisor } from './supervisor.js';
@@ -182,7 +181,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let passing: Promise<void> = Promise.resolve();
   let refreshedAt = -Infinity;
   let tidiedAt = -Infinity;
-  const known = new Set<string>();
+  const foreign = new RunFolders({ runs, store, processes, now });
   const work = async (): Promise<void> => {
     try {
       claim.assertHeld();
@@ -195,7 +194,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       const isLook = performance.now() - refreshedAt > REFRESH_MS;
       if (isLook) {
         refreshedAt = performance.now();
-        await adoptForeign(store, runs, known, now());
+        await foreign.look();
         if (await catalog.refresh()) {
           triggers = knownTriggers(catalog.workflows, environment);
           await supervisor.sync(catalog.workflows, catalog.problems.length === 0);
@@ -247,22 +246,4 @@ async function ensureTokenFile(path: string, ensure: (token: string) => Promise<
   chmodSync(path, 0o600);
   await ensure(readFileSync(path, 'utf8').trim());
   return path;
-}
-
-/** Adds the runs that were started by the command line, or that an older store knew. */
-async function adoptForeign(store: ServerStore, runs: string, known: Set<string>, now: number): Promise<void> {
-  for (const name of readdirSync(runs)) {
-    if (known.has(name) || !/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) continue;
-    // A folder without a manifest is just being created.
-    if (!existsSync(join(runs, name, 'manifest.json'))) continue;
-    known.add(name);
-    if ((await store.run(name)) !== undefined) continue;
-    const folder = await RunFolder.open(runs, name).catch(() => undefined);
-    if (folder === undefined) continue;
-    const { workflow, createdAt } = folder.manifest;
-    const queuedAt = Math.min(createdAt, now);
-    const facts = { id: name, state: 'running', origin: 'command line', startedAt: createdAt } as const;
-    // The next pass finds out whether it is at work or has ended.
-    await store.addRun(queuedRun(workflow, queuedAt, facts));
-  }
 }

@@ -5,9 +5,10 @@
  * <prefix>-<incarnation>-<generation>.log      frames: length, CRC-32, changes
  * ```
  *
- * A frame holds changes of one space. When the log holds several times as many changes as live entries, the live
- * entries are written to the next generation. An incarnation writes only to its own files, so a process that was
- * replaced but still runs cannot damage the log of its successor.
+ * A frame holds changes of one space. A log that has grown several times over is read once, to count its live entries.
+ * If most of its changes are out of date, the live entries are written to the next generation. So a checkpoint costs
+ * what it writes: no index of the entries is held. An incarnation writes only to files of its own, so a process that
+ * only seemed dead cannot damage the log of its successor.
  *
  * Guarantees: an `append` that has resolved survives the loss of power. A position names a file and a length; data
  * behind that length is ignored. A damaged frame is recognised by its checksum. A generation is removed once two
@@ -35,12 +36,12 @@ interface StatePosition {
 const HEADER_BYTES = 8;
 /** The most changes in one frame. Smaller frames cost more time per change, larger frames more memory when read. */
 const FRAME_CHANGES = 1024;
-/**
- * Live entries are copied to a new file when the log has this many times the changes, or bytes, of the live entries.
- */
-const MOST_GARBAGE = 4;
+/** A log is read for its live entries when it has so many times as many changes, or bytes, as at the last look. */
+const GROWTH = 4;
+/** The live entries are copied to a new file when the log has so many times as many changes, or bytes, as they do. */
+const MOST_GARBAGE = 2;
 /** A log with fewer changes and fewer bytes is not copied to a new file. */
-const LEAST_CHANGES = 100_000;
+const LEAST_CHANGES = 200_000;
 const LEAST_BYTES = 32 * 1024 * 1024;
 
 /** The content of one frame: changes of one space. A change without a value is a removal. */
@@ -49,16 +50,19 @@ interface FrameContent {
   readonly changes: readonly (readonly [key: string] | readonly [key: string, value: unknown])[];
 }
 
-/** The number of live entries of a frame, and its size. */
-interface FrameUse {
-  readonly bytes: number;
+/** By space and key, the position of the frame that holds the live entry. */
+type LiveEntries = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/** The size of a log, or of what is live in it. */
+interface LogSize {
   readonly changes: number;
-  live: number;
+  readonly bytes: number;
 }
 
 /** Changes of one space as bytes. */
 interface EncodedFrame {
-  readonly content: FrameContent;
+  /** The number of changes. */
+  readonly changes: number;
   readonly payload: Buffer;
 }
 
@@ -80,14 +84,10 @@ class StateFile implements StateStore {
   /** The log that holds the live entries. */
   private path = '';
   private length = 0;
-  /**
-   * By space and key, the position of the frame that holds the live entry. Keys are in the order of their first write.
-   */
-  private live = new Map<string, Map<string, number>>();
   /** The number of changes in the log. */
   private changes = 0;
-  /** By position, the frames that hold live entries. */
-  private frames = new Map<number, FrameUse>();
+  /** The size of the log when its live entries were last counted. */
+  private looked: LogSize = { changes: 0, bytes: 0 };
   /** The position of the last checkpoint. */
   private before: Json | undefined;
 
@@ -96,7 +96,7 @@ class StateFile implements StateStore {
     this.incarnation = incarnation;
   }
 
-  append(changes: readonly StateChange[]): Promise<Json> {
+  append(changes: Iterable<StateChange>): Promise<Json> {
     try {
       return this.write(encode(changes));
     } catch (error) {
@@ -110,8 +110,7 @@ class StateFile implements StateStore {
     this.path = join(dirname(this.prefix), basename(file));
     this.length = length;
     const spaces = new Map<string, Map<string, unknown>>();
-    for await (const { at, bytes, content } of framesOf(this.path, length)) {
-      this.account(at, bytes, content);
+    for await (const { content } of framesOf(this.path, length)) {
       const entries = spaces.get(content.space) ?? new Map<string, unknown>();
       spaces.set(content.space, entries);
       for (const [key, ...value] of content.changes) {
@@ -142,42 +141,43 @@ class StateFile implements StateStore {
   private async write(frames: readonly EncodedFrame[]): Promise<Json> {
     try {
       // The first write of an incarnation begins a file of its own.
-      if (this.file === undefined || this.isLong) await this.beginGeneration();
+      if (this.file === undefined) await this.beginGeneration(await liveIn(this.path, this.length));
+      else if (this.hasGrown) await this.lookAtGarbage();
       await this.put(frames);
-      if (this.file !== undefined) await syncData(this.file);
+      await syncData(this.file as FileHandle);
     } catch (error) {
       throw fileError('write', this.path, error, 'the state of the run');
     }
     return { file: basename(this.path), length: this.length };
   }
 
-  private get isLong(): boolean {
-    if (this.changes < LEAST_CHANGES && this.length < LEAST_BYTES) return false;
-    let entries = 0;
-    let bytes = 0;
-    for (const frame of this.frames.values()) {
-      entries += frame.live;
-      bytes += frame.bytes * (frame.live / frame.changes);
-    }
-    const hasManyChanges = this.changes >= LEAST_CHANGES && this.changes > entries * MOST_GARBAGE;
-    return hasManyChanges || (this.length >= LEAST_BYTES && this.length > bytes * MOST_GARBAGE);
+  private get hasGrown(): boolean {
+    const { changes, bytes } = this.looked;
+    return (
+      this.changes >= Math.max(LEAST_CHANGES, changes * GROWTH) || this.length >= Math.max(LEAST_BYTES, bytes * GROWTH)
+    );
+  }
+
+  /** Counts the live entries of the log, and copies them to the next one if most changes are out of date. */
+  private async lookAtGarbage(): Promise<void> {
+    const { live, size } = await liveIn(this.path, this.length);
+    const isGarbage = this.changes > size.changes * MOST_GARBAGE || this.length > size.bytes * MOST_GARBAGE;
+    if (isGarbage) await this.beginGeneration({ live, size });
+    else this.looked = { changes: this.changes, bytes: this.length };
   }
 
   /** Begins the next log with the live entries of the one before. */
-  private async beginGeneration(): Promise<void> {
-    const before = { path: this.path, length: this.length, live: this.live, file: this.file };
+  private async beginGeneration({ live, size }: { readonly live: LiveEntries; readonly size: LogSize }): Promise<void> {
+    const before = { path: this.path, length: this.length, file: this.file };
     this.path = `${this.prefix}-${this.incarnation}-${++this.generation}.log`;
     this.length = 0;
-    this.live = new Map();
-    this.frames = new Map();
     this.changes = 0;
+    this.looked = size;
     this.file = await open(this.path, 'w', 0o600);
-    if (before.path !== '') {
-      for await (const { at, content } of framesOf(before.path, before.length)) {
-        const keys = before.live.get(content.space);
-        const changes = content.changes.filter(([key]) => keys?.get(key) === at);
-        if (changes.length > 0) await this.put([frameOf({ ...content, changes })]);
-      }
+    for await (const { at, content } of framesOf(before.path, before.length)) {
+      const keys = live.get(content.space);
+      const changes = content.changes.filter(([key]) => keys?.get(key) === at);
+      if (changes.length > 0) await this.put([frameOf({ ...content, changes })]);
     }
     await before.file?.close();
     await syncFolder(dirname(this.prefix));
@@ -185,61 +185,59 @@ class StateFile implements StateStore {
 
   private async put(frames: readonly EncodedFrame[]): Promise<void> {
     const bytes: Buffer[] = [];
-    for (const { content, payload } of frames) {
+    for (const { changes, payload } of frames) {
       const header = Buffer.alloc(HEADER_BYTES);
       header.writeUInt32LE(payload.length, 0);
       header.writeUInt32LE(crc32(payload), 4);
-      this.account(this.length, payload.length, content);
       bytes.push(header, payload);
+      this.changes += changes;
       this.length += HEADER_BYTES + payload.length;
     }
     await this.file?.writeFile(Buffer.concat(bytes));
   }
+}
 
-  private account(at: number, bytes: number, { space, changes }: FrameContent): void {
-    const keys = this.live.get(space) ?? new Map<string, number>();
-    this.live.set(space, keys);
-    this.changes += changes.length;
-    const frame = { bytes, changes: changes.length, live: 0 };
-    this.frames.set(at, frame);
-    for (const change of changes) {
-      const [key] = change;
-      this.release(keys.get(key));
-      if (change.length === 1) keys.delete(key);
-      else {
-        keys.set(key, at);
-        frame.live++;
-      }
+/** The live entries of a log, and their size. */
+async function liveIn(path: string, length: number): Promise<{ readonly live: LiveEntries; readonly size: LogSize }> {
+  const live = new Map<string, Map<string, number>>();
+  /** By position of a frame, the bytes of each of its changes. */
+  const bytesOf = new Map<number, number>();
+  for await (const { at, bytes, content } of framesOf(path, length)) {
+    const keys = live.get(content.space) ?? new Map<string, number>();
+    live.set(content.space, keys);
+    bytesOf.set(at, bytes / content.changes.length);
+    for (const change of content.changes) {
+      if (change.length === 1) keys.delete(change[0]);
+      else keys.set(change[0], at);
     }
-    if (frame.live === 0) this.frames.delete(at);
   }
-
-  /** Counts an entry of the frame as no longer live. */
-  private release(at: number | undefined): void {
-    const frame = at === undefined ? undefined : this.frames.get(at);
-    if (frame !== undefined && --frame.live === 0) this.frames.delete(at as number);
+  let changes = 0;
+  let bytes = 0;
+  for (const keys of live.values()) {
+    changes += keys.size;
+    for (const at of keys.values()) bytes += bytesOf.get(at) as number;
   }
+  return { live, size: { changes, bytes } };
 }
 
 /** Divides changes into frames: consecutive changes of one space. */
-function encode(changes: readonly StateChange[]): EncodedFrame[] {
+function encode(changes: Iterable<StateChange>): EncodedFrame[] {
   const frames: EncodedFrame[] = [];
-  for (let from = 0; from < changes.length;) {
-    const { space } = changes[from] as StateChange;
-    const some: FrameContent['changes'][number][] = [];
-    for (; from < changes.length && some.length < FRAME_CHANGES; from++) {
-      const { space: own, key, entry } = changes[from] as StateChange;
-      if (own !== space) break;
-      some.push(entry === undefined ? [key] : [key, entry[0]]);
+  let present: { readonly space: string; readonly changes: FrameContent['changes'][number][] } | undefined;
+  for (const { space, key, entry } of changes) {
+    if (present?.space !== space || present.changes.length === FRAME_CHANGES) {
+      if (present !== undefined) frames.push(frameOf(present));
+      present = { space, changes: [] };
     }
-    frames.push(frameOf({ space, changes: some }));
+    present.changes.push(entry === undefined ? [key] : [key, entry[0]]);
   }
+  if (present !== undefined) frames.push(frameOf(present));
   return frames;
 }
 
 function frameOf(content: FrameContent): EncodedFrame {
   try {
-    return { content, payload: serialize(content) };
+    return { changes: content.changes.length, payload: serialize(content) };
   } catch (error) {
     throw new MillraceError(
       'MILLRACE_UNCLONABLE',
@@ -257,6 +255,7 @@ interface Frame {
 }
 
 async function* framesOf(path: string, length: number): AsyncGenerator<Frame> {
+  if (length === 0) return;
   let file: FileHandle;
   try {
     file = await open(path, 'r');

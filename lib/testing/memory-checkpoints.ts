@@ -75,7 +75,7 @@ function stateIn(versions: Version[]): StateStore {
   return {
     append: (changes) => {
       try {
-        versions.push({ before: present, changes: changes.map(copied) });
+        versions.push({ before: present, changes: Array.from(changes, copied) });
       } catch (error) {
         return Promise.reject(error);
       }

@@ -99,6 +99,31 @@ describe('stateFile', () => {
     expect(a[17]).toEqual(['17', [59, 17]]);
   });
 
+  it('is not copied while most of what it holds is live', async () => {
+    const store = stateFile(prefix, 1);
+    let position: Json = null;
+    for (let round = 0; round < 25; round++) {
+      position = await store.append(
+        Array.from({ length: 10_000 }, (_, key) => set('a', String(round * 10_000 + key), key)),
+      );
+      await store.checkpointed?.(position);
+    }
+    await store.close?.();
+    expect(position).toMatchObject({ file: 'state-1-1.log' });
+  });
+
+  it('rejects with what the reading of the changes throws, and stores none of them', async () => {
+    const store = stateFile(prefix, 1);
+    function* failing(): Iterable<StateChange> {
+      yield set('a', 'x', 1);
+      throw new Error('not plain');
+    }
+    await expect(store.append(failing())).rejects.toThrow('not plain');
+    const position = await store.append([set('a', 'y', 2)]);
+    await store.close?.();
+    expect(await restored(position)).toEqual({ a: [['y', 2]] });
+  });
+
   it('names the space of a value that cannot be copied', async () => {
     const store = stateFile(prefix, 1);
     await expect(store.append([set('task Sum', '0', () => 1)])).rejects.toMatchObject({

@@ -51,4 +51,20 @@ describe('the groups of an aggregate', () => {
     second.keepIn(restored);
     expect(second.results((result) => result).read(10)).toEqual(['a 2']);
   });
+
+  it('are in a checkpoint once for all changes since the last one, and not without changes', () => {
+    const groups = sums();
+    const space = new StateSpace('task Sum');
+    groups.keepIn(space);
+    for (const value of [1, 2, 3]) groups.add({ key: 'a', value });
+    groups.put('b', 5);
+    expect([...space.changes()]).toEqual([
+      ['0', [['a', 6]]],
+      ['1', [['b', 5]]],
+    ]);
+    expect(groups.stateOf('a')).toEqual([6]);
+    expect([...space.changes()]).toEqual([]);
+    groups.add({ key: 'b', value: 1 });
+    expect([...space.changes()]).toEqual([['1', [['b', 6]]]]);
+  });
 });

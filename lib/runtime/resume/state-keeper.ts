@@ -9,9 +9,9 @@ import { withPassed, type Json, type RootProgress } from '../../model/checkpoint
 import { MillraceError } from '../../model/errors.js';
 import type { StateChange, StateStore } from '../../model/state.js';
 import { lostClass } from '../../stream/lost-class.js';
-import { StateSpace, type Change } from '../../stream/state-space.js';
+import { StateSpace } from '../../stream/state-space.js';
 
-/** The first changes of each space are checked, and after them one of `CHECKED_EACH`. */
+/** Of the changes of a space in a checkpoint, the first ones are checked, and after them one of so many. */
 const CHECKED_FIRST = 32;
 const CHECKED_EACH = 256;
 
@@ -33,8 +33,6 @@ export class StateKeeper {
   private readonly entries = new Map<StateSpace, Entry>();
   private position: Json | undefined;
   private isBroken = false;
-  /** By space, the number of changes that were seen. */
-  private readonly checked = new Map<string, number>();
 
   constructor(parts: StateParts) {
     this.parts = parts;
@@ -83,16 +81,10 @@ export class StateKeeper {
       this.discard();
       return this.position ?? null;
     }
-    const changes: StateChange[] = [];
-    for (const space of this.spaces.values()) {
-      for (const [key, entry] of space.changes()) {
-        if (this.isStorable(space.name, entry)) changes.push({ space: space.name, key, entry });
-        else this.isBroken = true;
-      }
-    }
-    if (this.isBroken || changes.length === 0) return this.position ?? null;
     try {
-      this.position = await store.append(changes);
+      const changes = this.changes();
+      const first = changes.next();
+      if (first.done !== true) this.position = await store.append(beginningWith(first.value, changes));
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== 'MILLRACE_UNCLONABLE') throw error;
       this.isBroken = true;
@@ -101,17 +93,21 @@ export class StateKeeper {
     return this.position ?? null;
   }
 
-  /** Checks some of the values: instances of classes would come back as plain objects. */
-  private isStorable(space: string, entry: Change[1]): boolean {
-    const number = this.checked.get(space) ?? 0;
-    this.checked.set(space, number + 1);
-    if (entry === undefined || this.isBroken || (number >= CHECKED_FIRST && number % CHECKED_EACH !== 0)) return true;
-    const name = lostClass(entry[0]);
-    if (name === undefined) return true;
-    this.parts.cannotResume(
-      `The state of '${space}' cannot be stored: it contains a ${name === '' ? 'class instance' : name}, which would come back as a plain object. Use plain data, or set \`durable\` to false`,
-    );
-    return false;
+  /**
+   * What has changed. Each change is made when the store asks for it, so those of a large state are never all in memory.
+   */
+  private *changes(): Generator<StateChange, undefined> {
+    for (const space of this.spaces.values()) {
+      const { name } = space;
+      let number = 0;
+      for (const [key, entry] of space.changes()) {
+        const isLookedAt = number < CHECKED_FIRST || number % CHECKED_EACH === 0;
+        number++;
+        if (isLookedAt && entry !== undefined) assertStorable(name, entry[0]);
+        yield { space: name, key, entry };
+      }
+    }
+    return undefined;
   }
 
   /** Forgets the changes since the last checkpoint, in a run that makes no more checkpoints. */
@@ -127,4 +123,19 @@ export class StateKeeper {
   async close(): Promise<void> {
     await this.parts.store?.close?.();
   }
+}
+
+/** Throws MILLRACE_UNCLONABLE for instances of classes, which would come back as plain objects. */
+function assertStorable(space: string, value: unknown): void {
+  const name = lostClass(value);
+  if (name === undefined) return;
+  throw new MillraceError(
+    'MILLRACE_UNCLONABLE',
+    `The state of '${space}' cannot be stored: it contains a ${name === '' ? 'class instance' : name}, which would come back as a plain object. Use plain data, or set \`durable\` to false`,
+  );
+}
+
+function* beginningWith<T>(first: T, rest: Iterable<T>): Iterable<T> {
+  yield first;
+  yield* rest;
 }
