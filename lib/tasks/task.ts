@@ -163,6 +163,12 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly fusible: Fusible | undefined;
   /** What the task reads or writes outside of the run, for events. */
   readonly dataset: Dataset | undefined;
+  /**
+   * For a boundary that can work on a complete list by itself: the task that does so. Its input is an array of the
+   * records. A sub-workflow that runs once per record has it in place of the boundary. Absent in tasks of earlier
+   * versions of this package.
+   */
+  readonly listForm?: Task<never, unknown> | undefined;
 
   /**
    * The files that the task reads or writes, temporary files included: no two tasks of a run may write the same file,
@@ -299,6 +305,11 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
 
   /** See `Task.dataset`. Default: none. */
   get dataset(): Dataset | undefined {
+    return undefined;
+  }
+
+  /** See `Task.listForm`. Default: none. */
+  get listForm(): Task<never, unknown> | undefined {
     return undefined;
   }
 

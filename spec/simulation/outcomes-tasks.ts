@@ -3,9 +3,12 @@ import {
   aggregateTask,
   asyncTask,
   branch,
+  defineWorkflow,
   expandTask,
   skip,
+  sourceTask,
   statefulTask,
+  subWorkflow,
   syncTask,
   type FailedRecord,
   type JoinOptions,
@@ -22,6 +25,7 @@ import {
   short,
   type AggregateNode,
   type BranchNode,
+  type EachNode,
   type ExpandNode,
   type OutcomesGraph,
   type OutcomesNode,
@@ -29,7 +33,7 @@ import {
   type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
-import { expansionOf, fails, fits, groupOf, keyOf, outputOf, skips } from './outcomes-rules.js';
+import { expansionOf, fails, fits, groupOf, itemsOf, keyOf, outputOf, skips } from './outcomes-rules.js';
 import type { Starts } from './outcomes-starts.js';
 import { CallTask } from './upstream.js';
 
@@ -61,6 +65,11 @@ export function alignedPath(records: readonly (string | undefined | null)[]): st
   // Which records are missing may differ between lives, so such a path does not tell all.
   const paths = records.map((record) => record ?? '{?}');
   return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
+}
+
+/** The path of what a sub-workflow made of the children of a record. */
+export function listPath(paths: readonly string[]): string {
+  return short(`[${[...paths].sort().join(',')}]`);
 }
 
 /** The path of a record that was the record of its key with this number. */
@@ -97,6 +106,7 @@ export class OutcomesTasks {
     if (node.kind === 'source') return this.source(node);
     if (node.kind === 'work') return this.work(node);
     if (node.kind === 'expand') return this.expand(node);
+    if (node.kind === 'each') return this.each(node);
     if (node.kind === 'aggregate') return this.aggregate(node);
     if (node.kind === 'stateful') return this.stateful(node);
     if (node.kind === 'branch') return this.branch(node);
@@ -227,6 +237,44 @@ export class OutcomesTasks {
       if (style === 'late generator') return late(hash, life.outside, () => generator);
       return slowly(generator, hash, life);
     }, this.refusing(node));
+  }
+
+  private each(node: EachNode): Task<never, Value> {
+    const { seed } = this.graph;
+    const { inner, isKeyed } = node;
+    const collected = {
+      init: (): string[] => [],
+      add: (paths: string[], path: string) => {
+        paths.push(path);
+        return paths;
+      },
+      finish: (paths: readonly string[]) => paths,
+    };
+    const piece = defineWorkflow({
+      name: node.name,
+      build: (flow) =>
+        flow
+          .task('In', sourceTask<string>([]))
+          .task(
+            'Items',
+            ['In'],
+            expandTask((path) =>
+              Array.from({ length: itemsOf(seed, node, path) }, (_, index) => short(`${path}/${index}`)),
+            ),
+          )
+          .task('Ask', ['Items'], this.work(inner) as Task<string, string>)
+          .task('All', ['Ask'], aggregateTask(collected))
+          .task('Groups', ['Ask'], aggregateTask({ ...collected, key: (path) => path.length % 2 }))
+          .task(
+            'Grouped',
+            ['Groups'],
+            { join: 'all' },
+            syncTask((groups) => listPath(groups.flat())),
+          )
+          .task('Whole', ['All'], syncTask(listPath)),
+    });
+    const output = isKeyed ? 'Grouped' : 'Whole';
+    return subWorkflow(piece, { input: 'In', output, forEach: 'one' });
   }
 
   private aggregate(node: AggregateNode): Task<never, Value> {

@@ -11,9 +11,14 @@ import { simulateIn, type Simulated } from './simulate.js';
 import { Upstream } from './upstream.js';
 import { Violation, World } from './world.js';
 
-export function simulateOutcomes(seed: number): Promise<Simulated> {
+/** The same, with graphs that may contain sub-workflows that run once per record. */
+export function simulateExtended(seed: number): Promise<Simulated> {
+  return simulateOutcomes(seed, true);
+}
+
+export function simulateOutcomes(seed: number, isExtended = false): Promise<Simulated> {
   return simulateIn(new World(seed), async (world) => {
-    const graph = outcomesGraph(seed);
+    const graph = outcomesGraph(seed, isExtended);
     const starts = new Starts(world, graph.window);
     let replays = 0;
     const { checkpoints } = await liveThrough(world, {
