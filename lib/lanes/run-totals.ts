@@ -7,7 +7,7 @@
  */
 import type { TaskCounts, TaskProgress } from '../model/metrics.js';
 import type { RunOutcome } from '../model/ports.js';
-import type { RunSummary, TaskSummary } from '../model/run-summary.js';
+import { withWholes, type RunSummary, type TaskSummary } from '../model/run-summary.js';
 import {
   completeReasons,
   figuresOf,
@@ -95,7 +95,10 @@ export class RunTotals {
       ...(head.error === undefined ? {} : { error: head.error }),
       skipped: entries.reduce((sum, [, { skipped }]) => sum + skipped, 0),
       deadLettered: entries.reduce((sum, [, { deadLettered }]) => sum + deadLettered, 0),
-      tasks: Object.fromEntries(entries),
+      tasks: withWholes(
+        Object.fromEntries(entries),
+        this.workflow.plan.nodes.map(({ node }) => node),
+      ),
       slowest,
       ...(bottleneck.load < LEAST_LOAD ? {} : { bottleneck }),
     };

@@ -32,7 +32,7 @@ export interface GraphNode {
   readonly after?: readonly string[] | undefined;
   /** How these tasks have to end. Default: completed. */
   readonly when?: RuleCondition | undefined;
-  /** The tasks of the sub-workflow that this task is the end of. */
+  /** The tasks of the sub-workflow that this task is the end of; the first one is where its records come in. */
   readonly members?: readonly string[] | undefined;
   /** Its failure policy leaves no failed records for a named output. */
   readonly handlesFailures?: boolean;

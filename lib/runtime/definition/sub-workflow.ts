@@ -179,11 +179,9 @@ function replaced(
   const result = { name: outer.name, dependencies: [prefix + given.output], task: new Gate('sub-workflow') };
   const all = [...moved, result];
   const placed = given.forEach === undefined ? all : new PerRecord(all, prefix + given.input, given.forEach).tasks();
-  return placed.map((task) =>
-    task.name === outer.name
-      ? { ...task, members: placed.map(({ name }) => name).filter((name) => name !== outer.name) }
-      : task,
-  );
+  const input = prefix + given.input;
+  const others = placed.map(({ name }) => name).filter((name) => name !== outer.name && name !== input);
+  return placed.map((task) => (task.name === outer.name ? { ...task, members: [input, ...others] } : task));
 }
 
 function renamed(join: JoinOptions, prefix: string): JoinOptions {

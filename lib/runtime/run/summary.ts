@@ -1,6 +1,6 @@
 /** The summary of a run: plain data, the same in code and in a file. */
 import type { RunOutcome } from '../../model/ports.js';
-import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
+import { withWholes, type RunSummary, type TaskSummary } from '../../model/run-summary.js';
 import type { PhaseOrder } from './phase-order.js';
 import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
 import type { WiredTask } from '../wiring/wired-task.js';
@@ -90,7 +90,10 @@ export function summarizeRun(
     skipped,
     deadLettered,
     // Also a task called __proto__ becomes an entry.
-    tasks: Object.fromEntries(tasks),
+    tasks: withWholes(
+      Object.fromEntries(tasks),
+      [...wiring.tasks.values()].map(({ plan }) => plan.node),
+    ),
     slowest,
     ...(bottleneck === undefined ? {} : { bottleneck }),
   };
