@@ -25,7 +25,13 @@ export function Graph({ view }: { readonly view: RunView }): JSX.Element {
   return (
     <>
       <p>
-        <button type="button" aria-pressed={isOpen} onClick={() => { setIsOpen(!isOpen); }}>
+        <button
+          type="button"
+          aria-pressed={isOpen}
+          onClick={() => {
+            setIsOpen(!isOpen);
+          }}
+        >
           {isOpen ? 'One box per sub-workflow' : 'Tasks of sub-workflows'}
         </button>
       </p>
