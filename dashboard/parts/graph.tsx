@@ -180,7 +180,8 @@ function Task({ task, x, y, isHot }: TaskProps): JSX.Element {
         {letters}
       </text>
       <text class="quiet" x={x + 11} y={y + 55}>
-        {grouped(task.out)} out{task.inFlight > 0 ? ` · ${grouped(task.inFlight)} in flight` : ''}
+        {grouped(task.out)} out{task.iterations === null ? '' : ` · ${grouped(task.iterations)} iterations`}
+        {task.inFlight > 0 ? ` · ${grouped(task.inFlight)} in flight` : ''}
       </text>
       <rect class="busy" x={x + 1} y={y + HEIGHT - 7} width={inner * task.busy} height="6" />
       <rect class="stuck" x={x + 1 + inner * task.busy} y={y + HEIGHT - 7} width={inner * task.blocked} height="6" />

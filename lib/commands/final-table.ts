@@ -43,12 +43,15 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
   const notRun = tasks.flatMap(([name, { reason }]) =>
     reason === undefined ? [] : [`  ${printable(name)} did not run: ${oneLine(reason)}`],
   );
+  const iterating = tasks.flatMap(([name, { iterations }]) =>
+    iterations === undefined ? [] : [`  ${counted(iterations, 'iteration')} of ${printable(name)}`],
+  );
   const { skipped, deadLettered, lettersBefore = 0 } = summary;
   const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} from earlier incarnations of the run` : '';
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, rowsOf(summary.tasks), columns),
-    ...[...reasons, ...notRun].map((line) => cut(line, columns)),
+    ...[...reasons, ...notRun, ...iterating].map((line) => cut(line, columns)),
     cut(
       `${printable(summary.workflow)}: ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
       columns,

@@ -93,6 +93,7 @@ export function renderLine(task: FrameTask, elapsedMs: number): string {
   const parts = [
     `${grouped(doneBy(task))} done`,
     `${grouped(counts.inFlight)} in flight`,
+    ...(counts.iterations === undefined ? [] : [counted(counts.iterations, 'iteration')]),
     ...(counts.skipped > 0 ? [`${grouped(counts.skipped)} skipped`] : []),
     `${grouped(counts.deadLettered)} failed`,
     `${rate(perSecond)} per second`,

@@ -117,8 +117,9 @@ export class RunTotals {
   }
 
   private countsOf(name: string, tasks: LaneTally['tasks']): TaskCounts {
-    const { in: received, out, skipped, inFlight } = tasks[name] ?? NOTHING;
-    return { in: received, out, skipped, deadLettered: this.deadLettered(name, tasks[name]), inFlight };
+    const { in: received, out, skipped, inFlight, iterations } = tasks[name] ?? NOTHING;
+    const deadLettered = this.deadLettered(name, tasks[name]);
+    return { in: received, out, skipped, deadLettered, inFlight, ...(iterations !== undefined && { iterations }) };
   }
 
   /** The letters in the topic, which are exact; while a lane runs, some of its letters wait for a transaction. */
@@ -178,6 +179,7 @@ export class RunTotals {
         : { outputs: Object.fromEntries([...node.outputs].map((one) => [one, tally.outputs[one] ?? 0])) }),
       ...{ skipped, skipReasons: completeReasons(tally), deadLettered: this.deadLettered(name, tally) },
       ...{ failed, retried, batches, elapsedMs },
+      ...(tally.iterations !== undefined && { iterations: tally.iterations }),
       recordsPerSecond: elapsedMs > 0 ? (Math.max(received, out) / elapsedMs) * 1000 : 0,
       latencyMs: figuresOf(tally.service),
       queueMs: figuresOf(tally.queueing),

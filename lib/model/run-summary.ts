@@ -72,8 +72,10 @@ export interface TaskSummary {
   readonly deadLettered: number;
   /** Records that failed, whatever the policy did with them. */
   readonly failed: number;
-  /** Attempts beyond the first of each record. */
+  /** Attempts beyond the first of each record, or of each iteration. */
   readonly retried: number;
+  /** Iterations that have ended, for a task that iterates; absent otherwise. */
+  readonly iterations?: number;
   /** Batches that the task emitted. */
   readonly batches: number;
   /** From the start of the first record to the end of the last one. */

@@ -39,6 +39,7 @@ export function performanceSummary(run: RunSummary, { legacyStatus = false }: Pe
       skip_reasons: task.skipReasons,
       dead_letter_count: task.deadLettered,
       retry_count: task.retried,
+      ...(task.iterations === undefined ? {} : { iteration_count: task.iterations }),
       latency_ms: task.latencyMs,
       queue_ms: task.queueMs,
       batch_count: task.batches,

@@ -130,7 +130,10 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * records make checkpoints due earlier. Default false.
    */
   readonly makesCalls?: boolean;
-  /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
+  /**
+   * True for a task whose operator can keep its state in the checkpoints of the run: that of a boundary, or what it knows
+   * about the records in flight.
+   */
   readonly keepsState: boolean;
   /**
    * Which records of its input the task must receive in one place when a workflow is spread over several processes.

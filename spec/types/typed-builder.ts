@@ -3,6 +3,7 @@
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
 import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, subWorkflow, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
+import { iterateTask } from 'millrace/iterate';
 import { tumbling, windowJoin, windowTask, type LateRecord } from 'millrace/windows';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
@@ -334,3 +335,27 @@ subWorkflow(Scoring, { input: 'Members', output: 'Score', forEach: true });
 subWorkflow(Scoring, { input: 'Members', output: 'Skore', forEach: 'one' });
 // @ts-expect-error other records than those of the input
 flow.task('Numbers', sourceTask([1])).task('X', ['Numbers'], subWorkflow(Scoring, { input: 'Members', output: 'Score', forEach: 'list' }));
+
+/* ---- iterations ---- */
+
+const polled = two.task('Poll', ['Members'], iterateTask({
+  init: (member: Member) => ({ status: 'new', id: member.id }),
+  step: async (state, { record, iteration }) => {
+    exactly<Member>()(record);
+    exactly<number>()(iteration);
+    return { status: `${state.status} ${record.points}`, id: state.id };
+  },
+  until: (state) => state.status === 'done',
+  maxIterations: 5,
+}));
+polled.task('Read', ['Poll'], syncTask((state) => {
+  exactly<{ status: string; id: string }>()(state);
+}));
+// @ts-expect-error without the most iterations
+iterateTask({ init: (n: number) => n, step: async (n) => n, until: (n) => n > 3 });
+// @ts-expect-error a step that returns another state
+iterateTask({ init: (n: number) => n, step: async () => 'two', until: (n: number) => n > 3, maxIterations: 3 });
+// @ts-expect-error other records than those of the dependency
+two.task('X', ['Points'], iterateTask({ init: (member: Member) => member, step: async (member) => member, until: () => true, maxIterations: 3 }));
+// @ts-expect-error a fallback of another type than the state
+iterateTask({ init: (n: number) => n, step: async (n) => n, until: (n) => n > 3, maxIterations: 3 }, { onFailure: { fallback: 'none' } });

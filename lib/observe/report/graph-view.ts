@@ -1,5 +1,5 @@
 /** The graph of a run with the counts of each task. Every task box links to the row of the task in the table. */
-import { cut, grouped } from '../../text/printable.js';
+import { counted, cut, grouped } from '../../text/printable.js';
 import type { GraphTask } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { html, type Html } from './html.js';
@@ -24,7 +24,7 @@ export interface GraphView {
 }
 
 /** The counts that a box shows. */
-export type ShownCounts = Pick<TaskProgress, 'in' | 'out' | 'skipped' | 'deadLettered'>;
+export type ShownCounts = Pick<TaskProgress, 'in' | 'out' | 'skipped' | 'deadLettered' | 'iterations'>;
 
 export function graphView({ graph, tasks, bottleneck, busy, rowIds }: GraphView): Html {
   const { places, layers, rows, way } = layOut(graph);
@@ -116,6 +116,7 @@ function edgeView({ line, style }: EdgeView): Html {
 
 function countsOf(task: ShownCounts | undefined): string {
   if (task === undefined) return 'nothing yet';
-  const { out, deadLettered } = task;
-  return `${grouped(out)} out${deadLettered > 0 ? ` · ${grouped(deadLettered)} given up` : ''}`;
+  const { out, deadLettered, iterations } = task;
+  const rounds = iterations === undefined ? '' : ` · ${counted(iterations, 'iteration')}`;
+  return `${grouped(out)} out${rounds}${deadLettered > 0 ? ` · ${grouped(deadLettered)} given up` : ''}`;
 }

@@ -31,6 +31,7 @@ export function summarizeTask(
     deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
     failed: account.failed + (joined?.failed ?? 0),
     retried: account.retried,
+    ...(account.iterations > 0 && { iterations: account.iterations }),
     batches: account.batches,
     elapsedMs,
     recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,

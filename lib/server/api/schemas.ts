@@ -220,6 +220,8 @@ export const TaskView = z.strictObject({
   deadLettered: z.number(),
   inFlight: z.number(),
   queued: z.number(),
+  /** Iterations that have ended; null for a task that does not iterate. */
+  iterations: z.number().nullable(),
   perSecond: z.number(),
   averagePerSecond: z.number(),
   busy: z.number(),

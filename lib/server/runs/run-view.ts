@@ -27,6 +27,8 @@ export interface TaskView {
   readonly deadLettered: number;
   readonly inFlight: number;
   readonly queued: number;
+  /** Iterations that have ended; null for a task that does not iterate. */
+  readonly iterations: number | null;
   /** Records per second: over about the last five seconds, and over the run. */
   readonly perSecond: number;
   readonly averagePerSecond: number;
@@ -249,13 +251,14 @@ function figuresOf(
   isOver: boolean,
 ): Omit<TaskView, 'name' | 'kind' | 'depth' | 'whole' | 'layer' | 'row'> {
   if (task === undefined) {
-    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0 };
+    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0, iterations: null };
     return { ...nothing, perSecond: 0, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
   }
   const { service } = task.latencyMs;
   return {
     ...{ in: task.in, out: task.out, skipped: task.skipped, deadLettered: task.deadLettered, inFlight: task.inFlight },
     queued: task.held.queued,
+    iterations: task.iterations ?? null,
     perSecond: isOver ? 0 : task.perSecond.now,
     averagePerSecond: task.perSecond.average,
     ...task.shares,
