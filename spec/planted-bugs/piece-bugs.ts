@@ -1,8 +1,9 @@
-/** Bugs of pieces of graph that are used per record. */
+/** Bugs of pieces of graph that are used per record, and of iterations. */
 import { aggregateTask, type Task } from 'millrace';
 import { WiredInputs } from '#lib/runtime/wiring/wired-inputs.js';
 import type { WiredTask } from '#lib/runtime/wiring/wired-task.js';
 import { Groups } from '#lib/tasks/groups.js';
+import { IterationCaller } from '#lib/tasks/iterate/iteration-caller.js';
 import { wrong, type Inside, type Method, type PlantedBug } from './plant.js';
 
 /** The class of aggregates, which nothing exports. */
@@ -51,6 +52,36 @@ const BUGS: readonly PlantedBug[] = [
           declaration: { ...task.declaration, join: { join: 'gather', limit: 2 } },
         } as never);
       } satisfies Method,
+  ),
+  wrong(
+    'a record that was iterated begins again when its run is resumed',
+    IterationCaller,
+    'standingOf',
+    (original) =>
+      function (...given) {
+        return original.apply(Object.create(this, { kept: { value: undefined } }) as Inside, given);
+      },
+  ),
+  wrong(
+    'an iteration gets the state of the record that was iterated before',
+    IterationCaller,
+    'standingOf',
+    (original) =>
+      function (...given) {
+        const last = [...(this['standings'] as Map<unknown, unknown>).values()].at(-1);
+        return last ?? original.apply(this, given);
+      },
+  ),
+  wrong(
+    'a checkpoint has the state of a record after its first iteration only',
+    IterationCaller,
+    'settle',
+    (original) =>
+      function (...given) {
+        const [, , iterations] = given as unknown as [unknown, unknown, number];
+        if (iterations === 1) return original.apply(this, given);
+        return original.apply(Object.create(this, { kept: { value: undefined } }) as Inside, given);
+      },
   ),
 ];
 

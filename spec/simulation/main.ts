@@ -1,7 +1,7 @@
 /**
  * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --extended | --phases]`: simulates so many seeds from the first on,
  * and prints the figures. With `--outcomes`, calls and generators end differently in each life. With `--extended`,
- * their graphs also contain sub-workflows that run once per record. With `--phases`, parts of the graph run after others.
+ * their graphs also contain iterations, and sub-workflows that run once per record. With `--phases`, parts of the graph run after others.
  */
 import { parseArgs } from 'node:util';
 import { simulateExtended, simulateOutcomes } from './outcomes.js';

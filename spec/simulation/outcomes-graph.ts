@@ -22,7 +22,7 @@ export interface SourceNode extends NodeBase {
 export interface WorkNode extends NodeBase {
   readonly kind: 'work';
   readonly join: JoinKind;
-  readonly how: 'sync' | 'async' | 'call';
+  readonly how: 'sync' | 'async' | 'call' | 'iterate';
   /** The share of records that fail; for `sync` the same in each life. */
   readonly failShare: number;
   readonly skipShare: number;
@@ -140,7 +140,7 @@ export function isPure(path: string): boolean {
   return !path.includes('[') && !path.includes('{') && !path.includes('@');
 }
 
-/** @param isExtended whether the graph may contain sub-workflows that run once per record. */
+/** @param isExtended whether the graph may contain sub-workflows that run once per record, and iterations. */
 export function outcomesGraph(seed: number, isExtended = false): OutcomesGraph {
   return new Generator(seed, isExtended).generate();
 }
@@ -281,7 +281,11 @@ class Generator {
     const isPlain = from.length === 1 && (traits.root ?? first.root) === first.root && join === 'aligned';
     if (isPlain) this.choices.set(name, this.choicesBehind(first));
     const how =
-      join === 'latest' ? this.pick(['sync', 'async'] as const) : this.pick(['sync', 'async', 'call', 'call'] as const);
+      join === 'latest'
+        ? this.pick(['sync', 'async'] as const)
+        : this.isExtended
+          ? this.pick(['sync', 'async', 'call', 'iterate', 'iterate'] as const)
+          : this.pick(['sync', 'async', 'call', 'call'] as const);
     const isStable = join === 'latest' || this.chance(0.2);
     this.nodes.push({
       kind: 'work',
@@ -352,7 +356,8 @@ class Generator {
       salt: 0,
     };
     this.nodes.push({ kind: 'each', name, dependencies: [node.name], root, most, inner, isKeyed: this.chance(0.3) });
-    this.choices.set(name, this.choicesBehind(node));
+    // What is gathered has no choice behind it.
+    this.choices.set(name, new Map());
   }
 
   private gather(name: string): void {

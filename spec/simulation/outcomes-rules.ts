@@ -51,6 +51,11 @@ export function fits(seed: number, { name, isPicky }: SourceNode | ExpandNode, p
   return !isPicky || isAmbiguous(path) || hashOf([seed, name, path, 'fits']) % 5 > 0;
 }
 
+/** The number of iterations after which a record is done, in every life. */
+export function roundsOf(seed: number, { name }: WorkNode, path: string): number {
+  return 1 + (hashOf([seed, name, path, 'rounds']) % 4);
+}
+
 /** The number of children that a record has in a sub-workflow, in every life. */
 export function itemsOf(seed: number, { name }: EachNode, path: string): number {
   return hashOf([seed, name, path, 'items']) % (MOST_CHILDREN + 1);

@@ -96,7 +96,7 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
       const context = new StepOfRecord(this.scope, { lineage, attempt: number, waiting }, record, iterations + 1);
       const next = await this.iterated.step(state, context);
       // The report of an attempt that is over only says that its work has ended.
-      output = attempt.isOver ? new Again(0) : await this.settle(lineage, next, iterations + 1);
+      output = isOver(attempt) ? new Again(0) : await this.settle(lineage, next, iterations + 1);
     } catch (error) {
       outcomes.fail(attempt, error);
       return;
@@ -136,6 +136,11 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
       throw new MillraceError('MILLRACE_TASK', message, { cause: error });
     }
   }
+}
+
+/** A function, so that TypeScript does not narrow the field across the work of the attempt. */
+function isOver(attempt: Attempt<unknown>): boolean {
+  return attempt.isOver;
 }
 
 /** The durable form: by the identity of a record, its iterations and its state. */
