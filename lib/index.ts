@@ -11,7 +11,7 @@ export { combine, stream, type RecordStream } from './runtime/definition/record-
 export type { CronSchedule, IntervalSchedule, OneTimeSchedule, Schedule, ScheduleRules } from './model/schedule.js';
 export type { ServingRules } from './model/serving.js';
 export type { FileTrigger, Trigger, TriggerRules, WebhookTrigger, WorkflowTrigger } from './model/trigger.js';
-export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
+export type { ResourcePeaks, RunSummary, TaskSummary, WholeSummary } from './model/run-summary.js';
 
 export { BaseTask, type FoundRecord, type NoOutputs, type Task } from './tasks/task.js';
 export { RecordTask } from './tasks/record-task.js';

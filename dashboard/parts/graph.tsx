@@ -1,5 +1,6 @@
 /** The graph of a run: tasks with their work, and edges with their records per second and their backpressure. */
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import type { EdgeView, RunView, TaskView } from '../api.js';
 import { grouped, percent, rate } from '../format.js';
 
@@ -16,7 +17,63 @@ const WORDS: Readonly<Record<EdgeView['state'], string>> = {
   rule: 'runs after it',
 };
 
+/** The graph, in which each sub-workflow may be one box. */
 export function Graph({ view }: { readonly view: RunView }): JSX.Element {
+  const [isOpen, setIsOpen] = useState(false);
+  const { outline } = view;
+  if (outline === null) return <Picture view={view} />;
+  return (
+    <>
+      <p>
+        <button
+          type="button"
+          aria-pressed={isOpen}
+          onClick={() => {
+            setIsOpen(!isOpen);
+          }}
+        >
+          {isOpen ? 'One box per sub-workflow' : 'Tasks of sub-workflows'}
+        </button>
+      </p>
+      <Picture view={isOpen ? view : outlined(view, outline)} />
+    </>
+  );
+}
+
+/** The view with the tasks and the edges of its outline. */
+function outlined(view: RunView, { layers, rows, places, edges }: NonNullable<RunView['outline']>): RunView {
+  const placeOf = new Map(places.map(({ task, layer, row }) => [task, { layer, row }]));
+  let place = '';
+  const busiest = new Map<string, TaskView>();
+  for (const task of view.tasks) {
+    if (task.depth === 0) place = task.name;
+    const known = busiest.get(place);
+    if (known === undefined || task.busy > known.busy) busiest.set(place, task);
+  }
+  const tasks = view.tasks.flatMap((task) => {
+    const at = placeOf.get(task.name);
+    if (at === undefined) return [];
+    const { busy, blocked, waiting } = busiest.get(task.name) ?? task;
+    return [{ ...task, ...at, ...(task.whole && { ...counts(task), busy, blocked, waiting }) }];
+  });
+  const hot = view.bottleneck && [...busiest].find(([, { name }]) => name === view.bottleneck?.task)?.[0];
+  const bottleneck = view.bottleneck && { ...view.bottleneck, task: hot ?? view.bottleneck.task };
+  return { ...view, layers, rows, tasks, edges, bottleneck };
+}
+
+type Counts = Pick<TaskView, 'in' | 'out' | 'skipped' | 'deadLettered' | 'inFlight'>;
+
+/** The counts of the task, or of the sub-workflow that it is the end of. */
+function counts({ whole, ...task }: TaskView): Counts {
+  const { in: received, out, skipped, deadLettered, inFlight } = whole ?? task;
+  return { in: received, out, skipped, deadLettered, inFlight };
+}
+
+function kindOf({ kind, whole }: TaskView): string {
+  return whole === null ? kind : `${kind} of ${whole.tasks} tasks`;
+}
+
+function Picture({ view }: { readonly view: RunView }): JSX.Element {
   const width = view.layers * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
   const height = view.rows * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
   const corners = new Map(
@@ -118,17 +175,22 @@ function Task({ task, x, y, isHot }: TaskProps): JSX.Element {
         {name}
       </text>
       <text class="quiet" x={x + 11} y={y + 38}>
-        {task.kind}
+        {kindOf(task)}
         {isHot ? ' · bottleneck' : ''}
         {letters}
       </text>
       <text class="quiet" x={x + 11} y={y + 55}>
-        {grouped(task.out)} out{task.inFlight > 0 ? ` · ${grouped(task.inFlight)} in flight` : ''}
+        {grouped(task.out)} out{task.iterations === null ? '' : ` · ${grouped(task.iterations)} iterations`}
+        {task.inFlight > 0 ? ` · ${grouped(task.inFlight)} in flight` : ''}
       </text>
       <rect class="busy" x={x + 1} y={y + HEIGHT - 7} width={inner * task.busy} height="6" />
       <rect class="stuck" x={x + 1 + inner * task.busy} y={y + HEIGHT - 7} width={inner * task.blocked} height="6" />
     </g>
   );
+}
+
+function figuresOf({ in: received, out, skipped, deadLettered, inFlight }: Counts): number[] {
+  return [received, out, skipped, deadLettered, inFlight];
 }
 
 /** The same figures as a table. */
@@ -162,9 +224,11 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
         <tbody>
           {view.tasks.map((task) => (
             <tr key={task.name}>
-              <th scope="row">{task.name}</th>
-              <td>{task.kind}</td>
-              {[task.in, task.out, task.skipped, task.deadLettered, task.inFlight].map((count, index) => (
+              <th scope="row" style={{ paddingLeft: `${task.depth * 1.4 + 0.6}rem` }}>
+                {task.name}
+              </th>
+              <td>{kindOf(task)}</td>
+              {figuresOf(counts(task)).map((count, index) => (
                 <td class="number" key={index}>
                   {grouped(count)}
                 </td>

@@ -11,7 +11,8 @@
  * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an
  * error that a retry cannot fix. While the upstream may be the cause, the record is held until there is evidence, as
  * `circuit.ts` describes. A refusal for load does not count as an attempt. A failure while the circuit is open does not
- * count either, unless the call was a probe. Calls that are admitted together are handed to the transport together. A
+ * count either, unless the call was a probe. A call may have several rounds: each round has its own attempts and budget,
+ * and the last one has the output. Calls that are admitted together are handed to the transport together. A
  * long synchronous stretch yields to the event loop. After `stop` nothing starts, nothing is emitted and no timer is
  * left.
  */
@@ -24,7 +25,7 @@ import { Reorder } from '../stream/reorder.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { describeMs } from '../text/quantities.js';
 import { AttemptsInFlight } from './attempts-in-flight.js';
-import { Attempt, Call, type Caller, type CallOutcomes, type CancelReason, type Permit } from './call.js';
+import { Again, Attempt, Call, type Caller, type CallOutcomes, type CancelReason, type Permit } from './call.js';
 import { CallGate } from './call-gate.js';
 import { CallMeter } from './call-meter.js';
 import { CallQueue } from './call-queue.js';
@@ -289,6 +290,10 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       this.meter.recordStart(nowMs);
       this.armRecordTimeout(call);
     }
+    if (call.isBetweenRounds) {
+      call.isBetweenRounds = false;
+      call.round = { firstAtMs: nowMs, pausedBeforeMs: this.gate.pausedMs(nowMs) };
+    }
     call.attempts++;
     return this.launch(new Attempt(call, ++call.tries, false, permit, nowMs), nowMs);
   }
@@ -381,7 +386,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   // ── Outcome: the transport reports ─────────────────────────────────────────────────────────────────────────────────
 
-  succeed(attempt: Attempt<In>, output: Out | Skip): void {
+  succeed(attempt: Attempt<In>, output: Out | Skip | Again): void {
     if (attempt.isOver) {
       this.meter.counts.late++;
       this.endAbandoned(attempt);
@@ -399,12 +404,27 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       this.cancelRunning(call, 'lost', nobodyWaits('Another try of the record was quicker'));
     }
     this.scope.account.retried += call.attempts - 1;
+    if (output instanceof Again) {
+      this.beginRound(call, output.delayMs);
+      return;
+    }
     call.span?.end(call.attempts);
     try {
       this.settle(call, output instanceof Skip ? this.scope.skip(output.reason) : output, nowMs);
     } catch (error) {
       this.subscriber.error(error);
     }
+  }
+
+  /** The call goes to the end of the queue of calls that were tried, with all its attempts. */
+  private beginRound(call: Call<In>, delayMs: number): void {
+    call.attempts = 0;
+    call.tries = 0;
+    call.refusals = 0;
+    call.isBetweenRounds = true;
+    this.flushSoon();
+    if (delayMs > 0) this.requeueAfter(call, delayMs);
+    else this.queue.requeue(call);
   }
 
   fail(attempt: Attempt<In>, thrown: unknown): void {
@@ -507,7 +527,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const { gate, retryPolicy } = this;
     const { circuit } = gate;
     const { options } = retryPolicy;
-    const elapsedMs = gate.elapsedMs(call, nowMs);
+    const elapsedMs = gate.elapsedMs(call.round ?? call, nowMs);
     const mayRepeat = options.attempts > 1 && retryPolicy.isRetryable(error);
     if (kind === 'load' && mayRepeat) return this.judgeLoad(call, error, elapsedMs);
     const mayBeDown = (kind === 'answer' || kind === 'silence') && mayRepeat;
@@ -536,7 +556,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const backoffMs = this.retryPolicy.backoffMs(Math.min(refusals, REFUSALS_THAT_DELAY), this.random);
     const delayMs = Math.max(backoffMs, retryAfterOf(error) ?? 0);
     // A record that is refused again and again while others are accepted is itself the cause.
-    const isAlone = refusals >= attempts && this.gate.hasAnsweredSince(call.firstAtMs);
+    const isAlone = refusals >= attempts && this.gate.hasAnsweredSince((call.round ?? call).firstAtMs);
     if (isAlone && elapsedMs + delayMs > budgetMs) return { next: 'give up' };
     // A Retry-After of a year must not hold the run for a year.
     return { next: 'postpone', delayMs: Math.min(delayMs, budgetMs) };
@@ -631,6 +651,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     call.isOver = true;
     call.cancelTimeout?.();
     this.meter.recordEnd(call, nowMs);
+    this.caller.ended?.(call.lineage);
     this.leave(call.lineage, output);
   }
 

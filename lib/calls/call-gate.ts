@@ -9,7 +9,7 @@ import { describeThrown, type MillraceError } from '../model/errors.js';
 import { UpstreamError } from '../model/upstream-error.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { AbandonedCalls } from './abandoned-calls.js';
-import type { Attempt, Call, Permit } from './call.js';
+import type { Attempt, Permit, RoundStart } from './call.js';
 import { Circuit } from './circuit.js';
 import type { FailureKind } from './failure-kind.js';
 import { Pace } from './pace.js';
@@ -264,9 +264,11 @@ export class CallGate {
     return this.circuit?.pausedMs(nowMs) ?? 0;
   }
 
-  /** Milliseconds since the first attempt of a call, without the time in which the circuit was not closed. */
-  elapsedMs(call: Call<unknown>, nowMs: number): number {
-    return nowMs - call.firstAtMs - (this.pausedMs(nowMs) - call.pausedBeforeMs);
+  /**
+   * Milliseconds since the first attempt of a call or of a round, without the time in which the circuit was not closed.
+   */
+  elapsedMs(start: RoundStart, nowMs: number): number {
+    return nowMs - start.firstAtMs - (this.pausedMs(nowMs) - start.pausedBeforeMs);
   }
 
   stop(): void {

@@ -3,6 +3,23 @@ import type { Lineage } from '../model/record.js';
 import type { CallCounts } from '../model/call-event.js';
 import type { RecordSpan } from '../model/ports.js';
 
+/** Reported in place of an output: the call has not ended, and begins another round after the delay. */
+export class Again {
+  readonly delayMs: number;
+
+  constructor(delayMs: number) {
+    this.delayMs = delayMs;
+  }
+}
+
+/** When a call, or a round of it, made its first attempt. */
+export interface RoundStart {
+  /** On the monotonic clock. */
+  readonly firstAtMs: number;
+  /** Milliseconds for which the circuit had been open before. */
+  readonly pausedBeforeMs: number;
+}
+
 /** The call for one record, over all its attempts. */
 export class Call<In> {
   readonly record: In;
@@ -36,6 +53,10 @@ export class Call<In> {
   cancelTimeout: (() => void) | undefined;
   /** Whether the record has left the engine. */
   isOver = false;
+  /** The start of the present round, in a call of several rounds; undefined in the first one. */
+  round: RoundStart | undefined;
+  /** Whether the next attempt begins a round. */
+  isBetweenRounds = false;
 
   constructor(record: In, lineage: Lineage) {
     this.record = record;
@@ -86,7 +107,7 @@ export class Attempt<In> {
  * counted as late and dropped, and an error is dropped.
  */
 export interface CallOutcomes<In, Out> {
-  succeed(attempt: Attempt<In>, output: Out): void;
+  succeed(attempt: Attempt<In>, output: Out | Again): void;
   fail(attempt: Attempt<In>, error: unknown): void;
 }
 
@@ -104,6 +125,8 @@ export interface Caller<In, Out> {
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void;
   /** @param error the reason, for the code that runs the attempt. */
   cancel(attempt: Attempt<In>, reason: CancelReason, error: unknown): void;
+  /** Called when a record has left, with its output or without one. */
+  ended?(lineage: Lineage): void;
   /** Whether the work of an attempt may continue after `cancel`. Default false. */
   readonly goesOn?: boolean;
   /** Counts of the transport. */

@@ -6,6 +6,8 @@
  */
 import type { RunSummary, TaskSummary } from '../model/run-summary.js';
 import { counted, cut, duration, grouped, oneLine, printable } from '../text/printable.js';
+import { arrange } from '../model/sub-workflows.js';
+import { entry } from '../text/entry.js';
 import { rate } from './progress-frame.js';
 import { renderTable, type Column } from './table.js';
 
@@ -41,12 +43,15 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
   const notRun = tasks.flatMap(([name, { reason }]) =>
     reason === undefined ? [] : [`  ${printable(name)} did not run: ${oneLine(reason)}`],
   );
+  const iterating = tasks.flatMap(([name, { iterations }]) =>
+    iterations === undefined ? [] : [`  ${counted(iterations, 'iteration')} of ${printable(name)}`],
+  );
   const { skipped, deadLettered, lettersBefore = 0 } = summary;
   const before = lettersBefore > 0 ? `, and ${grouped(lettersBefore)} from earlier incarnations of the run` : '';
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
-    ...renderTable(COLUMNS, tasks.map(rowOf), columns),
-    ...[...reasons, ...notRun].map((line) => cut(line, columns)),
+    ...renderTable(COLUMNS, rowsOf(summary.tasks), columns),
+    ...[...reasons, ...notRun, ...iterating].map((line) => cut(line, columns)),
     cut(
       `${printable(summary.workflow)}: ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
       columns,
@@ -54,11 +59,21 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
   ];
 }
 
-function rowOf([name, task]: [string, TaskSummary]): string[] {
+/** One row per task. A sub-workflow stands in front of its tasks, with the counts of the whole. */
+function rowsOf(tasks: RunSummary['tasks']): string[][] {
+  const named = Object.entries(tasks).map(([name, { whole }]) => ({ name, members: whole?.members }));
+  return arrange(named).flatMap(({ name, depth }) => {
+    const task = entry(tasks, name);
+    return task === undefined ? [] : [rowOf(`${'  '.repeat(depth)}${name}`, task)];
+  });
+}
+
+function rowOf(name: string, task: TaskSummary): string[] {
+  const counts = task.whole ?? task;
   return [
     name,
     task.kind,
-    ...[task.in, task.out, task.skipped, task.deadLettered, task.retried].map(grouped),
+    ...[counts.in, counts.out, counts.skipped, counts.deadLettered, counts.retried].map(grouped),
     // A task that processed all records at the same moment has no rate.
     task.elapsedMs > 0 ? rate(task.recordsPerSecond) : '-',
     ...[task.latencyMs.p50, task.latencyMs.p95, task.latencyMs.max].map(milliseconds),

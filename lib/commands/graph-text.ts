@@ -24,8 +24,18 @@ export function graphText(name: string, { plan, declarations, hops, durability }
     '',
     ...(draw(plan, kinds) ?? graphLayers(plan.nodes, kinds)),
     ...durabilityLines(durability),
+    ...subWorkflowLines(plan),
     ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
   ];
+}
+
+/** One line per sub-workflow. */
+function subWorkflowLines({ nodes }: WorkflowPlan['plan']): string[] {
+  return nodes.flatMap(({ node: { name, members } }) =>
+    members === undefined
+      ? []
+      : [`Sub-workflow ${printable(name)}: ${counted(members.length, 'task')}, ${members.map(printable).join(', ')}`],
+  );
 }
 
 /** One line per task; undefined if too many rails are side by side. */

@@ -33,6 +33,7 @@ export function plainReport(write: (lines: string) => void, everyMs = REPORT_EVE
       timer = setInterval(report, everyMs);
       const sentenceOf = sentences();
       subscription = run.events$.subscribe((event) => {
+        watch.accept(event);
         const sentence = sentenceOf(event);
         if (sentence !== undefined) write(`${sentence}\n`);
       });

@@ -26,6 +26,10 @@ export interface FrameTask {
   readonly perSecond: number;
   /** The share of its work that is done, 0 to 1; undefined if the total is not known. */
   readonly share?: number | undefined;
+  /** The number of sub-workflows around it. Default 0. */
+  readonly depth?: number;
+  /** Whether the counts are those of a sub-workflow, whose tasks follow. */
+  readonly isWhole?: boolean;
 }
 
 /** The style of a line on a terminal with colours. */
@@ -49,6 +53,11 @@ export function doneOf({ in: taken, out, inFlight, deadLettered }: TaskCounts): 
   return Math.max(out, taken - inFlight - deadLettered);
 }
 
+/** As `doneOf`. What a sub-workflow has completed has left it. */
+function doneBy({ counts, isWhole }: FrameTask): number {
+  return isWhole === true ? counts.out : doneOf(counts);
+}
+
 /** The lines of the live frame. */
 export function renderFrame(frame: Frame, columns: number, rows: number, paint: Paint = plain): string[] {
   const { workflow, state, elapsedMs, leftMs, resources, bottleneck } = frame;
@@ -59,7 +68,10 @@ export function renderFrame(frame: Frame, columns: number, rows: number, paint: 
   // Two rows are for the titles and for the line with the cursor.
   const room = Math.max(1, rows - head.length - 2);
   const fits = frame.tasks.length <= room;
-  const shown = fits ? frame.tasks : mostAlive(frame.tasks, room - 1, bottleneck?.task);
+  // Without room for all tasks, a sub-workflow is one row, if that is enough.
+  const outer = fits ? frame.tasks : frame.tasks.filter(({ depth = 0 }) => depth === 0);
+  const isOutline = outer.length < frame.tasks.length && outer.length <= room - 1;
+  const shown = fits || isOutline ? outer : mostAlive(frame.tasks, room - 1, bottleneck?.task);
   const isBarred = shown.some(({ share }) => share !== undefined);
   const [titles = '', ...table] = renderTable(
     COLUMNS.filter(({ title }) => isBarred || title !== 'progress'),
@@ -79,8 +91,9 @@ export function renderFrame(frame: Frame, columns: number, rows: number, paint: 
 export function renderLine(task: FrameTask, elapsedMs: number): string {
   const { counts, perSecond, name } = task;
   const parts = [
-    `${grouped(doneOf(counts))} done`,
+    `${grouped(doneBy(task))} done`,
     `${grouped(counts.inFlight)} in flight`,
+    ...(counts.iterations === undefined ? [] : [counted(counts.iterations, 'iteration')]),
     ...(counts.skipped > 0 ? [`${grouped(counts.skipped)} skipped`] : []),
     `${grouped(counts.deadLettered)} failed`,
     `${rate(perSecond)} per second`,
@@ -101,12 +114,13 @@ function mostAlive(tasks: readonly FrameTask[], count: number, bottleneck: strin
 }
 
 /** The row of a task. A mark shows the bottleneck also without colours. */
-function rowOf({ name, counts, perSecond, share }: FrameTask, isBarred: boolean, bottleneck?: Bottleneck): string[] {
+function rowOf(task: FrameTask, isBarred: boolean, bottleneck?: Bottleneck): string[] {
+  const { name, counts, perSecond, share, depth = 0 } = task;
   const mark = bottleneck === undefined ? '' : name === bottleneck.task ? '▸ ' : '  ';
   return [
-    `${mark}${name}`,
+    `${mark}${'  '.repeat(depth)}${name}`,
     ...(isBarred ? [share === undefined ? '' : bar(share)] : []),
-    grouped(doneOf(counts)),
+    grouped(doneBy(task)),
     grouped(counts.inFlight),
     grouped(counts.skipped),
     grouped(counts.deadLettered),

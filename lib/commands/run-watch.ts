@@ -4,6 +4,7 @@
  * Guarantees: reading it changes nothing in the run.
  */
 import type { RunEvent } from '../model/events.js';
+import { arrange, countsOfWhole, type ArrangedTask, type GroupedTask } from '../model/sub-workflows.js';
 import { doneOf, type Frame, type FrameTask } from './progress-frame.js';
 import { Rates } from './rates.js';
 import type { ReportedRun } from './report.js';
@@ -19,6 +20,10 @@ export class RunWatch {
   private readonly rates = new Rates();
   private readonly startedAtMs = performance.now();
   private readonly dependencies = new Map<string, readonly string[]>();
+  /** The order in which tasks are shown: a sub-workflow stands in front of its tasks. Empty before the run has begun. */
+  private arranged: readonly ArrangedTask[] = [];
+  /** By the end of a sub-workflow. */
+  private readonly wholes = new Map<string, GroupedTask>();
   /**
    * `accepting`: the tasks that accept each record of each dependency. `inheriting`: those of them that emit as many
    * records as they accept.
@@ -42,6 +47,8 @@ export class RunWatch {
   /** Must be called with each event of the run. */
   accept(event: RunEvent): void {
     if (event.type === 'run-started') {
+      this.arranged = arrange(event.graph);
+      for (const task of event.graph) if (task.members !== undefined) this.wholes.set(task.name, task);
       for (const { name, dependencies, inputs, join, bearing } of event.graph) {
         this.dependencies.set(name, dependencies);
         // If a dependency is a named output, the number of records that it will have is not known.
@@ -54,9 +61,21 @@ export class RunWatch {
   }
 
   look(): FrameTask[] {
-    const counts = Object.entries(this.run.counts);
+    const all = this.run.counts;
+    const counts = Object.entries(all);
     this.rates.add(this.elapsedMs, new Map(counts.map(([name, count]) => [name, doneOf(count)])));
-    return counts.map(([name, count]) => ({ name, counts: count, perSecond: this.rates.perSecond(name) }));
+    if (this.wholes.size === 0) {
+      return counts.map(([name, count]) => ({ name, counts: count, perSecond: this.rates.perSecond(name) }));
+    }
+    return this.arranged.flatMap(({ name, depth }): FrameTask[] => {
+      const own = entry(all, name);
+      if (own === undefined) return [];
+      const whole = this.wholes.get(name);
+      const task = { name, perSecond: this.rates.perSecond(name), depth };
+      if (whole === undefined) return [{ ...task, counts: own }];
+      const sums = countsOfWhole(whole, ['skipped', 'deadLettered', 'inFlight'], (one) => entry(all, one));
+      return [{ ...task, counts: sums, isWhole: true }];
+    });
   }
 
   /** All data of the live frame, except its head. */
@@ -66,11 +85,12 @@ export class RunWatch {
   }
 
   /** The share of its work that a task has done; undefined if the total is not known. */
-  private shareOf({ name, counts }: FrameTask): number | undefined {
+  private shareOf({ name, counts, isWhole }: FrameTask): number | undefined {
     if (this.ended.has(name)) return 1;
     const read = (this.progress && entry(this.progress.tasks, name))?.readShare;
     if (read !== undefined) return read;
     const whole = this.wholeOf(name);
+    if (whole !== undefined && isWhole === true) return counts.out / Math.max(1, whole);
     return whole === undefined ? undefined : (doneOf(counts) + counts.deadLettered) / Math.max(1, whole);
   }
 
@@ -89,7 +109,7 @@ export class RunWatch {
   /** The remaining time of the slowest source or task; undefined if the total of one of them is not known. */
   private leftMs(tasks: readonly FrameTask[]): number | undefined {
     const { elapsedMs } = this;
-    const open = tasks.filter(({ name }) => !this.ended.has(name));
+    const open = tasks.filter(({ name, isWhole }) => !this.ended.has(name) && isWhole !== true);
     const left = open.map(({ name, share, counts, perSecond }) => {
       const whole = this.wholeOf(name);
       if (whole !== undefined && perSecond > 0) return ((whole - doneOf(counts)) / perSecond) * 1000;

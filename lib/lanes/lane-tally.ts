@@ -172,6 +172,7 @@ function tallyOf(
 
 function sumOfTasks(one: TaskTally | undefined, other: TaskTally): TaskTally {
   if (one === undefined) return other;
+  const hasIterations = one.iterations !== undefined || other.iterations !== undefined;
   const readShares = [one.readShare, other.readShare].filter((share) => share !== undefined);
   const calls = sumOfCalls(one.calls, other.calls);
   const sum = (of: (tally: TaskTally) => number): number => of(one) + of(other);
@@ -185,6 +186,7 @@ function sumOfTasks(one: TaskTally | undefined, other: TaskTally): TaskTally {
     skipReasons: sumByName(one.skipReasons, other.skipReasons),
     failed: sum((tally) => tally.failed),
     retried: sum((tally) => tally.retried),
+    ...(hasIterations && { iterations: sum((tally) => tally.iterations ?? 0) }),
     batches: sum((tally) => tally.batches),
     queued: sum((tally) => tally.queued),
     running: sum((tally) => tally.running),

@@ -7,7 +7,7 @@
  */
 import type { TaskCounts, TaskProgress } from '../model/metrics.js';
 import type { RunOutcome } from '../model/ports.js';
-import type { RunSummary, TaskSummary } from '../model/run-summary.js';
+import { withWholes, type RunSummary, type TaskSummary } from '../model/run-summary.js';
 import {
   completeReasons,
   figuresOf,
@@ -95,7 +95,10 @@ export class RunTotals {
       ...(head.error === undefined ? {} : { error: head.error }),
       skipped: entries.reduce((sum, [, { skipped }]) => sum + skipped, 0),
       deadLettered: entries.reduce((sum, [, { deadLettered }]) => sum + deadLettered, 0),
-      tasks: Object.fromEntries(entries),
+      tasks: withWholes(
+        Object.fromEntries(entries),
+        this.workflow.plan.nodes.map(({ node }) => node),
+      ),
       slowest,
       ...(bottleneck.load < LEAST_LOAD ? {} : { bottleneck }),
     };
@@ -114,8 +117,9 @@ export class RunTotals {
   }
 
   private countsOf(name: string, tasks: LaneTally['tasks']): TaskCounts {
-    const { in: received, out, skipped, inFlight } = tasks[name] ?? NOTHING;
-    return { in: received, out, skipped, deadLettered: this.deadLettered(name, tasks[name]), inFlight };
+    const { in: received, out, skipped, inFlight, iterations } = tasks[name] ?? NOTHING;
+    const deadLettered = this.deadLettered(name, tasks[name]);
+    return { in: received, out, skipped, deadLettered, inFlight, ...(iterations !== undefined && { iterations }) };
   }
 
   /**
@@ -177,6 +181,7 @@ export class RunTotals {
         : { outputs: Object.fromEntries([...node.outputs].map((one) => [one, tally.outputs[one] ?? 0])) }),
       ...{ skipped, skipReasons: completeReasons(tally), deadLettered: this.deadLettered(name, tally) },
       ...{ failed, retried, batches, elapsedMs },
+      ...(tally.iterations !== undefined && { iterations: tally.iterations }),
       recordsPerSecond: elapsedMs > 0 ? (Math.max(received, out) / elapsedMs) * 1000 : 0,
       latencyMs: figuresOf(tally.service),
       queueMs: figuresOf(tally.queueing),

@@ -29,6 +29,8 @@ export class TaskAccount {
   failed = 0;
   /** Attempts beyond the first. */
   retried = 0;
+  /** Iterations of records that have ended. */
+  iterations = 0;
   /** Batches emitted. */
   batches = 0;
   readonly meter = new TaskMeter();
@@ -146,5 +148,6 @@ export function countsOf(account: TaskAccount): TaskCounts {
     skipped: account.skipped,
     deadLettered: account.deadLettered,
     inFlight: account.inFlight,
+    ...(account.iterations > 0 && { iterations: account.iterations }),
   };
 }

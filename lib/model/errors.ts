@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   MILLRACE_INVALID_INPUT: 'A record does not fit the input schema of the task.',
   MILLRACE_INVALID_OPTION: 'An option does not exist, is missing, or has a value that it does not accept.',
   MILLRACE_INVALID_OUTPUT: 'An output of a task does not fit its output schema.',
+  MILLRACE_ITERATIONS: 'A record was not done after the most iterations, or a list had more pages than allowed.',
   MILLRACE_JOIN: 'The dependencies cannot be joined in the requested way.',
   MILLRACE_JSON: 'A file of JSON records, or one of its records, differs from its declaration.',
   MILLRACE_KAFKA: 'A Kafka broker refused a request, or a topic is not as it was declared.',

@@ -54,6 +54,11 @@ export interface GraphTask {
   readonly callsUpstream?: boolean;
   /** The external data that the task reads or writes, if it declares any. */
   readonly dataset?: Dataset;
+  /**
+   * For the end of a sub-workflow: the names of its other tasks. The first one is the task at which its records come
+   * in. Absent otherwise.
+   */
+  readonly members?: readonly string[];
 }
 
 /** The external data that a source reads or a sink writes: a file, a topic, a table. */

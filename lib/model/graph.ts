@@ -32,7 +32,7 @@ export interface GraphNode {
   readonly after?: readonly string[] | undefined;
   /** How these tasks have to end. Default: completed. */
   readonly when?: RuleCondition | undefined;
-  /** If this task is the end of a sub-workflow: the tasks of the sub-workflow. */
+  /** If this task is the end of a sub-workflow: the tasks of the sub-workflow. The first one receives its records. */
   readonly members?: readonly string[] | undefined;
   /** Its failure policy leaves no failed records for a named output. */
   readonly handlesFailures?: boolean;

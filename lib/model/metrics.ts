@@ -15,6 +15,8 @@ export interface TaskCounts {
   readonly deadLettered: number;
   /** Records the task holds: queued, running, or waiting to leave. */
   readonly inFlight: number;
+  /** Iterations that have ended, for a task that iterates; absent otherwise. */
+  readonly iterations?: number;
 }
 
 /** The records in flight in a task at one moment, by state. */

@@ -3,6 +3,8 @@ import type { CallsSummary } from './call-event.js';
 import type { ExecutorStats } from './thread-stats.js';
 import type { LatencyFigures, Bottleneck, SlowRecord, TimeShares } from './metrics.js';
 import type { RunOutcome } from './ports.js';
+import { entry } from '../text/entry.js';
+import { countsOfWhole, type GroupedTask } from './sub-workflows.js';
 
 /** Durations in milliseconds, times in milliseconds since 1970. */
 export interface RunSummary {
@@ -70,8 +72,10 @@ export interface TaskSummary {
   readonly deadLettered: number;
   /** Records that failed, whatever the policy did with them. */
   readonly failed: number;
-  /** Attempts beyond the first of each record. */
+  /** Attempts beyond the first of each record, or of each iteration. */
   readonly retried: number;
+  /** Iterations that have ended, for a task that iterates; absent otherwise. */
+  readonly iterations?: number;
   /** Batches that the task emitted. */
   readonly batches: number;
   /** From the start of the first record to the end of the last one. */
@@ -88,6 +92,43 @@ export interface TaskSummary {
   readonly shares: TimeShares;
   /** How much of its capacity the task used, 0 to 1. */
   readonly load: number;
+  /** For the end of a sub-workflow: the counts of the sub-workflow as a whole; absent otherwise. */
+  readonly whole?: WholeSummary;
+}
+
+/** The counts of a sub-workflow. */
+export interface WholeSummary {
+  /** The names of its tasks but its end. The first one is the task at which its records come in. */
+  readonly members: readonly string[];
+  /** Records that came in. */
+  readonly in: number;
+  /** Records that came out. */
+  readonly out: number;
+  /** Skipped records of all its tasks. */
+  readonly skipped: number;
+  /** Dead letters of all its tasks. */
+  readonly deadLettered: number;
+  /** Failed records of all its tasks. */
+  readonly failed: number;
+  /** Attempts beyond the first, of all its tasks. */
+  readonly retried: number;
+}
+
+/** The tasks, of which the ends of sub-workflows have the counts of the whole. */
+export function withWholes(
+  tasks: Readonly<Record<string, TaskSummary>>,
+  graph: readonly GroupedTask[],
+): Readonly<Record<string, TaskSummary>> {
+  const ends = new Map(graph.flatMap((task) => (task.members === undefined ? [] : [[task.name, task] as const])));
+  if (ends.size === 0) return tasks;
+  return Object.fromEntries(
+    Object.entries(tasks).map(([name, task]) => {
+      const end = ends.get(name);
+      if (end === undefined) return [name, task];
+      const counts = countsOfWhole(end, ['skipped', 'deadLettered', 'failed', 'retried'], (one) => entry(tasks, one));
+      return [name, { ...task, whole: { members: end.members ?? [], ...counts } }];
+    }),
+  );
 }
 
 /** The peaks and totals of the process during the run. */

@@ -7,7 +7,7 @@
 import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { MillraceError, describeThrown } from '../model/errors.js';
 import { checkOptions, flag, type OptionRules } from '../options/options.js';
-import type { ResourcePeaks, RunSummary } from '../model/run-summary.js';
+import type { ResourcePeaks, RunSummary, WholeSummary } from '../model/run-summary.js';
 
 const BYTES_PER_MB = 2 ** 20;
 
@@ -39,6 +39,7 @@ export function performanceSummary(run: RunSummary, { legacyStatus = false }: Pe
       skip_reasons: task.skipReasons,
       dead_letter_count: task.deadLettered,
       retry_count: task.retried,
+      ...(task.iterations === undefined ? {} : { iteration_count: task.iterations }),
       latency_ms: task.latencyMs,
       queue_ms: task.queueMs,
       batch_count: task.batches,
@@ -47,6 +48,7 @@ export function performanceSummary(run: RunSummary, { legacyStatus = false }: Pe
       blocked_share: task.shares.blocked,
       load: task.load,
       ...(task.calls === undefined ? {} : { calls: task.calls }),
+      ...(task.whole === undefined ? {} : { whole: wholeFigures(task.whole) }),
     },
   ]);
   return {
@@ -70,6 +72,19 @@ export function performanceSummary(run: RunSummary, { legacyStatus = false }: Pe
       ms,
     })),
     ...(run.resources === undefined ? {} : { resources: resourcesOf(run.resources) }),
+  };
+}
+
+/** The counts of a sub-workflow, under the names of those of a task. */
+function wholeFigures({ members, ...counts }: WholeSummary): object {
+  return {
+    tasks: members,
+    processed_item_count: counts.in,
+    output_item_count: counts.out,
+    skipped_item_count: counts.skipped,
+    dead_letter_count: counts.deadLettered,
+    item_failure_count: counts.failed,
+    retry_count: counts.retried,
   };
 }
 

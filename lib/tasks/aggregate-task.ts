@@ -21,11 +21,14 @@ import {
   type OptionRules,
 } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
-import type { Batch, Skip } from '../model/record.js';
+import { Rejected, type Batch, type Skip } from '../model/record.js';
+import type { Reader } from '../stream/reader.js';
 import { homeOf, referTo } from '../execution/thread-function.js';
 import type { Aggregate } from './aggregate.js';
 import type { Aggregator } from './aggregator.js';
 import type { ModuleFunction } from './cpu-task.js';
+import { ExpandTask } from './expand-task.js';
+import { checkInput, compileSyncStep } from './record-step.js';
 import { BaseTask, type FoldedSource, type Operators, type Partitioning, type Task } from './task.js';
 import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
@@ -133,6 +136,14 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     return this.ref !== undefined;
   }
 
+  /** Undefined for an aggregate of which only the module is known: whether it has a key is not known before the run. */
+  override get listForm(): Task<never, unknown> | undefined {
+    const { loaded, maxKeys, options } = this;
+    if (loaded === undefined) return undefined;
+    const lists: ListAggregate<In, Key, State, Out> = { aggregate: loaded, maxKeys, options };
+    return loaded.key === undefined ? new AggregateOfList(lists) : aggregatesOfList(lists);
+  }
+
   override async open(): Promise<void> {
     // This thread calls `merge` and `finish`, also when other threads add the records.
     if (this.ref !== undefined) this.loaded ??= (await loadChecked(this.ref, 'aggregate')) as typeof this.loaded;
@@ -176,6 +187,71 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     const { partitionBy, timeoutMs } = this.aggregateOptions;
     return new operators.Aggregator({ aggregate, ref, maxKeys, options, partitionBy, timeoutMs });
   }
+}
+
+/** An aggregate over one list at a time, in the thread of the run. */
+interface ListAggregate<In, Key, State, Out> {
+  readonly aggregate: Aggregate<In, Key, State, Out>;
+  readonly maxKeys: number;
+  readonly options: TaskOptions<unknown, unknown>;
+}
+
+/** The results of one list. Throws what the aggregate throws, and MILLRACE_INVALID_INPUT for a record of the list. */
+function resultsOf<In, Key, State, Out>(
+  { aggregate, maxKeys, options }: ListAggregate<In, Key, State, Out>,
+  records: readonly In[],
+  task: string,
+  operators: Operators,
+): Reader<Out | Skip | Rejected> {
+  const groups = new operators.Groups<In, Key, State, Out>(aggregate, maxKeys, task);
+  const before = checkInput<In>(options.input, task);
+  // The record that the list belongs to is there, so it has a result also if its list is empty.
+  if (aggregate.key === undefined) groups.put(undefined as Key, aggregate.init(undefined as Key));
+  for (const record of records) groups.add(before(record));
+  return groups.results((result) => result);
+}
+
+/** The options of a task over lists: the schema of the input is for the records of the list. */
+function withoutInput<Out>({ input: _, ...options }: TaskOptions<unknown, unknown>): TaskOptions<never, Out> {
+  return options as TaskOptions<never, Out>;
+}
+
+/** One result per list: an aggregate without a key. */
+class AggregateOfList<In, Key, State, Out> extends BaseTask<readonly In[], Out> {
+  override readonly kind = 'aggregate';
+  override readonly isDeterministic = true;
+  private readonly lists: ListAggregate<In, Key, State, Out>;
+
+  constructor(lists: ListAggregate<In, Key, State, Out>) {
+    super(withoutInput<Out>(lists.options));
+    this.lists = lists;
+  }
+
+  override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<readonly In[]>, Batch<Out>> {
+    const resultOf = (records: readonly In[]): Out | Skip => {
+      const [result] = resultsOf(this.lists, records, scope.task, operators).read(1) as readonly [
+        Out | Skip | Rejected,
+      ];
+      if (result instanceof Rejected) throw result.error;
+      return result;
+    };
+    return operators.mapSync(compileSyncStep<readonly In[], Out>(resultOf, this.options, scope), scope);
+  }
+}
+
+/** One result per key of a list, as its children. */
+function aggregatesOfList<In, Key, State, Out>(lists: ListAggregate<In, Key, State, Out>): Task<readonly In[], Out> {
+  return new ExpandTask<readonly In[], Out>(
+    (scope, operators) => (records) => {
+      const results = resultsOf(lists, records, scope.task, operators);
+      return all(results) as Iterable<Out | Skip>;
+    },
+    withoutInput<Out>(lists.options),
+  );
+}
+
+function* all<Item>(reader: Reader<Item>): Iterable<Item> {
+  for (let items = reader.read(1); items !== null; items = reader.read(1)) yield* items as readonly Item[];
 }
 
 /**

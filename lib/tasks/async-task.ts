@@ -56,7 +56,8 @@ export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
 /** The longest delay of a timer: 24 days. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
-const RULES: OptionRules<AsyncOptions<never, unknown>> = {
+/** The rules of `AsyncOptions`. */
+export const ASYNC_RULES: OptionRules<AsyncOptions<never, unknown>> = {
   ...CONCURRENT_RULES,
   retry: anObject,
   timeoutMs: number(1, NO_TIMEOUT_MS),
@@ -80,7 +81,7 @@ export function asyncTask<In, Out>(
   options: AsyncOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an asyncTask', work);
-  checkOptions('an asyncTask', options, RULES);
+  checkOptions('an asyncTask', options, ASYNC_RULES);
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
@@ -120,9 +121,14 @@ class AsyncTask<In, Out> extends RecordTask<In, Out> {
 }
 
 function policiesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies | undefined {
-  const { policies, concurrency, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter } = options;
+  const { policies, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter } = options;
   const named = [policies, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter];
-  if (named.every((option) => option === undefined)) return undefined;
+  return named.every((option) => option === undefined) ? undefined : callPoliciesOf(options);
+}
+
+/** The policies for calls of a function. By default a call has one attempt and no limits. */
+export function callPoliciesOf<In, Out>(options: AsyncOptions<In, Out>): CallPolicies {
+  const { policies, concurrency, retry, timeoutMs, recordTimeoutMs, rateLimit, limiter } = options;
   const given = policies === undefined ? {} : callPolicies(policies).given;
   const { attemptMs = NO_TIMEOUT_MS, recordMs = Infinity } = given.timeout?.options ?? {};
   const slots: PolicySlots = {

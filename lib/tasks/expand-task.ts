@@ -37,29 +37,35 @@ export function expandTask<In, Out>(
   checkFunction('the work of an expandTask', work);
   checkOptions('an expandTask', options, RULES);
   return new ExpandTask<In, Exclude<Out, Skip>>(
-    work as ExpandFunction<In, Exclude<Out, Skip>>,
+    () => work as ExpandFunction<In, Exclude<Out, Skip>>,
     options as ExpandOptions<In, Exclude<Out, Skip>>,
   );
 }
 
-class ExpandTask<In, Out> extends BaseTask<In, Out> {
-  override readonly kind = 'expand';
+/** The task that `expandTask` returns; others build on it. */
+export class ExpandTask<In, Out> extends BaseTask<In, Out> {
+  override readonly kind: string = 'expand';
   override readonly bearing = 'boundary';
-  override readonly isRepeatable = true;
+  override readonly isRepeatable: boolean = true;
   override readonly keepsState = true;
-  override readonly checkpointFormat = 'expansions';
+  override readonly checkpointFormat: string = 'expansions';
   override readonly expands = true;
-  private readonly work: ExpandFunction<In, Out>;
+  private readonly workOf: (scope: TaskScope, operators: Operators) => ExpandFunction<In, Out>;
 
-  constructor(work: ExpandFunction<In, Out>, options: ExpandOptions<In, Out>) {
+  /** @param workOf makes the function of one run. */
+  constructor(
+    workOf: (scope: TaskScope, operators: Operators) => ExpandFunction<In, Out>,
+    options: ExpandOptions<In, Out>,
+  ) {
     super(options);
-    this.work = work;
+    this.workOf = workOf;
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
     return (input$) =>
       new Observable((subscriber) => {
-        new operators.Expander<In, Out>(this.work, this.options, scope, subscriber).connect(input$);
+        const work = this.workOf(scope, operators);
+        new operators.Expander<In, Out>(work, this.options, scope, subscriber).connect(input$);
       });
   }
 }

@@ -254,7 +254,10 @@ export interface TaskDeclaration {
   readonly when?: RuleCondition | undefined;
   /** The prefix of the names, if the task comes from a sub-workflow. Set by millrace. */
   readonly prefix?: string | undefined;
-  /** The tasks of the sub-workflow that this task is the end of. Set by millrace. */
+  /**
+   * The tasks of the sub-workflow that this task is the end of; the first one is where its records come in. Set by
+   * millrace.
+   */
   readonly members?: readonly string[] | undefined;
   /** The task. It belongs to one run at a time. */
   readonly task: Task<never, unknown>;

@@ -14,6 +14,8 @@ export { writeBatches } from '../stream/write-batches.js';
 export { Aggregator } from './aggregator.js';
 export { Expander } from './expander.js';
 export { FunctionCaller } from './function-caller.js';
+export { Groups } from './groups.js';
+export { IterationCaller } from './iterate/iteration-caller.js';
 export { KeyedScan } from './keyed-scan.js';
 export { OperatorFeeder } from './operator-feeder.js';
 export { readSource } from './read-source.js';

@@ -18,7 +18,7 @@ interface Schemas {
 }
 
 /** The context of a record, as the user's function sees it. */
-class StepContext implements RecordContext {
+export class StepContext implements RecordContext {
   private readonly scope: TaskScope;
   private readonly waiting: AttemptSignal | undefined;
   lineage: number;

@@ -129,7 +129,10 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * records make checkpoints due earlier. Default false.
    */
   readonly makesCalls?: boolean;
-  /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
+  /**
+   * True for a task whose operator can keep its state in the checkpoints of the run: that of a boundary, or what it knows
+   * about the records in flight.
+   */
   readonly keepsState: boolean;
   /**
    * Which records of its input the task must receive in one place when a workflow is spread over several processes.
@@ -162,6 +165,12 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly fusible: Fusible | undefined;
   /** The data that the task reads or writes outside of the run, for events. */
   readonly dataset: Dataset | undefined;
+  /**
+   * For a boundary that can work on a complete list by itself: the task that does so. Its input is an array of the
+   * records. A sub-workflow that runs once per record has it in place of the boundary. Absent in tasks of earlier
+   * versions of this package.
+   */
+  readonly listForm?: Task<never, unknown> | undefined;
 
   /**
    * The files that the task reads or writes, temporary files included: no two tasks of a run may write the same file,
@@ -298,6 +307,11 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
 
   /** See `Task.dataset`. Default: none. */
   get dataset(): Dataset | undefined {
+    return undefined;
+  }
+
+  /** See `Task.listForm`. Default: none. */
+  get listForm(): Task<never, unknown> | undefined {
     return undefined;
   }
 

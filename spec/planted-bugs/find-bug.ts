@@ -1,5 +1,6 @@
 /** Plants a bug and simulates until it is found. */
-import { simulateOutcomes } from '../simulation/outcomes.js';
+import { simulateExtended, simulateOutcomes } from '../simulation/outcomes.js';
+import { simulatePhases } from '../simulation/phases.js';
 import { simulate } from '../simulation/simulate.js';
 import type { PlantedBug } from './plant.js';
 
@@ -8,9 +9,11 @@ export interface Found {
   readonly law: string;
 }
 
+const WORLDS = { outcomes: simulateOutcomes, extended: simulateExtended, phases: simulatePhases };
+
 /** The first of the seeds that finds the bug; undefined where none does. The bug is taken out again in any case. */
 export async function findBug(bug: PlantedBug, seeds: number, first = 1): Promise<Found | undefined> {
-  const simulateOne = bug.world === 'outcomes' ? simulateOutcomes : simulate;
+  const simulateOne = bug.world === undefined ? simulate : WORLDS[bug.world];
   const takeOut = bug.plant();
   try {
     for (let seed = first; seed < first + seeds; seed++) {

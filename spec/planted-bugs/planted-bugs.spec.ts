@@ -8,13 +8,16 @@ import { isLong } from '../support/long.js';
 import { PLANTED_BUGS } from './bugs.js';
 import { findBug } from './find-bug.js';
 import { JOIN_BUGS } from './join-bugs.js';
+import { PIECE_BUGS } from './piece-bugs.js';
 import { STATE_BUGS } from './state-bugs.js';
 
 /** A bug may need hundreds of seeds, and a machine may be slow. */
 const TIMEOUT_MS = 180_000;
 
 describe('the simulation', () => {
-  it.each([...PLANTED_BUGS, ...STATE_BUGS, ...JOIN_BUGS].filter((_, index) => isLong || index % 6 === 0))(
+  it.each(
+    [...PLANTED_BUGS, ...STATE_BUGS, ...JOIN_BUGS, ...PIECE_BUGS].filter((_, index) => isLong || index % 6 === 0),
+  )(
     'finds, within 500 seeds, that $name',
     async (bug) => {
       expect(await findBug(bug, 500, bug.from)).toBeDefined();

@@ -1,10 +1,10 @@
 /**
- * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --phases]`: simulates so many seeds from the first on,
- * and prints the figures. With `--outcomes`, calls and generators end differently in each life. With `--phases`, parts
- * of the graph run after others.
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --extended | --phases]`: simulates so many seeds from the first on,
+ * and prints the figures. With `--outcomes`, calls and generators end differently in each life. With `--extended`,
+ * their graphs also contain iterations, and sub-workflows that run once per record. With `--phases`, parts of the graph run after others.
  */
 import { parseArgs } from 'node:util';
-import { simulateOutcomes } from './outcomes.js';
+import { simulateExtended, simulateOutcomes } from './outcomes.js';
 import { simulate } from './simulate.js';
 import { simulatePhases } from './phases.js';
 
@@ -13,11 +13,14 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     seed: { type: 'string' },
     outcomes: { type: 'boolean' },
+    extended: { type: 'boolean' },
     phases: { type: 'boolean' },
   },
 });
-const world = values.outcomes === true ? ' --outcomes' : values.phases === true ? ' --phases' : '';
-const simulateSeed = values.outcomes === true ? simulateOutcomes : values.phases === true ? simulatePhases : simulate;
+const WORLDS = { outcomes: simulateOutcomes, extended: simulateExtended, phases: simulatePhases };
+const chosen = (Object.keys(WORLDS) as (keyof typeof WORLDS)[]).find((name) => values[name] === true);
+const world = chosen === undefined ? '' : ` --${chosen}`;
+const simulateSeed = chosen === undefined ? simulate : WORLDS[chosen];
 const first = Number(values.seed ?? 1);
 const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
 const faults = new Map<string, number>();

@@ -1,6 +1,7 @@
 /**
  * Random graphs whose records are paths: `S0:7` is record 7 of a source, `p/2` the third child of `p`, `(l&r)` a pair,
- * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state.
+ * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state, `[a,b]` what
+ * was gathered or aggregated of the children of a record.
  * So a record says by itself how it came about, whichever life made it.
  */
 import { seededRandom } from 'millrace';
@@ -21,7 +22,7 @@ export interface SourceNode extends NodeBase {
 export interface WorkNode extends NodeBase {
   readonly kind: 'work';
   readonly join: JoinKind;
-  readonly how: 'sync' | 'async' | 'call';
+  readonly how: 'sync' | 'async' | 'call' | 'iterate';
   /** The share of records that fail; for `sync` the same in each life. */
   readonly failShare: number;
   readonly skipShare: number;
@@ -75,6 +76,18 @@ export interface BranchNode extends NodeBase {
   readonly failShare: number;
 }
 
+/**
+ * A sub-workflow that runs once per record: it expands the record, works on each child, and aggregates what is left to
+ * one output.
+ */
+export interface EachNode extends NodeBase {
+  readonly kind: 'each';
+  /** The work on a child. */
+  readonly inner: WorkNode;
+  /** Whether the aggregate has a key, so that its results are collected again. */
+  readonly isKeyed: boolean;
+}
+
 /** One output of a branch, as a node. */
 export interface OutputNode extends NodeBase {
   readonly kind: 'output';
@@ -95,7 +108,7 @@ interface NodeBase {
 }
 
 export type OutcomesNode =
-  SourceNode | WorkNode | ExpandNode | AggregateNode | StatefulNode | BranchNode | OutputNode | SinkNode;
+  SourceNode | WorkNode | ExpandNode | EachNode | AggregateNode | StatefulNode | BranchNode | OutputNode | SinkNode;
 
 export interface OutcomesGraph {
   readonly seed: number;
@@ -127,12 +140,14 @@ export function isPure(path: string): boolean {
   return !path.includes('[') && !path.includes('{') && !path.includes('@');
 }
 
-export function outcomesGraph(seed: number): OutcomesGraph {
-  return new Generator(seed).generate();
+/** @param isExtended whether the graph may contain sub-workflows that run once per record, and iterations. */
+export function outcomesGraph(seed: number, isExtended = false): OutcomesGraph {
+  return new Generator(seed, isExtended).generate();
 }
 
 class Generator {
   private readonly seed: number;
+  private readonly isExtended: boolean;
   private readonly random: () => number;
   private readonly nodes: OutcomesNode[] = [];
   private readonly parents = new Map<string, string>();
@@ -141,8 +156,9 @@ class Generator {
   /** By node, the outputs by which its records have left other tasks: '' for the plain one. */
   private readonly choices = new Map<string, ReadonlyMap<string, string>>();
 
-  constructor(seed: number) {
+  constructor(seed: number, isExtended: boolean) {
     this.seed = seed;
+    this.isExtended = isExtended;
     this.random = seededRandom(seed ^ 0x0c7c0335);
   }
 
@@ -175,7 +191,7 @@ class Generator {
     const sound = this.sound();
     const node = this.chance(0.6) ? (sound.at(-1) as OutcomesNode) : this.pick(sound);
     const other = this.pick(sound);
-    const kind = this.below(26);
+    const kind = this.below(this.isExtended ? 32 : 26);
     if (kind < 6) this.work(name, 'aligned', [node]);
     else if (kind < 7) this.aligned(name, node);
     else if (kind < 11) this.expand(name, node);
@@ -188,7 +204,8 @@ class Generator {
     else if (kind < 21) this.sink(name, node);
     else if (kind < 23) this.branch(name, node);
     else if (kind < 24) this.failed(name);
-    else this.merge(name, node, other);
+    else if (kind < 26) this.merge(name, node, other);
+    else this.each(name, node);
   }
 
   /** The nodes on which others can be built. */
@@ -264,7 +281,11 @@ class Generator {
     const isPlain = from.length === 1 && (traits.root ?? first.root) === first.root && join === 'aligned';
     if (isPlain) this.choices.set(name, this.choicesBehind(first));
     const how =
-      join === 'latest' ? this.pick(['sync', 'async'] as const) : this.pick(['sync', 'async', 'call', 'call'] as const);
+      join === 'latest'
+        ? this.pick(['sync', 'async'] as const)
+        : this.isExtended
+          ? this.pick(['sync', 'async', 'call', 'iterate', 'iterate'] as const)
+          : this.pick(['sync', 'async', 'call', 'call'] as const);
     const isStable = join === 'latest' || this.chance(0.2);
     this.nodes.push({
       kind: 'work',
@@ -315,6 +336,28 @@ class Generator {
     });
     this.parents.set(name, node.name);
     if (varies || throws) this.watched.add(name);
+  }
+
+  private each(name: string, node: OutcomesNode): void {
+    const { root, most } = node;
+    if (most * MOST_CHILDREN > MOST_RECORDS) return;
+    const inner: WorkNode = {
+      kind: 'work',
+      name: `${name}/Ask`,
+      dependencies: [`${name}/Items`],
+      root: `${name}/Items`,
+      most: most * MOST_CHILDREN,
+      join: 'aligned',
+      how: 'async',
+      failShare: this.pick([0, 0.2, 0.4]),
+      skipShare: this.pick([0, 0.2]),
+      concurrency: 1 + this.below(4),
+      ordered: false,
+      salt: 0,
+    };
+    this.nodes.push({ kind: 'each', name, dependencies: [node.name], root, most, inner, isKeyed: this.chance(0.3) });
+    // What is gathered has no choice behind it.
+    this.choices.set(name, new Map());
   }
 
   private gather(name: string): void {

@@ -8,6 +8,7 @@ import {
   MOST_CHILDREN,
   type AggregateNode,
   type BranchNode,
+  type EachNode,
   type ExpandNode,
   type SourceNode,
   type StatefulNode,
@@ -48,6 +49,16 @@ export function expansionOf(
 /** Whether the schema of a source or of an expansion lets the record pass. */
 export function fits(seed: number, { name, isPicky }: SourceNode | ExpandNode, path: string): boolean {
   return !isPicky || isAmbiguous(path) || hashOf([seed, name, path, 'fits']) % 5 > 0;
+}
+
+/** The number of iterations after which a record is done, in every life. */
+export function roundsOf(seed: number, { name }: WorkNode, path: string): number {
+  return 1 + (hashOf([seed, name, path, 'rounds']) % 4);
+}
+
+/** The number of children that a record has in a sub-workflow, in every life. */
+export function itemsOf(seed: number, { name }: EachNode, path: string): number {
+  return hashOf([seed, name, path, 'items']) % (MOST_CHILDREN + 1);
 }
 
 export function groupOf(seed: number, { name, keys }: AggregateNode, path: string): number {

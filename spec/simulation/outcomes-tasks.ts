@@ -3,9 +3,12 @@ import {
   aggregateTask,
   asyncTask,
   branch,
+  defineWorkflow,
   expandTask,
   skip,
+  sourceTask,
   statefulTask,
+  subWorkflow,
   syncTask,
   type FailedRecord,
   type JoinOptions,
@@ -14,14 +17,17 @@ import {
   type Task,
   type TaskDeclaration,
 } from 'millrace';
+import { iterateTask } from 'millrace/iterate';
 import { hashOf, late, type Value } from '../support/random-tasks.js';
 import { FileSink } from './file-sink.js';
 import type { Life } from './life.js';
 import { SeekableSource, type Surroundings } from './materials.js';
 import {
+  isPure,
   short,
   type AggregateNode,
   type BranchNode,
+  type EachNode,
   type ExpandNode,
   type OutcomesGraph,
   type OutcomesNode,
@@ -29,7 +35,8 @@ import {
   type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
-import { expansionOf, fails, fits, groupOf, keyOf, outputOf, skips } from './outcomes-rules.js';
+import { expansionOf, fails, fits, groupOf, itemsOf, keyOf, outputOf, roundsOf, skips } from './outcomes-rules.js';
+import type { Iterations } from './outcomes-iterations.js';
 import type { Starts } from './outcomes-starts.js';
 import { CallTask } from './upstream.js';
 
@@ -63,6 +70,11 @@ export function alignedPath(records: readonly (string | undefined | null)[]): st
   return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
 }
 
+/** The path of what a sub-workflow made of the children of a record. */
+export function listPath(paths: readonly string[]): string {
+  return short(`[${[...paths].sort().join(',')}]`);
+}
+
 /** The path of a record that was the record of its key with this number. */
 export function numbered(path: string, number: number): string {
   return short(`${path}@${number}`);
@@ -72,11 +84,13 @@ export class OutcomesTasks {
   private readonly graph: OutcomesGraph;
   private readonly surroundings: Surroundings;
   private readonly starts: Starts;
+  private readonly iterations: Iterations;
 
-  constructor(graph: OutcomesGraph, surroundings: Surroundings, starts: Starts) {
+  constructor(graph: OutcomesGraph, surroundings: Surroundings, starts: Starts, iterations: Iterations) {
     this.graph = graph;
     this.surroundings = surroundings;
     this.starts = starts;
+    this.iterations = iterations;
   }
 
   declare(): TaskDeclaration[] {
@@ -97,6 +111,7 @@ export class OutcomesTasks {
     if (node.kind === 'source') return this.source(node);
     if (node.kind === 'work') return this.work(node);
     if (node.kind === 'expand') return this.expand(node);
+    if (node.kind === 'each') return this.each(node);
     if (node.kind === 'aggregate') return this.aggregate(node);
     if (node.kind === 'stateful') return this.stateful(node);
     if (node.kind === 'branch') return this.branch(node);
@@ -172,6 +187,7 @@ export class OutcomesTasks {
         { concurrency, ordered },
       );
     }
+    if (how === 'iterate') return this.iterate(node, outcome, begin);
     const traits = {
       name,
       work: outcome,
@@ -187,6 +203,53 @@ export class OutcomesTasks {
     return new CallTask(traits, upstream, life, (lineage, record, key) => {
       starts.called(life, name, begin(lineage, record), key);
     });
+  }
+
+  /** The state of a record is its path with the number of its iterations in front of it; the last one is the path. */
+  private iterate(
+    node: WorkNode,
+    outcome: (record: Value) => string | Skip,
+    begin: (lineage: number, record: Value) => string,
+  ): Task<never, Value> {
+    const { life, iterations } = this;
+    const { world } = this.surroundings;
+    const { seed } = this.graph;
+    const { name, concurrency, ordered, salt } = node;
+    const begun = new Set<number>();
+    // A record with another number in the next life begins again.
+    const isLaw = (path: string): boolean => !node.root.includes(' ') && isPure(path);
+    return iterateTask<Value, Value>(
+      {
+        init: (record) => `~0 ${joinedPath(node, record)}`,
+        step: async (state, { record, lineage, iteration, signal }) => {
+          const path = joinedPath(node, record);
+          const [, before, rest] = /^~(\d+) (.*)$/s.exec(state as string) ?? [];
+          if (rest !== path || Number(before) !== iteration - 1)
+            world.broken(`'${name}' gives iteration ${iteration} of ${path} the state ${String(state)}`);
+          if (!begun.has(lineage)) begin(lineage, record);
+          begun.add(lineage);
+          const key = `${name} ${path}`;
+          if (isLaw(path)) iterations.started(life, key, iteration);
+          const delayMs = world.below(120);
+          if (delayMs > 50) {
+            await new Promise<void>((resolve) => {
+              life.outside.schedule(delayMs, resolve);
+            });
+          }
+          if (signal.aborted) return state;
+          if (iteration < roundsOf(seed, node, path)) {
+            iterations.ended(life, key, iteration);
+            return `~${iteration} ${path}`;
+          }
+          iterations.left(life, key);
+          return outcome(record);
+        },
+        until: (state) => !(state as string).startsWith('~'),
+        maxIterations: 4,
+        everyMs: salt % 3 === 0 ? 100 : 0,
+      },
+      { concurrency, ordered },
+    );
   }
 
   private branch(node: BranchNode): Task<never, Value> {
@@ -227,6 +290,44 @@ export class OutcomesTasks {
       if (style === 'late generator') return late(hash, life.outside, () => generator);
       return slowly(generator, hash, life);
     }, this.refusing(node));
+  }
+
+  private each(node: EachNode): Task<never, Value> {
+    const { seed } = this.graph;
+    const { inner, isKeyed } = node;
+    const collected = {
+      init: (): string[] => [],
+      add: (paths: string[], path: string) => {
+        paths.push(path);
+        return paths;
+      },
+      finish: (paths: readonly string[]) => paths,
+    };
+    const piece = defineWorkflow({
+      name: node.name,
+      build: (flow) =>
+        flow
+          .task('In', sourceTask<string>([]))
+          .task(
+            'Items',
+            ['In'],
+            expandTask((path) =>
+              Array.from({ length: itemsOf(seed, node, path) }, (_, index) => short(`${path}/${index}`)),
+            ),
+          )
+          .task('Ask', ['Items'], this.work(inner) as Task<string, string>)
+          .task('All', ['Ask'], aggregateTask(collected))
+          .task('Groups', ['Ask'], aggregateTask({ ...collected, key: (path) => path.length % 2 }))
+          .task(
+            'Grouped',
+            ['Groups'],
+            { join: 'all' },
+            syncTask((groups) => listPath(groups.flat())),
+          )
+          .task('Whole', ['All'], syncTask(listPath)),
+    });
+    const output = isKeyed ? 'Grouped' : 'Whole';
+    return subWorkflow(piece, { input: 'In', output, forEach: 'one' });
   }
 
   private aggregate(node: AggregateNode): Task<never, Value> {

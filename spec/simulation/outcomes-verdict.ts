@@ -11,6 +11,7 @@ import {
   short,
   type AggregateNode,
   type BranchNode,
+  type EachNode,
   type ExpandNode,
   type OutcomesGraph,
   type OutcomesNode,
@@ -18,8 +19,8 @@ import {
   type StatefulNode,
   type WorkNode,
 } from './outcomes-graph.js';
-import { expansionOf, fails, fits, groupOf, keyOf, outputOf, skips } from './outcomes-rules.js';
-import { alignedPath, joinedPath, numbered, unionPath } from './outcomes-tasks.js';
+import { expansionOf, fails, fits, groupOf, itemsOf, keyOf, outputOf, skips } from './outcomes-rules.js';
+import { alignedPath, joinedPath, listPath, numbered, unionPath } from './outcomes-tasks.js';
 import { Violation } from './world.js';
 import { linesOf } from './verdict.js';
 
@@ -77,6 +78,8 @@ class Interpreter {
         return this.work(node);
       case 'expand':
         return this.expand(node, input);
+      case 'each':
+        return this.each(node, input);
       case 'aggregate':
         return this.aggregate(node, input);
       case 'stateful':
@@ -264,6 +267,20 @@ class Interpreter {
     }
     sameBag(`L1: what the schema of '${node.name}' refuses`, refused, expectedToBeRefused);
     return outputs;
+  }
+
+  /** One output per record: of each child that was not given up and not skipped, and of no child of another record. */
+  private each(node: EachNode, input: Records): Records {
+    const { seed } = this.graph;
+    const { inner } = node;
+    const childrenOf = (path: string): string[] =>
+      Array.from({ length: itemsOf(seed, node, path) }, (_, index) => short(`${path}/${index}`));
+    const givenUp = this.givenUp(inner, () => true);
+    const children = [...input].flatMap(([id, path]) => childrenOf(path).map((child) => [`${id} ${child}`, child]));
+    this.areOf(inner, givenUp, new Map(children as [string, string][]));
+    const gone = new Set(givenUp);
+    const isLeft = (child: string): boolean => !gone.has(child) && !skips(seed, inner, child);
+    return new Map([...input].map(([id, path]) => [id, listPath(childrenOf(path).filter(isLeft))]));
   }
 
   private aggregate(node: AggregateNode, input: Records): Records {

@@ -4,6 +4,7 @@
  */
 import { liveThrough } from './lives.js';
 import { outcomesGraph } from './outcomes-graph.js';
+import { Iterations } from './outcomes-iterations.js';
 import { Starts } from './outcomes-starts.js';
 import { OutcomesTasks } from './outcomes-tasks.js';
 import { judgeOutcomes } from './outcomes-verdict.js';
@@ -11,16 +12,22 @@ import { simulateIn, type Simulated } from './simulate.js';
 import { Upstream } from './upstream.js';
 import { Violation, World } from './world.js';
 
-export function simulateOutcomes(seed: number): Promise<Simulated> {
+/** The same, with graphs that may contain iterations, and sub-workflows that run once per record. */
+export function simulateExtended(seed: number): Promise<Simulated> {
+  return simulateOutcomes(seed, true);
+}
+
+export function simulateOutcomes(seed: number, isExtended = false): Promise<Simulated> {
   return simulateIn(new World(seed), async (world) => {
-    const graph = outcomesGraph(seed);
+    const graph = outcomesGraph(seed, isExtended);
     const starts = new Starts(world, graph.window);
+    const iterations = new Iterations(world);
     let replays = 0;
     const { checkpoints } = await liveThrough(world, {
       window: graph.window,
       upstream: new Upstream(world, false),
       sinks: new Map(graph.nodes.filter(({ kind }) => kind === 'sink').map(({ name, root }) => [name, root])),
-      declare: (surroundings) => new OutcomesTasks(graph, surroundings, starts).declare(),
+      declare: (surroundings) => new OutcomesTasks(graph, surroundings, starts, iterations).declare(),
       judge: (disk, events, wasReplayed) => {
         judgeOutcomes(graph, disk, { lives: world.lives.length, wasReplayed });
         const stall = events.find(({ type }) => type === 'stall');
@@ -28,12 +35,15 @@ export function simulateOutcomes(seed: number): Promise<Simulated> {
       },
       onLife: (life, isAnew) => {
         starts.begin(life, isAnew);
+        iterations.begin(life, isAnew);
       },
       onMark: (life) => {
         starts.mark(life);
+        iterations.mark(life);
       },
       onTaken: (life) => {
         starts.taken(life);
+        iterations.taken(life);
       },
       isReplayed: () => replays++ < 1 && world.chance(0.4),
     });

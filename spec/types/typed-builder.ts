@@ -2,7 +2,8 @@
  * What must not compile, and what the compiler must infer. This file is compiled with the specs: a case under
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
-import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
+import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, subWorkflow, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
+import { iterateTask } from 'millrace/iterate';
 import { tumbling, windowJoin, windowTask, type LateRecord } from 'millrace/windows';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
@@ -311,3 +312,50 @@ for (const { name, bonus } of models) {
 looped.task('After', ['Members'], points);
 // @ts-expect-error the function returns no flow
 flow.each(models, () => 1);
+
+/* ---- workflows as tasks ---- */
+
+const Scoring = defineWorkflow({
+  name: 'Scoring',
+  build: (empty) => empty.task('Members', members).task('Score', ['Members'], points),
+});
+const scoredOnce = flow
+  .task('Members', members)
+  .task('Score', ['Members'], subWorkflow(Scoring, { input: 'Members', output: 'Score' }))
+  .task('Each', ['Members'], subWorkflow(Scoring, { input: 'Members', output: 'Score', forEach: 'one' }))
+  .task('All', ['Members'], subWorkflow(Scoring, { input: 'Members', output: 'Score', forEach: 'list' }));
+scoredOnce.task('Show', ['Score', 'Each', 'All'], syncTask(([score, each, all]) => {
+  exactly<number>()(score);
+  exactly<number>()(each);
+  exactly<number[]>()(all);
+}));
+// @ts-expect-error what is emitted per record
+subWorkflow(Scoring, { input: 'Members', output: 'Score', forEach: true });
+// @ts-expect-error an output that does not exist
+subWorkflow(Scoring, { input: 'Members', output: 'Skore', forEach: 'one' });
+// @ts-expect-error other records than those of the input
+flow.task('Numbers', sourceTask([1])).task('X', ['Numbers'], subWorkflow(Scoring, { input: 'Members', output: 'Score', forEach: 'list' }));
+
+/* ---- iterations ---- */
+
+const polled = two.task('Poll', ['Members'], iterateTask({
+  init: (member: Member) => ({ status: 'new', id: member.id }),
+  step: async (state, { record, iteration }) => {
+    exactly<Member>()(record);
+    exactly<number>()(iteration);
+    return { status: `${state.status} ${record.points}`, id: state.id };
+  },
+  until: (state) => state.status === 'done',
+  maxIterations: 5,
+}));
+polled.task('Read', ['Poll'], syncTask((state) => {
+  exactly<{ status: string; id: string }>()(state);
+}));
+// @ts-expect-error without the most iterations
+iterateTask({ init: (n: number) => n, step: async (n) => n, until: (n) => n > 3 });
+// @ts-expect-error a step that returns another state
+iterateTask({ init: (n: number) => n, step: async () => 'two', until: (n: number) => n > 3, maxIterations: 3 });
+// @ts-expect-error other records than those of the dependency
+two.task('X', ['Points'], iterateTask({ init: (member: Member) => member, step: async (member) => member, until: () => true, maxIterations: 3 }));
+// @ts-expect-error a fallback of another type than the state
+iterateTask({ init: (n: number) => n, step: async (n) => n, until: (n) => n > 3, maxIterations: 3 }, { onFailure: { fallback: 'none' } });

@@ -1,5 +1,5 @@
 /** The graph of a run with the counts of each task. Every task box links to the row of the task in the table. */
-import { cut, grouped } from '../../text/printable.js';
+import { counted, cut, grouped } from '../../text/printable.js';
 import type { GraphTask } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { html, type Html } from './html.js';
@@ -15,13 +15,18 @@ const LEAST_SCALE = 0.7;
 
 export interface GraphView {
   readonly graph: readonly GraphTask[];
-  readonly tasks: Readonly<Record<string, TaskProgress>>;
+  readonly tasks: Readonly<Record<string, ShownCounts>>;
   readonly bottleneck: string | undefined;
   /** Per task, the share of the run in which it was busy, 0 to 1. */
   readonly busy: ReadonlyMap<string, number>;
+  /** By task, the id of its row in the table. */
+  readonly rowIds: ReadonlyMap<string, string>;
 }
 
-export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
+/** The counts that a box shows. */
+export type ShownCounts = Pick<TaskProgress, 'in' | 'out' | 'skipped' | 'deadLettered' | 'iterations'>;
+
+export function graphView({ graph, tasks, bottleneck, busy, rowIds }: GraphView): Html {
   const { places, layers, rows, way } = layOut(graph);
   const width = layers * (BOX_WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
   const height = rows * (BOX_HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
@@ -46,13 +51,13 @@ export function graphView({ graph, tasks, bottleneck, busy }: GraphView): Html {
       aria-label="Graph of ${graph.length} tasks"
     >
       ${edges.map(edgeView)}
-      ${graph.map((task, index) => {
+      ${graph.map((task) => {
         const { x, y } = cornerOf(task.name);
         const isHot = task.name === bottleneck;
         const counts = countsOf(entry(tasks, task.name));
         const share = busy.get(task.name) ?? 0;
         const label = `${task.name}, ${task.kind}${isHot ? ', bottleneck' : ''}: ${counts}, ${percent(share)} busy`;
-        return html`<a href="#task-${index}" aria-label="${label}">
+        return html`<a href="#${rowIds.get(task.name) ?? ''}" aria-label="${label}">
           <title>${task.name}</title>
           <rect
             class="box ${isHot ? 'hot' : ''}"
@@ -110,8 +115,9 @@ function edgeView({ line, style }: EdgeView): Html {
   return html`<path class="edge ${style}" d="${path}" />`;
 }
 
-function countsOf(task: TaskProgress | undefined): string {
+function countsOf(task: ShownCounts | undefined): string {
   if (task === undefined) return 'nothing yet';
-  const { out, deadLettered } = task;
-  return `${grouped(out)} out${deadLettered > 0 ? ` · ${grouped(deadLettered)} given up` : ''}`;
+  const { out, deadLettered, iterations } = task;
+  const rounds = iterations === undefined ? '' : ` · ${counted(iterations, 'iteration')}`;
+  return `${grouped(out)} out${rounds}${deadLettered > 0 ? ` · ${grouped(deadLettered)} given up` : ''}`;
 }

@@ -4,11 +4,13 @@
  * Guarantees: the file loads nothing and runs no script (its content security policy forbids both); it opens from disk;
  * the facts in every picture are also given as text.
  */
-import { grouped } from '../../text/printable.js';
+import type { GraphTask } from '../../model/events.js';
+import { arrange, countsOfWhole, outlineOf } from '../../model/sub-workflows.js';
+import { counted, grouped } from '../../text/printable.js';
 import { recordName } from '../../model/lineage-id.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { chart, type Series } from './chart.js';
-import { graphView } from './graph-view.js';
+import { graphView, type GraphView, type ShownCounts } from './graph-view.js';
 import { html, Html } from './html.js';
 import { duration, figure, mebibytes, moment, percent } from './in-words.js';
 import type { ResourceSample, RunStory, Stretch } from './run-story.js';
@@ -16,7 +18,7 @@ import { layersView, shownTasks } from './shown-tasks.js';
 import { STYLE } from './style.js';
 import { table } from './table.js';
 import { timelineView } from './timeline-view.js';
-import { entry } from '../../text/entry.js';
+import { entry, setEntry } from '../../text/entry.js';
 
 /** The most lines in a chart: the number of colours. */
 const MOST_LINES = 5;
@@ -144,16 +146,31 @@ function graphSections(story: RunStory, busy: ReadonlyMap<string, number>, shown
     'busy',
   ];
   const columns = titles.map((title, index) => ({ title, isNumber: index > 2 }));
-  const rows = shown.map(({ name, kind, dependencies, inputs = dependencies }, index) => ({
-    id: `task-${index}`,
-    isHot: name === bottleneck,
-    cells: [name, kind, inputs.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
-  }));
+  const arranged = arrange(shown);
+  const rowIds = new Map(arranged.map(({ name }, index) => [name, `task-${index}`]));
+  const byName = new Map(shown.map((task) => [task.name, task]));
+  const rows = arranged.flatMap(({ name, depth }) => {
+    const task = byName.get(name);
+    if (task === undefined) return [];
+    const { kind, dependencies, inputs = dependencies, members } = task;
+    return {
+      id: rowIds.get(name) ?? '',
+      isHot: name === bottleneck,
+      depth,
+      cells: [
+        name,
+        members === undefined ? kind : `${kind} of ${members.length} tasks`,
+        inputs.join(', ') || '–',
+        ...figuresOf(entry(tasks, name), isWhole ? wholeCounts(task, tasks) : undefined),
+        percent(busyOf(task, busy)),
+      ],
+    };
+  });
   return [
     {
       id: 'graph',
       title: 'Graph',
-      body: isWhole ? graphView({ graph, tasks, bottleneck, busy }) : layersView(story, busy),
+      body: isWhole ? graphs({ graph, tasks, bottleneck, busy, rowIds }) : layersView(story, busy),
     },
     {
       id: 'tasks',
@@ -163,6 +180,48 @@ function graphSections(story: RunStory, busy: ReadonlyMap<string, number>, shown
   ];
 }
 
+/** The graph, in which each sub-workflow is one box, and below it the graph of each sub-workflow. */
+function graphs(view: GraphView): Html {
+  const outline = outlineOf(view.graph);
+  if (outline === undefined) return graphView(view);
+  const { graph } = view;
+  const tasks = Object.assign(Object.create(null) as Record<string, ShownCounts>, view.tasks);
+  const busy = new Map(view.busy);
+  for (const task of outline.tasks) {
+    const counts = wholeCounts(task, tasks);
+    if (counts !== undefined) setEntry(tasks, task.name, counts);
+    busy.set(task.name, busyOf(task, view.busy));
+  }
+  const bottleneck = view.bottleneck === undefined ? undefined : outline.placeOf(view.bottleneck);
+  const inner = outline.tasks.flatMap(({ name, members }) => {
+    if (members === undefined) return [];
+    const own = new Set([...members, name]);
+    const within = graph
+      .filter((task) => own.has(task.name))
+      .map(({ after, ...task }) => ({
+        ...task,
+        dependencies: task.dependencies.filter((from) => own.has(from)),
+        ...(after && { after: after.filter((from) => own.has(from)) }),
+      }));
+    return html`<details>
+      <summary>${name}: ${counted(members.length, 'task')}</summary>
+      ${graphView({ ...view, graph: within })}
+    </details>`;
+  });
+  return html`${graphView({ ...view, graph: outline.tasks, tasks, busy, bottleneck })}${inner}`;
+}
+
+/** The counts of a sub-workflow as a whole; undefined for any other task, and before anything was measured. */
+function wholeCounts(task: GraphTask, tasks: GraphView['tasks']): ShownCounts | undefined {
+  if (task.members === undefined || entry(tasks, task.name) === undefined) return undefined;
+  return countsOfWhole(task, ['skipped', 'deadLettered'], (name) => entry(tasks, name));
+}
+
+/** A sub-workflow is as busy as the busiest of its tasks. */
+function busyOf({ name, members = [] }: GraphTask, busy: ReadonlyMap<string, number>): number {
+  return Math.max(...[name, ...members].map((task) => busy.get(task) ?? 0));
+}
+
 function partly({ graph }: RunStory, shown: RunStory['graph']): Html {
   return html`<p>
     Shown are ${grouped(shown.length)} of ${grouped(graph.length)} tasks: the bottleneck, those with failures, and the
@@ -170,11 +229,13 @@ function partly({ graph }: RunStory, shown: RunStory['graph']): Html {
   </p>`;
 }
 
-function figuresOf(task: TaskProgress | undefined): string[] {
+/** @param whole the counts of the sub-workflow of which the task is the end. */
+function figuresOf(task: TaskProgress | undefined, whole: ShownCounts | undefined): string[] {
   if (task === undefined) return Array.from({ length: 8 }, () => '–');
   const { service } = task.latencyMs;
+  const counts = whole ?? task;
   return [
-    ...[task.in, task.out, task.skipped, task.deadLettered].map(grouped),
+    ...[counts.in, counts.out, counts.skipped, counts.deadLettered].map(grouped),
     ...[task.perSecond.average, service.p50, service.p95, service.max].map(figure),
   ];
 }

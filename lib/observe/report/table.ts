@@ -9,6 +9,8 @@ export interface Column {
 export interface Row {
   readonly id?: string;
   readonly isHot?: boolean;
+  /** How far the header is moved in. Default 0. */
+  readonly depth?: number;
   /** The first cell is the header of the row. */
   readonly cells: readonly (string | Html)[];
 }
@@ -32,10 +34,10 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
   </div>`;
 }
 
-function rowOf({ id, isHot, cells }: Row, columns: readonly Column[]): Html {
+function rowOf({ id, isHot, depth = 0, cells }: Row, columns: readonly Column[]): Html {
   const [name = '', ...others] = cells;
   return html`<tr class="${isHot === true ? 'hot' : ''}" ${id === undefined ? '' : html`id="${id}"`}>
-    <th scope="row">${name}</th>
+    <th scope="row" ${depth === 0 ? '' : html`style="padding-left: ${depth * 1.4 + 0.6}rem"`}>${name}</th>
     ${others.map((cell, index) => html`<td class="${columns[index + 1]?.isNumber === true ? 'n' : ''}">${cell}</td>`)}
   </tr>`;
 }

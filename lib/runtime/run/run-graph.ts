@@ -18,6 +18,7 @@ export function graphOfRun(plan: GraphPlan, declarations: readonly TaskDeclarati
     outputRoot,
     ...(tasks.get(node.name)?.callsUpstream === true ? { callsUpstream: true } : {}),
     ...datasetOf(tasks.get(node.name)),
+    ...(node.members === undefined ? {} : { members: node.members }),
   }));
 }
 

@@ -1,6 +1,6 @@
 /** The summary of a run: plain data, the same in code and in a file. */
 import type { RunOutcome } from '../../model/ports.js';
-import type { RunSummary, TaskSummary } from '../../model/run-summary.js';
+import { withWholes, type RunSummary, type TaskSummary } from '../../model/run-summary.js';
 import type { PhaseOrder } from './phase-order.js';
 import type { RunMetrics, TaskUsage } from '../watch/run-metrics.js';
 import type { WiredTask } from '../wiring/wired-task.js';
@@ -31,6 +31,7 @@ export function summarizeTask(
     deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
     failed: account.failed + (joined?.failed ?? 0),
     retried: account.retried,
+    ...(account.iterations > 0 && { iterations: account.iterations }),
     batches: account.batches,
     elapsedMs,
     recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,
@@ -90,7 +91,10 @@ export function summarizeRun(
     skipped,
     deadLettered,
     // Also a task called __proto__ becomes an entry.
-    tasks: Object.fromEntries(tasks),
+    tasks: withWholes(
+      Object.fromEntries(tasks),
+      [...wiring.tasks.values()].map(({ plan }) => plan.node),
+    ),
     slowest,
     ...(bottleneck === undefined ? {} : { bottleneck }),
   };

@@ -207,7 +207,7 @@ export class Wiring {
         startsOnce,
         readOutputs: plan.outputs,
         past: this.past,
-        state: this.stateOf(plan, 'task'),
+        state: isBoundary ? this.stateOf(plan, 'task') : this.progressOf(plan, declaration),
         outputs: this.wiredRoots.outputs,
         forks: this.forks,
       },
@@ -242,6 +242,14 @@ export class Wiring {
     if (durability[part] !== 'kept' && !(part === 'task' && durability.keepsInput === true)) return undefined;
     const entry = { root: inputRoot, label: exitLabel({ task: name, dependency: 0 }) };
     return this.kept.keeper.space(`${part} ${name}`, part === 'task' ? entry : undefined);
+  }
+
+  /** The state of a task that keeps lineages, but knows more about a record in flight than its input. */
+  private progressOf({ node: { name }, inputRoot }: NodePlan, { task }: TaskDeclaration): StateSpace | undefined {
+    const { kept } = this;
+    // Records that may have other names in the next incarnation begin again.
+    if (kept === undefined || !task.keepsState || inputRoot === undefined) return undefined;
+    return kept.keeper.isKeeping && kept.plan.isRepeatable(inputRoot) ? kept.keeper.space(`task ${name}`) : undefined;
   }
 
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {

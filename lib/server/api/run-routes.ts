@@ -100,6 +100,11 @@ export function runRoutes(api: Api): void {
         ...view,
         tasks: [...view.tasks],
         edges: [...view.edges],
+        outline: view.outline && {
+          ...view.outline,
+          places: [...view.outline.places],
+          edges: [...view.outline.edges],
+        },
         deadLetters: [...view.deadLetters],
         notes: [...view.notes],
       };

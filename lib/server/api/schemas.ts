@@ -196,9 +196,22 @@ export const Workflow = z.strictObject({
 });
 export const Workflows = z.strictObject({ workflows: z.array(Workflow), problems: z.array(z.string()) });
 
+const Whole = z.strictObject({
+  /** The number of tasks of a sub-workflow but its end. */
+  tasks: z.number(),
+  in: z.number(),
+  out: z.number(),
+  skipped: z.number(),
+  deadLettered: z.number(),
+  inFlight: z.number(),
+});
 export const TaskView = z.strictObject({
   name: z.string(),
   kind: z.string(),
+  /** The number of sub-workflows around it. */
+  depth: z.number(),
+  /** The counts of a sub-workflow, of which the task is the end. */
+  whole: Whole.nullable(),
   layer: z.number(),
   row: z.number(),
   in: z.number(),
@@ -207,6 +220,8 @@ export const TaskView = z.strictObject({
   deadLettered: z.number(),
   inFlight: z.number(),
   queued: z.number(),
+  /** Iterations that have ended; null for a task that does not iterate. */
+  iterations: z.number().nullable(),
   perSecond: z.number(),
   averagePerSecond: z.number(),
   busy: z.number(),
@@ -223,6 +238,12 @@ export const EdgeView = z.strictObject({
   fill: z.number(),
   state: z.enum(['flowing', 'starved', 'blocked', 'idle', 'rule']),
 });
+const GraphView = z.strictObject({
+  layers: z.number(),
+  rows: z.number(),
+  places: z.array(z.strictObject({ task: z.string(), layer: z.number(), row: z.number() })),
+  edges: z.array(EdgeView),
+});
 export const RunView = z.strictObject({
   runId: z.string(),
   workflow: z.string(),
@@ -234,6 +255,8 @@ export const RunView = z.strictObject({
   rows: z.number(),
   tasks: z.array(TaskView),
   edges: z.array(EdgeView),
+  /** The graph with one box per sub-workflow; null without sub-workflows. */
+  outline: GraphView.nullable(),
   bottleneck: z.strictObject({ task: z.string(), load: z.number() }).nullable(),
   readShare: z.number().nullable(),
   born: z.number(),

@@ -4,8 +4,9 @@
  * Guarantees: memory is bounded for a run of any length; the same events result in the same view, whether they are read
  * live or later.
  */
-import type { RunEvent } from '../../model/events.js';
+import type { GraphTask, RunEvent } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
+import { arrange, countsOfWhole, outlineOf } from '../../model/sub-workflows.js';
 import { layOut } from '../../observe/report/layout.js';
 import { StoryBuilder, type Note, type Reason } from '../../observe/report/run-story.js';
 import { entry } from '../../text/entry.js';
@@ -13,6 +14,10 @@ import { entry } from '../../text/entry.js';
 export interface TaskView {
   readonly name: string;
   readonly kind: string;
+  /** The number of sub-workflows around it. */
+  readonly depth: number;
+  /** For the end of a sub-workflow: the number of its other tasks, and the counts of the whole; otherwise null. */
+  readonly whole: WholeView | null;
   /** The place in the graph, in units of its grid. */
   readonly layer: number;
   readonly row: number;
@@ -22,6 +27,8 @@ export interface TaskView {
   readonly deadLettered: number;
   readonly inFlight: number;
   readonly queued: number;
+  /** Iterations that have ended; null for a task that does not iterate. */
+  readonly iterations: number | null;
   /** Records per second: over about the last five seconds, and over the run. */
   readonly perSecond: number;
   readonly averagePerSecond: number;
@@ -32,6 +39,25 @@ export interface TaskView {
   /** Milliseconds; null before the first record was timed. */
   readonly p50: number | null;
   readonly p95: number | null;
+}
+
+/** The counts of a sub-workflow. */
+export interface WholeView {
+  readonly tasks: number;
+  readonly in: number;
+  readonly out: number;
+  readonly skipped: number;
+  readonly deadLettered: number;
+  readonly inFlight: number;
+}
+
+/** The places and the edges of a graph. */
+export interface GraphView {
+  readonly layers: number;
+  readonly rows: number;
+  /** By task, its place, in units of the grid. */
+  readonly places: readonly { readonly task: string; readonly layer: number; readonly row: number }[];
+  readonly edges: readonly EdgeView[];
 }
 
 export interface EdgeView {
@@ -58,8 +84,11 @@ export interface RunView {
   readonly outcome: string | null;
   readonly layers: number;
   readonly rows: number;
+  /** A sub-workflow stands in front of its tasks. */
   readonly tasks: readonly TaskView[];
   readonly edges: readonly EdgeView[];
+  /** The graph with one box per sub-workflow; null without sub-workflows. */
+  readonly outline: GraphView | null;
   readonly bottleneck: { readonly task: string; readonly load: number } | null;
   /** The share of the input that was read, 0 to 1; null if no source knows it. */
   readonly readShare: number | null;
@@ -104,9 +133,13 @@ export class RunViewBuilder {
     if (story === undefined || started === undefined) return undefined;
     const { places, layers, rows } = layOut(story.graph);
     const isOver = story.summary !== undefined;
-    const tasks = story.graph.map(({ name, kind }): TaskView => {
+    const graph = new Map(story.graph.map((task) => [task.name, task]));
+    const tasks = arrange(story.graph).flatMap(({ name, depth }): TaskView[] => {
+      const task = graph.get(name);
+      if (task === undefined) return [];
       const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
-      return { name, kind, layer, row, ...figuresOf(entry(story.tasks, name), isOver) };
+      const whole = wholeOf(task, story.tasks);
+      return [{ name, kind: task.kind, depth, whole, layer, row, ...figuresOf(entry(story.tasks, name), isOver) }];
     });
     const edges = story.graph.flatMap(({ name, dependencies, after = [] }) => [
       ...dependencies.map((from) => this.edge(from, name, isOver)),
@@ -128,6 +161,7 @@ export class RunViewBuilder {
       rows,
       tasks,
       edges,
+      outline: outlineView(story.graph, edges),
       bottleneck: bottleneck === null ? null : { task: bottleneck.task, load: bottleneck.load },
       readShare: shares.length === 0 ? null : Math.min(...shares),
       born: sum(({ born }) => born),
@@ -161,6 +195,47 @@ export class RunViewBuilder {
   }
 }
 
+/** The counts of the sub-workflow of which the task is the end. */
+function wholeOf(task: GraphTask, tasks: Readonly<Record<string, TaskProgress>>): WholeView | null {
+  const { members } = task;
+  if (members === undefined) return null;
+  const counts = countsOfWhole(task, ['skipped', 'deadLettered', 'inFlight'], (name) => entry(tasks, name));
+  return { tasks: members.length, ...counts };
+}
+
+function outlineView(graph: readonly GraphTask[], edges: readonly EdgeView[]): GraphView | null {
+  const outline = outlineOf(graph);
+  if (outline === undefined) return null;
+  const { places, layers, rows } = layOut(outline.tasks);
+  const merged = new Map<string, EdgeView>();
+  for (const edge of edges) {
+    const [from, to] = [outline.placeOf(edge.from), outline.placeOf(edge.to)];
+    if (from === to) continue;
+    const key = JSON.stringify([from, to]);
+    const known = merged.get(key);
+    merged.set(key, known === undefined ? { ...edge, from, to } : mergedEdge(known, edge));
+  }
+  return {
+    layers,
+    rows,
+    places: [...places].map(([task, place]) => ({ task, ...place })),
+    edges: [...merged.values()],
+  };
+}
+
+/** What deserves a look comes first. */
+const STATES: readonly EdgeView['state'][] = ['blocked', 'flowing', 'starved', 'idle', 'rule'];
+
+function mergedEdge(one: EdgeView, other: EdgeView): EdgeView {
+  return {
+    ...one,
+    records: one.records + other.records,
+    perSecond: one.perSecond + other.perSecond,
+    fill: Math.max(one.fill, other.fill),
+    state: STATES.find((state) => state === one.state || state === other.state) ?? one.state,
+  };
+}
+
 function stateOf(
   sender: TaskProgress | undefined,
   receiver: TaskProgress | undefined,
@@ -171,15 +246,19 @@ function stateOf(
   return perSecond > 0 ? 'flowing' : 'idle';
 }
 
-function figuresOf(task: TaskProgress | undefined, isOver: boolean): Omit<TaskView, 'name' | 'kind' | 'layer' | 'row'> {
+function figuresOf(
+  task: TaskProgress | undefined,
+  isOver: boolean,
+): Omit<TaskView, 'name' | 'kind' | 'depth' | 'whole' | 'layer' | 'row'> {
   if (task === undefined) {
-    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0 };
+    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0, iterations: null };
     return { ...nothing, perSecond: 0, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
   }
   const { service } = task.latencyMs;
   return {
     ...{ in: task.in, out: task.out, skipped: task.skipped, deadLettered: task.deadLettered, inFlight: task.inFlight },
     queued: task.held.queued,
+    iterations: task.iterations ?? null,
     perSecond: isOver ? 0 : task.perSecond.now,
     averagePerSecond: task.perSecond.average,
     ...task.shares,

@@ -1,0 +1,192 @@
+/**
+ * Iterations as the calls of a task: each round of a call is one iteration.
+ *
+ * Guarantees: a state is the result of an iteration that has ended; an attempt that failed, took too long or lost to
+ * another one changes nothing. Where the state of the task is kept, a checkpoint contains the last state of each record
+ * that is iterated, and a resumed run goes on from it.
+ */
+import { Again, type Attempt, type Call, type Caller, type CallOutcomes, type CancelReason } from '../../calls/call.js';
+import { describeThrown, MillraceError } from '../../model/errors.js';
+import { Skip, type Lineage } from '../../model/record.js';
+import type { Awaitable } from '../../model/ports.js';
+import { AttemptSignal } from '../../stream/attempt-signal.js';
+import { KeptEntries } from '../../stream/kept-entries.js';
+import type { Change, StateHolder, StateSpace } from '../../stream/state-space.js';
+import type { TaskScope } from '../../stream/task-scope.js';
+import { counted } from '../../text/printable.js';
+import { checkInputEventually, checkOutputEventually, StepContext } from '../record-step.js';
+import type { TaskOptions } from '../task-options.js';
+import type { Iterated, IterationContext } from './iterated.js';
+
+/** Where a record stands. */
+interface Standing<State> {
+  readonly state: State;
+  /** The iterations that have ended. */
+  readonly iterations: number;
+}
+
+/** The context of one iteration, as the user's function sees it. */
+export class StepOfRecord<In> extends StepContext implements IterationContext<In> {
+  readonly record: In;
+  readonly iteration: number;
+
+  constructor(
+    scope: TaskScope,
+    { lineage, attempt, waiting }: { lineage: Lineage; attempt: number; waiting: AttemptSignal },
+    record: In,
+    iteration: number,
+  ) {
+    super(scope, lineage, attempt, waiting);
+    this.record = record;
+    this.iteration = iteration;
+  }
+}
+
+export class IterationCaller<In, State> implements Caller<In, State | Skip> {
+  readonly goesOn = true;
+  private readonly iterated: Iterated<In, State>;
+  private readonly scope: TaskScope;
+  private readonly before: (record: In) => Awaitable<In>;
+  private readonly after: (state: State | Skip) => Awaitable<State | Skip>;
+  private readonly standings = new Map<Lineage, Standing<State>>();
+  /** Set if the state is kept. */
+  private readonly kept: KeptStandings<State> | undefined;
+
+  /** @param isDurable whether the states are kept, in a run that keeps states. */
+  constructor(
+    iterated: Iterated<In, State>,
+    options: TaskOptions<unknown, unknown>,
+    scope: TaskScope,
+    isDurable: boolean,
+  ) {
+    this.iterated = iterated;
+    this.scope = scope;
+    this.before = checkInputEventually<In>(options.input, scope.task);
+    this.after = checkOutputEventually<State>(options.output, scope.task);
+    if (scope.state !== undefined && isDurable) {
+      this.kept = new KeptStandings(scope.state, this.standings, (lineage) => scope.identityOf(lineage));
+    }
+  }
+
+  start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, State | Skip>): void {
+    for (const attempt of attempts) void this.run(attempt, outcomes);
+  }
+
+  cancel({ handle }: Attempt<In>, _reason: CancelReason, error: unknown): void {
+    if (handle instanceof AttemptSignal) handle.abort(error);
+  }
+
+  ended(lineage: Lineage): void {
+    this.standings.delete(lineage);
+    this.kept?.ended(lineage);
+  }
+
+  /** Never rejects. */
+  private async run(attempt: Attempt<In>, outcomes: CallOutcomes<In, State | Skip>): Promise<void> {
+    // Another attempt that started in the same call may have ended the run.
+    if (attempt.isOver) return;
+    const { call, number } = attempt;
+    const { lineage } = call;
+    const waiting = new AttemptSignal();
+    attempt.handle = waiting;
+    let output: State | Skip | Again;
+    try {
+      const record = await this.before(call.record);
+      const { state, iterations } = this.standingOf(call, record);
+      const context = new StepOfRecord(this.scope, { lineage, attempt: number, waiting }, record, iterations + 1);
+      const next = await this.iterated.step(state, context);
+      // The report of an attempt that is over only says that its work has ended.
+      output = isOver(attempt) ? new Again(0) : await this.settle(lineage, next, iterations + 1);
+    } catch (error) {
+      outcomes.fail(attempt, error);
+      return;
+    }
+    outcomes.succeed(attempt, output);
+  }
+
+  /** Where the record stands: in this incarnation, in an earlier one, or at its beginning. */
+  private standingOf({ lineage }: Call<In>, record: In): Standing<State> {
+    const known = this.standings.get(lineage) ?? this.kept?.restored(lineage);
+    if (known !== undefined) return known;
+    return { state: this.asked('init', () => this.iterated.init(record)), iterations: 0 };
+  }
+
+  private settle(lineage: Lineage, next: State | Skip, iterations: number): Awaitable<State | Skip | Again> {
+    const { iterated, scope } = this;
+    scope.account.iterations++;
+    if (next instanceof Skip) return next;
+    if (this.asked('until', () => iterated.until(next))) return this.after(next);
+    if (iterations >= iterated.maxIterations) {
+      throw new MillraceError(
+        'MILLRACE_ITERATIONS',
+        `'${scope.task}' was not done with the record after ${counted(iterations, 'iteration')}, the most allowed. Raise \`maxIterations\`, or let \`until\` end it earlier`,
+      );
+    }
+    this.standings.set(lineage, { state: next, iterations });
+    this.kept?.entries.changed(lineage);
+    return new Again(iterated.everyMs ?? 0);
+  }
+
+  /** An error of these functions would come again, so it is not retried. */
+  private asked<Answer>(name: 'init' | 'until', ask: () => Answer): Answer {
+    try {
+      return ask();
+    } catch (error) {
+      const message = `\`${name}\` of '${this.scope.task}' threw: ${describeThrown(error)}`;
+      throw new MillraceError('MILLRACE_TASK', message, { cause: error });
+    }
+  }
+}
+
+/** A function, so that TypeScript does not narrow the field across the work of the attempt. */
+function isOver(attempt: Attempt<unknown>): boolean {
+  return attempt.isOver;
+}
+
+/** The durable form: by the identity of a record, its iterations and its state. */
+class KeptStandings<State> implements StateHolder {
+  readonly entries: KeptEntries<Lineage>;
+  private readonly standings: Map<Lineage, Standing<State>>;
+  private readonly identityOf: (lineage: Lineage) => string;
+  /** Standings of an earlier incarnation, of records that have not come again. */
+  private readonly before = new Map<string, Standing<State>>();
+
+  constructor(space: StateSpace, standings: Map<Lineage, Standing<State>>, identityOf: (lineage: Lineage) => string) {
+    this.standings = standings;
+    this.identityOf = identityOf;
+    this.entries = new KeptEntries((lineage) => {
+      const standing = standings.get(lineage);
+      return standing && [[standing.iterations, standing.state]];
+    }, identityOf);
+    for (const [key, entry] of space.restored) {
+      const [iterations, state] = entry as readonly [number, State];
+      this.before.set(key, { iterations, state });
+    }
+    space.heldBy(this);
+    space.consumed();
+  }
+
+  /** Where an earlier incarnation has left the record. */
+  restored(lineage: Lineage): Standing<State> | undefined {
+    if (this.before.size === 0) return undefined;
+    const key = this.identityOf(lineage);
+    const standing = this.before.get(key);
+    if (standing === undefined) return undefined;
+    this.before.delete(key);
+    this.standings.set(lineage, standing);
+    this.entries.restored(lineage, key);
+    return standing;
+  }
+
+  /** Called when the record has left. */
+  ended(lineage: Lineage): void {
+    // A record may leave before its first attempt, such as one that is given up while it waits.
+    this.restored(lineage);
+    this.standings.delete(lineage);
+    this.entries.removed(lineage);
+  }
+
+  changes(): Iterable<Change> {
+    return this.entries.changes();
+  }
+}
