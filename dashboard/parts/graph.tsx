@@ -133,6 +133,7 @@ function Task({ task, x, y, isHot }: TaskProps): JSX.Element {
 
 /** The same figures as a table. */
 export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
+  const isRemembering = view.tasks.some(({ remembered }) => remembered !== null);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Figures of the tasks">
       <table>
@@ -146,6 +147,7 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
               'skipped',
               'dead letters',
               'in flight',
+              ...(isRemembering ? ['remembered'] : []),
               'records/s',
               'busy',
               'waiting',
@@ -169,6 +171,7 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
                   {grouped(count)}
                 </td>
               ))}
+              {isRemembering && <td class="number">{task.remembered === null ? '' : grouped(task.remembered)}</td>}
               <td class="number">{rate(view.outcome === null ? task.perSecond : task.averagePerSecond)}</td>
               {[task.busy, task.waiting, task.blocked].map((share, index) => (
                 <td class="number" key={index}>

@@ -38,6 +38,11 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
       ([reason, count]) => `  ${grouped(count)} skipped by ${printable(name)}: ${oneLine(reason)}`,
     ),
   );
+  const remembered = tasks.flatMap(([name, { memo }]) =>
+    memo === undefined
+      ? []
+      : [`  ${grouped(memo.hits)} remembered by ${printable(name)}, ${grouped(memo.misses)} processed`],
+  );
   const notRun = tasks.flatMap(([name, { reason }]) =>
     reason === undefined ? [] : [`  ${printable(name)} did not run: ${oneLine(reason)}`],
   );
@@ -46,7 +51,7 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, tasks.map(rowOf), columns),
-    ...[...reasons, ...notRun].map((line) => cut(line, columns)),
+    ...[...reasons, ...remembered, ...notRun].map((line) => cut(line, columns)),
     cut(
       `${printable(summary.workflow)}: ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
       columns,

@@ -9,6 +9,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { Json, SettledProgress } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
+import type { TaskMemo } from '../model/memo.js';
 import type { Awaitable, RunOutcome } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
@@ -159,6 +160,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * otherwise.
    */
   readonly usesExecutor: boolean;
+  /**
+   * How the task remembers its outputs across runs; undefined if it does not. Only for a task whose outputs have the
+   * lineages of the input, and which is not fused. Absent in tasks of earlier versions of this package.
+   */
+  readonly memo?: TaskMemo | undefined;
   /** How the task can be fused with its neighbours; undefined if it cannot. */
   readonly fusible: Fusible | undefined;
   /** What the task reads or writes outside of the run, for events. */
@@ -290,6 +296,11 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** See `Task.usesExecutor`. Default false. */
   get usesExecutor(): boolean {
     return false;
+  }
+
+  /** See `Task.memo`. Default: nothing is remembered. */
+  get memo(): TaskMemo | undefined {
+    return undefined;
   }
 
   /** See `Task.fusible`. Default: the task is not fused. */

@@ -12,11 +12,13 @@ import {
   holdClock,
   type Batch,
   type RunOutcome,
+  type TaskMemo,
   type TaskScope,
 } from '../../connect/index.js';
 import { mapCalls } from '../../calls/map-calls.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
+import { CREDENTIALS } from './http-defaults.js';
 import { assertMethod, isHttpMethod, isIdempotentMethod } from './request-method.js';
 import { isSocket, UrlTemplate } from './request-url.js';
 import type { Transport } from './transport.js';
@@ -111,6 +113,27 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
       },
       scope,
     );
+  }
+
+  override get memo(): TaskMemo | undefined {
+    const { memo: options, ordered = false } = this.request;
+    return options && { options, parts: () => this.callParts(), isOrdered: ordered };
+  }
+
+  /** What the answers depend on, as far as it is known here. Credentials change, and answers do not depend on them. */
+  private callParts(): readonly unknown[] {
+    const {
+      method,
+      body,
+      headers = {},
+      credentialHeaders = [],
+      responseType,
+      responseEncoding,
+      largeIntegers,
+    } = this.request;
+    const credentials = new Set([...CREDENTIALS, ...credentialHeaders.map((name) => name.toLowerCase())]);
+    const sent = Object.entries(headers).filter(([name]) => !credentials.has(name.toLowerCase()));
+    return [this.url?.text, method, body && String(body), sent, responseType, responseEncoding, largeIntegers];
   }
 
   /**

@@ -143,11 +143,18 @@ function graphSections(story: RunStory, busy: ReadonlyMap<string, number>, shown
     'max ms',
     'busy',
   ];
-  const columns = titles.map((title, index) => ({ title, isNumber: index > 2 }));
+  const isRemembering = Object.values(tasks).some(({ memo }) => memo !== undefined);
+  const columns = [...titles, ...(isRemembering ? ['remembered'] : [])].map((title, index) => ({
+    title,
+    isNumber: index > 2,
+  }));
   const rows = shown.map(({ name, kind, dependencies, inputs = dependencies }, index) => ({
     id: `task-${index}`,
     isHot: name === bottleneck,
-    cells: [name, kind, inputs.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
+    cells: [
+      ...[name, kind, inputs.join(', ') || '–', ...figuresOf(entry(tasks, name)), percent(busy.get(name) ?? 0)],
+      ...(isRemembering ? [rememberedBy(entry(tasks, name))] : []),
+    ],
   }));
   return [
     {
@@ -177,6 +184,13 @@ function figuresOf(task: TaskProgress | undefined): string[] {
     ...[task.in, task.out, task.skipped, task.deadLettered].map(grouped),
     ...[task.perSecond.average, service.p50, service.p95, service.max].map(figure),
   ];
+}
+
+/** Outputs that were remembered, of all that were looked up. */
+function rememberedBy(task: TaskProgress | undefined): string {
+  if (task?.memo === undefined) return '–';
+  const { hits, misses } = task.memo;
+  return `${grouped(hits)} of ${grouped(hits + misses)}`;
 }
 
 function timeSections(story: RunStory, shown: RunStory['graph']): Section[] {

@@ -81,16 +81,18 @@ export class Opening {
 }
 
 /** Opens one task. Returns a promise only if it takes time or fails: most tasks of a large graph have nothing to open. */
-function openTask({ declaration, scope }: WiredTask, opened: Set<string>): Promise<void> | undefined {
+function openTask({ declaration, scope, memory }: WiredTask, done: Set<string>): Promise<void> | undefined {
   const { task } = scope;
   const blamed = (error: unknown): never => {
     throw blame(task, 'could not be opened', error);
   };
   const onOpen = (): void => {
-    opened.add(task);
+    done.add(task);
   };
   try {
-    const opening = declaration.task.open(scope) as unknown;
+    const opened = declaration.task.open(scope) as unknown;
+    const opening =
+      memory === undefined ? opened : Promise.resolve(opened).then(() => holdClock(scope.clock, memory.open()));
     if (isPromiseLike(opening)) return Promise.resolve(opening).then(onOpen).catch(blamed);
     onOpen();
     return undefined;

@@ -32,6 +32,7 @@ export function summarizeTask(
     failed: account.failed + (joined?.failed ?? 0),
     retried: account.retried,
     batches: account.batches,
+    ...(account.memo === undefined ? {} : { memo: { ...account.memo } }),
     elapsedMs,
     recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,
     latencyMs: latency.figures(),

@@ -206,6 +206,7 @@ export const TaskView = z.strictObject({
   skipped: z.number(),
   deadLettered: z.number(),
   inFlight: z.number(),
+  remembered: z.number().nullable(),
   queued: z.number(),
   perSecond: z.number(),
   averagePerSecond: z.number(),

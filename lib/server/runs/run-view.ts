@@ -21,6 +21,8 @@ export interface TaskView {
   readonly skipped: number;
   readonly deadLettered: number;
   readonly inFlight: number;
+  /** Records whose output was remembered; null if the task has no memo. */
+  readonly remembered: number | null;
   readonly queued: number;
   /** Records per second: over about the last five seconds, and over the run. */
   readonly perSecond: number;
@@ -173,12 +175,13 @@ function stateOf(
 
 function figuresOf(task: TaskProgress | undefined, isOver: boolean): Omit<TaskView, 'name' | 'kind' | 'layer' | 'row'> {
   if (task === undefined) {
-    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0 };
+    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, remembered: null, queued: 0 };
     return { ...nothing, perSecond: 0, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
   }
   const { service } = task.latencyMs;
   return {
     ...{ in: task.in, out: task.out, skipped: task.skipped, deadLettered: task.deadLettered, inFlight: task.inFlight },
+    remembered: task.memo?.hits ?? null,
     queued: task.held.queued,
     perSecond: isOver ? 0 : task.perSecond.now,
     averagePerSecond: task.perSecond.average,
