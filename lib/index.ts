@@ -13,7 +13,7 @@ export type { ServingRules } from './model/serving.js';
 export type { FileTrigger, Trigger, TriggerRules, WebhookTrigger, WorkflowTrigger } from './model/trigger.js';
 export type { ResourcePeaks, RunSummary, TaskSummary } from './model/run-summary.js';
 
-export { BaseTask, type FoundRecord, type NoOutputs, type Task } from './tasks/task.js';
+export { BaseTask, type FoundRecord, type NoOutputs, type Task, type TaskBound } from './tasks/task.js';
 export { RecordTask } from './tasks/record-task.js';
 export type {
   ConcurrentOptions,

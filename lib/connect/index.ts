@@ -12,7 +12,7 @@ export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
 export type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 
-export { BaseTask, type FoundRecord, type Task } from '../tasks/task.js';
+export { BaseTask, type FoundRecord, type Task, type TaskBound } from '../tasks/task.js';
 export { RecordTask } from '../tasks/record-task.js';
 export {
   CONCURRENT_RULES,

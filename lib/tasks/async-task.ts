@@ -22,7 +22,7 @@ import { RetryPolicy, type RetryOptions } from '../calls/policies/retry-policy.j
 import { SharedLimiter } from '../calls/policies/shared-limiter.js';
 import { compileStep } from './record-step.js';
 import { DEFAULT_CONCURRENCY, RecordTask } from './record-task.js';
-import type { Operators, Task } from './task.js';
+import type { Operators, Task, TaskBound } from './task.js';
 import {
   checkMemo,
   CONCURRENT_RULES,
@@ -111,6 +111,13 @@ class AsyncTask<In, Out> extends RecordTask<In, Out> {
   override get memo(): TaskMemo | undefined {
     const { remembers: options } = this;
     return options && { options, parts: () => [String(this.work)], isOrdered: this.options.ordered === true };
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    const { policies, options } = this;
+    if (policies === undefined) return super.bounds;
+    const { max } = policies.concurrency(options.concurrency ?? DEFAULT_CONCURRENCY);
+    return [{ what: 'records in work', most: max }];
   }
 
   protected override process(record: In, context: RecordContext): Awaitable<Out | Skip> {

@@ -45,6 +45,9 @@ export interface TaskOptions<In, Out> {
   readonly output?: Schema<Out>;
 }
 
+/** The most keys of a task with a state per key, unless `maxKeys` says otherwise. */
+export const DEFAULT_MAX_KEYS = 10_000_000;
+
 /** Options of tasks that can remember their outputs across runs. */
 export interface RememberingOptions {
   /**

@@ -50,6 +50,14 @@ export interface FoundRecord {
   readonly isOver?: boolean;
 }
 
+/** What a task may hold at most, beside the window of the run. */
+export interface TaskBound {
+  /** What is counted, in the plural: `records in work`, `keys`. */
+  readonly what: string;
+  /** The most of them. */
+  readonly most: number;
+}
+
 /** The part of a durable checkpoint that concerns one task. */
 export interface DurableMark {
   /** The position that `mark` returned for the checkpoint. */
@@ -131,6 +139,13 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * records make checkpoints due earlier. Default false.
    */
   readonly makesCalls?: boolean;
+  /**
+   * For a task that makes calls: whether a call that is repeated has no further effect, as far as the task knows.
+   * Undefined: nobody has said. For `explain`.
+   */
+  readonly isIdempotent?: boolean | undefined;
+  /** What the task may hold at most, for `explain`. Absent in tasks of earlier versions of this package. */
+  readonly bounds?: readonly TaskBound[];
   /** True for a boundary whose operator can keep its state in the checkpoints of the run. */
   readonly keepsState: boolean;
   /**
@@ -296,6 +311,11 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** See `Task.usesExecutor`. Default false. */
   get usesExecutor(): boolean {
     return false;
+  }
+
+  /** See `Task.bounds`. Default: nothing beside the window. */
+  get bounds(): readonly TaskBound[] {
+    return [];
   }
 
   /** See `Task.memo`. Default: nothing is remembered. */

@@ -12,6 +12,7 @@ import {
   holdClock,
   type Batch,
   type RunOutcome,
+  type TaskBound,
   type TaskMemo,
   type TaskScope,
 } from '../../connect/index.js';
@@ -21,7 +22,7 @@ import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } 
 import { CREDENTIALS } from './http-defaults.js';
 import { assertMethod, isHttpMethod, isIdempotentMethod } from './request-method.js';
 import { isSocket, UrlTemplate } from './request-url.js';
-import type { Transport } from './transport.js';
+import { DEFAULT_HTTP_CONCURRENCY, DEFAULT_SOCKET_CONCURRENCY, type Transport } from './transport.js';
 
 export type { RequestOptions };
 
@@ -147,8 +148,15 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     for (const loaded of loading) loaded.catch(() => undefined);
   }
 
+  override get bounds(): readonly TaskBound[] {
+    const { url, websocket } = this.request;
+    const usesSocket = websocket !== undefined || (typeof url === 'string' && /^wss?:/i.test(url));
+    const { max } = this.policies.concurrency(usesSocket ? DEFAULT_SOCKET_CONCURRENCY : DEFAULT_HTTP_CONCURRENCY);
+    return [{ what: 'calls in flight', most: max }];
+  }
+
   /** Whether a call with an unknown outcome may be repeated. */
-  private get isIdempotent(): boolean {
+  get isIdempotent(): boolean {
     const { idempotencyKey, method = 'POST', repeatable } = this.request;
     if (repeatable !== undefined) return repeatable;
     if (idempotencyKey !== false) return true;
