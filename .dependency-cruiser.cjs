@@ -16,11 +16,16 @@ const ROOMS = {
   },
   workers: { rooms: ['text', 'model', 'options', 'ledger', 'execution', 'stream'], packages: ['rxjs'], node: true },
   storage: { rooms: ['text', 'model', 'options'], packages: ['rxjs', 'node-sqlite3-wasm'], node: true },
+  memo: {
+    rooms: ['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'storage'],
+    packages: ['rxjs'],
+    node: true,
+  },
   observe: { rooms: ['text', 'model', 'options', 'measure'], node: true },
   runtime: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks'],
-      ...['workers', 'observe'],
+      ...['workers', 'observe', 'memo'],
     ],
     packages: ['rxjs', '@standard-schema'],
   },

@@ -13,14 +13,20 @@ export type { ServingRules } from './model/serving.js';
 export type { FileTrigger, Trigger, TriggerRules, WebhookTrigger, WorkflowTrigger } from './model/trigger.js';
 export type { ResourcePeaks, RunSummary, TaskSummary, WholeSummary } from './model/run-summary.js';
 
-export { BaseTask, type FoundRecord, type NoOutputs, type Task } from './tasks/task.js';
+export { BaseTask, type FoundRecord, type NoOutputs, type Task, type TaskBound } from './tasks/task.js';
 export { RecordTask } from './tasks/record-task.js';
-export type { ConcurrentOptions, DurableOptions, FailurePolicy, TaskOptions } from './tasks/task-options.js';
+export type {
+  ConcurrentOptions,
+  DurableOptions,
+  FailurePolicy,
+  RememberingOptions,
+  TaskOptions,
+} from './tasks/task-options.js';
 export { SourceTask, sourceTask } from './tasks/source-task.js';
 export type { NoInput, SourceOf, SourceOptions, SourcePosition } from './tasks/source-task.js';
 export { repartition } from './tasks/repartition.js';
 export { branch, type BranchFunction, type BranchOptions } from './tasks/branch.js';
-export { syncTask, type SyncFunction } from './tasks/sync-task.js';
+export { syncTask, type SyncFunction, type SyncOptions } from './tasks/sync-task.js';
 export { asyncTask, type AsyncFunction, type AsyncOptions } from './tasks/async-task.js';
 export { cpuTask, type CpuFunction, type CpuOptions, type ModuleFunction } from './tasks/cpu-task.js';
 export { aggregateTask, type Aggregate, type AggregateOptions } from './tasks/aggregate-task.js';
@@ -64,6 +70,7 @@ export { partitionOf } from './execution/partition-hash.js';
 export type { ThreadCount } from './runtime/run/run-executor.js';
 export { skip, type FailedRecord, type Skip } from './model/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './model/errors.js';
+export type { MemoCounts, MemoOptions, MemoStore, TaskMemo } from './model/memo.js';
 export type { TaskCounts } from './model/metrics.js';
 export type { RuleCondition, TaskEnd, TaskStatus } from './model/phases.js';
 export type {

@@ -7,7 +7,13 @@ const lib = new URL('../../lib/', import.meta.url).pathname;
 const DOORS = [
   ...['index.ts', 'connect/index.ts', 'thread.ts', 'opentelemetry.ts', 'testing/index.ts'],
   ...['connectors/postgres/index.ts', 'connectors/sqlite/index.ts', 'connectors/duckdb/index.ts'],
-  ...['connectors/spark/index.ts', 'connectors/s3/index.ts', 'tasks/windows/index.ts', 'tasks/iterate/index.ts'],
+  ...[
+    'connectors/spark/index.ts',
+    'connectors/s3/index.ts',
+    'tasks/windows/index.ts',
+    'tasks/iterate/index.ts',
+    'memo/index.ts',
+  ],
 ];
 
 /** What is checked another way. */

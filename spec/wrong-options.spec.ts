@@ -80,7 +80,7 @@ describe('an option that does not exist', () => {
 
   it('is named with all there are, where none is near', () => {
     expect(wrong(syncTask, keep, { zzz: 1 })).toBe(
-      'MILLRACE_INVALID_OPTION: A syncTask has no option `zzz`. Known options: description, onFailure, input, output',
+      'MILLRACE_INVALID_OPTION: A syncTask has no option `zzz`. Known options: description, onFailure, input, output, memo',
     );
   });
 

@@ -195,6 +195,7 @@ function figuresOf({ in: received, out, skipped, deadLettered, inFlight }: Count
 
 /** The same figures as a table. */
 export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
+  const isRemembering = view.tasks.some(({ remembered }) => remembered !== null);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Figures of the tasks">
       <table>
@@ -208,6 +209,7 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
               'skipped',
               'dead letters',
               'in flight',
+              ...(isRemembering ? ['remembered'] : []),
               'records/s',
               'busy',
               'waiting',
@@ -233,6 +235,7 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
                   {grouped(count)}
                 </td>
               ))}
+              {isRemembering && <td class="number">{task.remembered === null ? '' : grouped(task.remembered)}</td>}
               <td class="number">{rate(view.outcome === null ? task.perSecond : task.averagePerSecond)}</td>
               {[task.busy, task.waiting, task.blocked].map((share, index) => (
                 <td class="number" key={index}>

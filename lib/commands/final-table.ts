@@ -40,6 +40,11 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
       ([reason, count]) => `  ${grouped(count)} skipped by ${printable(name)}: ${oneLine(reason)}`,
     ),
   );
+  const remembered = tasks.flatMap(([name, { memo }]) =>
+    memo === undefined
+      ? []
+      : [`  ${grouped(memo.hits)} remembered by ${printable(name)}, ${grouped(memo.misses)} processed`],
+  );
   const notRun = tasks.flatMap(([name, { reason }]) =>
     reason === undefined ? [] : [`  ${printable(name)} did not run: ${oneLine(reason)}`],
   );
@@ -51,7 +56,7 @@ export function renderSummary(summary: RunSummary, columns: number): string[] {
   const totals = `${grouped(skipped)} skipped, ${counted(deadLettered, 'dead letter')}${before}`;
   return [
     ...renderTable(COLUMNS, rowsOf(summary.tasks), columns),
-    ...[...reasons, ...notRun, ...iterating].map((line) => cut(line, columns)),
+    ...[...reasons, ...remembered, ...notRun, ...iterating].map((line) => cut(line, columns)),
     cut(
       `${printable(summary.workflow)}: ${OUTCOMES[summary.outcome]} in ${duration(summary.elapsedMs)}, ${totals}`,
       columns,

@@ -9,6 +9,7 @@ import type { NodePlan } from '../model/graph.js';
 import type { WorkflowPlan } from '../runtime/definition/prepared-workflow.js';
 import { counted, printable } from '../text/printable.js';
 import { durabilityLines } from './durability-lines.js';
+import { memoLines } from './memo-lines.js';
 import { graphLayers } from './graph-layers.js';
 import { renderTable } from './table.js';
 
@@ -25,6 +26,7 @@ export function graphText(name: string, { plan, declarations, hops, durability }
     ...(draw(plan, kinds) ?? graphLayers(plan.nodes, kinds)),
     ...durabilityLines(durability),
     ...subWorkflowLines(plan),
+    ...memoLines(declarations),
     ...hops.map((hop) => `Fused into one thread hop: ${hop.map(printable).join(' -> ')}`),
   ];
 }

@@ -8,6 +8,7 @@ import { MillraceError } from '../model/errors.js';
 import { Arguments } from './arguments.js';
 import type { Command, CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { explainCommand } from './explain.js';
 import { explainError } from './explain-error.js';
 import { graphCommand } from './graph.js';
 import { backfillCommand } from './backfill.js';
@@ -43,6 +44,7 @@ const COMMANDS: readonly Command[] = [
   reportCommand,
   listCommand,
   graphCommand,
+  explainCommand,
   validateCommand,
   workerCommand,
   topicsCommand,

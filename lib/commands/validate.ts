@@ -8,6 +8,7 @@ import { EXIT } from './exit-codes.js';
 import { counted, printable } from '../text/printable.js';
 import { here } from './here.js';
 import { durabilityLines } from './durability-lines.js';
+import { memoLines } from './memo-lines.js';
 import { labelsOf, ruleText } from './graph-text.js';
 
 export const validateCommand: Command = {
@@ -29,7 +30,8 @@ export const validateCommand: Command = {
       return `  ${node.name}: ${kinds.get(node.name) ?? ''}${from}`;
     });
     const head = `${name} is valid: ${counted(lines.length, 'task')}`;
-    for (const line of [head, ...lines, ...durabilityLines(durability)]) process.stdout.write(`${printable(line)}\n`);
+    const notes = [...durabilityLines(durability), ...memoLines(declarations)];
+    for (const line of [head, ...lines, ...notes]) process.stdout.write(`${printable(line)}\n`);
     return EXIT.success;
   },
 };

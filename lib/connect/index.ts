@@ -12,13 +12,16 @@ export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
 export type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 
-export { BaseTask, type FoundRecord, type Task } from '../tasks/task.js';
+export { BaseTask, type FoundRecord, type Task, type TaskBound } from '../tasks/task.js';
 export { RecordTask } from '../tasks/record-task.js';
 export {
   CONCURRENT_RULES,
+  REMEMBERING_RULES,
   TASK_RULES,
+  checkMemo,
   type ConcurrentOptions,
   type FailurePolicy,
+  type RememberingOptions,
   type TaskOptions,
 } from '../tasks/task-options.js';
 export {
@@ -67,6 +70,7 @@ export { UpstreamError, type Blame } from '../model/upstream-error.js';
 export type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
 export { holdClock, type Clock } from '../model/clock.js';
 export { Batch, BatchBuilder, GONE, Rejected, Skip, skip, type Gone, type Lineage } from '../model/record.js';
+export type { MemoCounts, MemoOptions, MemoStore, TaskMemo } from '../model/memo.js';
 export { recordText } from '../model/lineage-id.js';
 export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';

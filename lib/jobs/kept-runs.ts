@@ -59,6 +59,17 @@ export function openRun(runs: string, runId: string, place: JobPlace): Promise<R
   return RunFolder.open(pathFrom(place, runs), runId);
 }
 
+/** A kept run of this workflow. Throws what `openRun` throws, and MILLRACE_USAGE for a run of another workflow. */
+export async function openRunOf(runs: string, runId: string, workflow: string, place: JobPlace): Promise<RunFolder> {
+  const folder = await openRun(runs, runId, place);
+  const { workflow: own } = folder.manifest;
+  if (own === workflow) return folder;
+  throw new MillraceError(
+    'MILLRACE_USAGE',
+    `Expected a run of ${workflow}, got '${runId}', which is a run of ${own}. Name one of its own runs; \`runs\` lists them`,
+  );
+}
+
 /**
  * The runs in the folder `runs` that have not finished and that no process works on, newest first. Broken runs, and
  * runs that can never resume, are passed over, and `pass` receives a sentence about each.

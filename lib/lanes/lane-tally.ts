@@ -8,6 +8,7 @@ import { LATENCY_BOUNDS_MS } from '../measure/histogram.js';
 import type { CallsSummary } from '../model/call-event.js';
 import type { MeasureEvent } from '../model/events.js';
 import type { LatencyFigures, LatencyProgress, RootFigures, SlowRecord, TaskCounts } from '../model/metrics.js';
+import type { MemoCounts } from '../model/memo.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { Stage } from './stages.js';
 
@@ -19,6 +20,7 @@ export interface TaskTally extends TaskCounts {
   readonly failed: number;
   readonly retried: number;
   readonly batches: number;
+  readonly memo?: MemoCounts;
   readonly queued: number;
   readonly running: number;
   readonly waiting: number;
@@ -144,6 +146,7 @@ function tallyOf(
   const ranMs = progress?.elapsedMs ?? 0;
   const shares = end?.shares ?? measured?.shares;
   const isOver = summary !== undefined;
+  const memo = end?.memo ?? measured?.memo;
   // The summary of a task includes the records that ended in the join in front of it. Its counts do not.
   const { skipped = counts.skipped, deadLettered = counts.deadLettered } = end ?? {};
   return {
@@ -167,6 +170,7 @@ function tallyOf(
     service: measured?.latencyMs.service ?? NO_LATENCY,
     ...(measured?.readShare === undefined ? {} : { readShare: measured.readShare }),
     ...(end?.calls === undefined ? {} : { calls: end.calls }),
+    ...(memo === undefined ? {} : { memo }),
   };
 }
 
@@ -175,6 +179,7 @@ function sumOfTasks(one: TaskTally | undefined, other: TaskTally): TaskTally {
   const hasIterations = one.iterations !== undefined || other.iterations !== undefined;
   const readShares = [one.readShare, other.readShare].filter((share) => share !== undefined);
   const calls = sumOfCalls(one.calls, other.calls);
+  const memo = sumOfMemos(one.memo, other.memo);
   const sum = (of: (tally: TaskTally) => number): number => of(one) + of(other);
   return {
     in: sum((tally) => tally.in),
@@ -201,6 +206,7 @@ function sumOfTasks(one: TaskTally | undefined, other: TaskTally): TaskTally {
     service: sumOfLatencies(one.service, other.service),
     ...(readShares.length === 0 ? {} : { readShare: Math.max(...readShares) }),
     ...(calls === undefined ? {} : { calls }),
+    ...(memo === undefined ? {} : { memo }),
   };
 }
 
@@ -218,6 +224,15 @@ function sumOfRoots(one: RootFigures | undefined, other: RootFigures): RootFigur
 function sumOfCalls(one: CallsSummary | undefined, other: CallsSummary | undefined): CallsSummary | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return { ...other, counts: sumByName(one.counts, other.counts) };
+}
+
+function sumOfMemos(one: MemoCounts | undefined, other: MemoCounts | undefined): MemoCounts | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return {
+    hits: one.hits + other.hits,
+    misses: one.misses + other.misses,
+    stored: one.stored + other.stored,
+  };
 }
 
 function sumByName(

@@ -153,12 +153,13 @@ export class RunTotals {
 
   private progressOf(name: string, tasks: LaneTally['tasks'], elapsedMs: number): TaskProgress {
     const tally = tasks[name] ?? NOTHING;
-    const { queued, running, waiting, failed, retried, batches, perSecond, readShare } = tally;
+    const { queued, running, waiting, failed, retried, batches, memo, perSecond, readShare } = tally;
     const done = Math.max(tally.out, tally.in - tally.inFlight);
     return {
       ...this.countsOf(name, tasks),
       held: { queued, running, waiting },
       ...{ failed, retried, batches },
+      ...(memo === undefined ? {} : { memo }),
       perSecond: { now: perSecond, average: elapsedMs > 0 ? (done / elapsedMs) * 1000 : 0 },
       ...sharesOf(tally),
       latencyMs: { queue: tally.queueing, service: tally.service },
@@ -170,7 +171,7 @@ export class RunTotals {
     const { plan, declarations } = this.workflow;
     const node = plan.nodes.find((one) => one.node.name === name);
     const hasStarted = tally.in + tally.out + tally.failed > 0;
-    const { in: received, out, skipped, failed, retried, batches, elapsedMs, calls } = tally;
+    const { in: received, out, skipped, failed, retried, batches, memo, elapsedMs, calls } = tally;
     return {
       kind: declarations.find((one) => one.name === name)?.task.kind ?? 'custom',
       dependencies: [...new Set(node?.node.dependencies)],
@@ -187,6 +188,7 @@ export class RunTotals {
       queueMs: figuresOf(tally.queueing),
       ...sharesOf(tally),
       ...(calls === undefined ? {} : { calls }),
+      ...(memo === undefined ? {} : { memo }),
     };
   }
 }

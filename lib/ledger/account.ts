@@ -4,6 +4,7 @@
  * Guarantees (law of conservation): at every step in = out + skipped + dead-lettered + in flight. The number in flight
  * comes from the task's own report (queued, running, waiting to leave in order), not from the other four numbers.
  */
+import type { MemoCounts } from '../model/memo.js';
 import type { TaskCounts } from '../model/metrics.js';
 import { MillraceError } from '../model/errors.js';
 import { TaskMeter } from '../measure/task-meter.js';
@@ -34,6 +35,8 @@ export class TaskAccount {
   /** Batches emitted. */
   batches = 0;
   readonly meter = new TaskMeter();
+  /** Hits and misses; undefined for a task that remembers nothing. */
+  memo: MemoCounts | undefined;
   /** Monotonic milliseconds of the first and the last activity; undefined before it. */
   firstAtMs: number | undefined;
   lastAtMs: number | undefined;
@@ -72,6 +75,20 @@ export class TaskAccount {
    */
   watch(look: () => InFlight): void {
     this.look = look;
+  }
+
+  /** Sets the function that reports records in flight beside the task: those whose outputs are looked up or stored. */
+  watchBeside(look: () => InFlight): void {
+    const own = this.look;
+    this.look = () => {
+      const [held, beside] = [own(), look()];
+      return {
+        ...held,
+        queued: held.queued + beside.queued,
+        running: held.running + beside.running,
+        waiting: held.waiting + beside.waiting,
+      };
+    };
   }
 
   /** Sets the function that reports how much of its input a source has read, 0 to 1. */

@@ -1,5 +1,7 @@
 /** The measurements of tasks, edges, roots and the process, for `progress` and the summary. Plain data. */
 
+import type { MemoCounts } from './memo.js';
+
 /** The counts of a task at one moment. */
 export interface TaskCounts {
   /** Records that came in; for a source, records that were born. */
@@ -84,6 +86,8 @@ export interface TaskProgress extends TaskCounts {
   readonly retried: number;
   /** Batches that the task emitted. */
   readonly batches: number;
+  /** How many outputs were remembered; absent if the task has no `memo`. */
+  readonly memo?: MemoCounts;
   /** Finished records per second: over about the last five seconds, and over the run. */
   readonly perSecond: { readonly now: number; readonly average: number };
   /** How the time since the last `progress` divides. */

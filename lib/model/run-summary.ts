@@ -1,6 +1,7 @@
 /** The summary of a run in numbers: plain data, the same in code, in events and in files. */
 import type { CallsSummary } from './call-event.js';
 import type { ExecutorStats } from './thread-stats.js';
+import type { MemoCounts } from './memo.js';
 import type { LatencyFigures, Bottleneck, SlowRecord, TimeShares } from './metrics.js';
 import type { RunOutcome } from './ports.js';
 import { entry } from '../text/entry.js';
@@ -78,6 +79,8 @@ export interface TaskSummary {
   readonly iterations?: number;
   /** Batches that the task emitted. */
   readonly batches: number;
+  /** How many outputs were remembered; absent if the task has no `memo`. */
+  readonly memo?: MemoCounts;
   /** From the start of the first record to the end of the last one. */
   readonly elapsedMs: number;
   /** Incoming records per second of `elapsedMs`; 0 if no time passed. */

@@ -47,6 +47,7 @@ export function performanceSummary(run: RunSummary, { legacyStatus = false }: Pe
       waiting_share: task.shares.waiting,
       blocked_share: task.shares.blocked,
       load: task.load,
+      ...(task.memo === undefined ? {} : { memo: task.memo }),
       ...(task.calls === undefined ? {} : { calls: task.calls }),
       ...(task.whole === undefined ? {} : { whole: wholeFigures(task.whole) }),
     },

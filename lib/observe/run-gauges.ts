@@ -6,6 +6,7 @@
  */
 import { LATENCY_BOUNDS_MS } from '../measure/histogram.js';
 import type { MeasureEvent, RunEvent } from '../model/events.js';
+import type { MemoCounts } from '../model/memo.js';
 import type { LatencyProgress, TaskProgress } from '../model/metrics.js';
 import { PrometheusText, type HistogramSample, type Labels } from './prometheus-text.js';
 
@@ -26,6 +27,12 @@ const COUNTERS: readonly (readonly [string, string, (task: TaskProgress) => numb
   ['millrace_records_failed_total', 'Records that failed, under every failure policy.', (task) => task.failed],
   ['millrace_retries_total', 'Attempts beyond the first.', (task) => task.retried],
   ['millrace_batches_total', 'Batches a task emitted.', (task) => task.batches],
+];
+
+/** Of tasks with a memo. */
+const MEMO_COUNTERS: readonly (readonly [string, string, (memo: MemoCounts) => number])[] = [
+  ['millrace_memo_hits_total', 'Records whose output was remembered.', (memo) => memo.hits],
+  ['millrace_memo_misses_total', 'Records whose output was not remembered.', (memo) => memo.misses],
 ];
 
 const GAUGES: readonly (readonly [string, string, (task: TaskProgress) => number])[] = [
@@ -123,6 +130,10 @@ export class RunGauges {
     for (const [task, figures] of Object.entries(tasks)) {
       const labels = { ...workflow, task };
       for (const [name, help, of] of COUNTERS) text.add(name, 'counter', help, labels, of(figures));
+      const { memo } = figures;
+      if (memo !== undefined) {
+        for (const [name, help, of] of MEMO_COUNTERS) text.add(name, 'counter', help, labels, of(memo));
+      }
       for (const [name, help, of] of GAUGES) text.add(name, 'gauge', help, labels, of(figures));
       const isBottleneck = bottleneck?.task === task ? 1 : 0;
       text.add('millrace_task_bottleneck', 'gauge', 'Whether a task limits the run.', labels, isBottleneck);

@@ -145,6 +145,8 @@ export interface TaskScope extends TaskContext {
    * Throws the error of the run if the policy is `fail`.
    */
   giveUp(failure: Failure): unknown;
+  /** Calls `listener` with each record that the task gives up, before the failure policy applies. */
+  whenGivenUp(listener: (lineage: Lineage) => void): void;
   /** Counts a record that ends on purpose. Returns `GONE`. */
   skip(reason: string): Gone;
   /** Emits a notice to the observers of the run: one sentence. */

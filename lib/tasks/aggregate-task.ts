@@ -29,8 +29,8 @@ import type { Aggregator } from './aggregator.js';
 import type { ModuleFunction } from './cpu-task.js';
 import { ExpandTask } from './expand-task.js';
 import { checkInput, compileSyncStep } from './record-step.js';
-import { BaseTask, type FoldedSource, type Operators, type Partitioning, type Task } from './task.js';
-import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
+import { BaseTask, type FoldedSource, type Operators, type Partitioning, type Task, type TaskBound } from './task.js';
+import { DEFAULT_MAX_KEYS, DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
 export type { Aggregate };
 
@@ -49,8 +49,6 @@ export interface AggregateOptions<In, Out> extends TaskOptions<In, Out>, Durable
   /** For an aggregate in threads: the limit in milliseconds for adding one record. Default: no limit. */
   readonly timeoutMs?: number;
 }
-
-const DEFAULT_MAX_KEYS = 10_000_000;
 
 const RULES: OptionRules<AggregateOptions<never, unknown>> = {
   ...TASK_RULES,
@@ -124,6 +122,10 @@ class AggregateTask<In, Key, State, Out> extends BaseTask<In, Out> {
     this.ref = ref;
     this.aggregateOptions = options;
     this.maxKeys = options.maxKeys ?? DEFAULT_MAX_KEYS;
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    return [{ what: 'keys', most: this.maxKeys }];
   }
 
   /** 'whole' before the run if only the module of the aggregate is known: then its key is not known yet. */

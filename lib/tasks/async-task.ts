@@ -1,6 +1,7 @@
 /** Tasks that run an asynchronous function, several records at a time. */
 import type { OperatorFunction } from 'rxjs';
 import { fieldOf, MillraceError } from '../model/errors.js';
+import type { TaskMemo } from '../model/memo.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
@@ -21,8 +22,14 @@ import { RetryPolicy, type RetryOptions } from '../calls/policies/retry-policy.j
 import { SharedLimiter } from '../calls/policies/shared-limiter.js';
 import { compileStep } from './record-step.js';
 import { DEFAULT_CONCURRENCY, RecordTask } from './record-task.js';
-import type { Operators, Task } from './task.js';
-import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
+import type { Operators, Task, TaskBound } from './task.js';
+import {
+  checkMemo,
+  CONCURRENT_RULES,
+  REMEMBERING_RULES,
+  type ConcurrentOptions,
+  type RememberingOptions,
+} from './task-options.js';
 
 /** The work of an `asyncTask` on one record. */
 export type AsyncFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Out | Skip>;
@@ -31,7 +38,7 @@ export type AsyncFunction<In, Out> = (record: In, context: RecordContext) => Awa
  * Options of an `asyncTask`. With `retry`, the function should be safe to repeat: `context.attempt` is the number of
  * the attempt.
  */
-export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
+export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out>, RememberingOptions {
   /**
    * Repeats failed attempts, after growing delays. Given as options, it repeats every error except those with
    * `retryable: false` and those of a schema. Given as a policy, it decides by its own rules. Default: one attempt.
@@ -57,7 +64,7 @@ export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out> {
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** The rules of `AsyncOptions`. */
-export const ASYNC_RULES: OptionRules<AsyncOptions<never, unknown>> = {
+export const ASYNC_RULES: OptionRules<Omit<AsyncOptions<never, unknown>, 'memo'>> = {
   ...CONCURRENT_RULES,
   retry: anObject,
   timeoutMs: number(1, NO_TIMEOUT_MS),
@@ -81,7 +88,8 @@ export function asyncTask<In, Out>(
   options: AsyncOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an asyncTask', work);
-  checkOptions('an asyncTask', options, ASYNC_RULES);
+  checkOptions('an asyncTask', options, { ...ASYNC_RULES, ...REMEMBERING_RULES });
+  checkMemo('an asyncTask', options.memo);
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
@@ -91,11 +99,25 @@ class AsyncTask<In, Out> extends RecordTask<In, Out> {
   private readonly work: AsyncFunction<In, Out>;
   /** Undefined if a record has one attempt and no limits. */
   private readonly policies: CallPolicies | undefined;
+  private readonly remembers: AsyncOptions<In, Out>['memo'];
 
   constructor(work: AsyncFunction<In, Out>, options: AsyncOptions<In, Out>) {
     super(options);
     this.work = work;
     this.policies = policiesOf(options);
+    this.remembers = options.memo;
+  }
+
+  override get memo(): TaskMemo | undefined {
+    const { remembers: options } = this;
+    return options && { options, parts: () => [String(this.work)], isOrdered: this.options.ordered === true };
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    const { policies, options } = this;
+    if (policies === undefined) return super.bounds;
+    const { max } = policies.concurrency(options.concurrency ?? DEFAULT_CONCURRENCY);
+    return [{ what: 'records in work', most: max }];
   }
 
   protected override process(record: In, context: RecordContext): Awaitable<Out | Skip> {

@@ -6,6 +6,7 @@
 import type { OperatorFunction } from 'rxjs';
 import type { ModuleRef, HopWork } from '../execution/executor.js';
 import type { ThreadContext } from '../execution/thread-context.js';
+import type { TaskMemo } from '../model/memo.js';
 import { anObject, callback, checkOptions, count, flag, text, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
@@ -14,7 +15,7 @@ import type { HopTask, MapExecutorOptions } from '../stream/map-executor.js';
 import type { FusedTask, Fusible, Members } from './fusible.js';
 import { checkInput, checkOutput } from './record-step.js';
 import { BaseTask, type Operators, type Task } from './task.js';
-import { TASK_RULES, type TaskOptions } from './task-options.js';
+import { checkMemo, REMEMBERING_RULES, TASK_RULES, type RememberingOptions, type TaskOptions } from './task-options.js';
 
 /** The location of a pure function of one record. */
 export interface ModuleFunction {
@@ -30,7 +31,7 @@ export interface ModuleFunction {
 }
 
 /** Options of `cpuTask`. */
-export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
+export interface CpuOptions<In, Out> extends TaskOptions<In, Out>, RememberingOptions {
   /** Emits in input order instead of completion order. Default false. */
   readonly ordered?: boolean;
   /**
@@ -54,6 +55,7 @@ export interface CpuOptions<In, Out> extends TaskOptions<In, Out> {
 
 const RULES: OptionRules<CpuOptions<never, unknown>> = {
   ...TASK_RULES,
+  ...REMEMBERING_RULES,
   ordered: flag,
   timeoutMs: count(),
   transfer: anObject,
@@ -97,6 +99,7 @@ export function cpuTask<Module, Name extends string & keyof Module>(
 ): Task<RecordOf<Module[Name]>, OutputOf<Module[Name]>>;
 export function cpuTask<In, Out>(work: unknown, options: CpuOptions<In, Out> = {}): Task<In, Out> {
   checkOptions('a cpuTask', options, RULES);
+  checkMemo('a cpuTask', options.memo, true);
   if (options.transfer !== undefined) checkOptions('`transfer`', options.transfer, TRANSFER_RULES);
   return new CpuTask(referTo(work, 'a cpuTask'), options);
 }
@@ -117,8 +120,15 @@ class CpuTask<In, Out> extends BaseTask<In, Out> {
     return true;
   }
 
+  override get memo(): TaskMemo | undefined {
+    const { memo: options, ordered = false } = this.cpuOptions;
+    const { module, export: name, args } = this.ref;
+    return options && { options, module, parts: () => [name, args], isOrdered: ordered };
+  }
+
   override get fusible(): HopTraits {
-    const { onFailure, input, output, timeoutMs, ordered = false, transfer, fuse = true } = this.cpuOptions;
+    const { onFailure, input, output, timeoutMs, ordered = false, transfer, memo } = this.cpuOptions;
+    const fuse = this.cpuOptions.fuse !== false && memo === undefined;
     return {
       member: (task) => ({ task, ref: this.ref, transferExport: transfer?.output }),
       optionsOf: (task) => ({

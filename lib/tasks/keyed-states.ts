@@ -8,8 +8,7 @@
 import { FatalTaskError } from '../model/errors.js';
 import type { Change, StateHolder } from '../stream/state-space.js';
 import type { TaskScope } from '../stream/task-scope.js';
-
-const DEFAULT_MAX_KEYS = 10_000_000;
+import { DEFAULT_MAX_KEYS } from './task-options.js';
 
 /** One key. */
 export interface KeyState<Key, State> {

@@ -18,7 +18,7 @@ import { checkFunction, checkOptions, count, type OptionRules } from '../options
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
 import type { OperatorContext, OperatorLimits, RecordOperator } from './operator-feeder.js';
-import { BaseTask, type Operators, type Task } from './task.js';
+import { BaseTask, type Operators, type Task, type TaskBound } from './task.js';
 import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
 export type { OperatorContext, RecordOperator };
@@ -91,6 +91,10 @@ class OperatorTask<In, Out> extends BaseTask<In, Out> {
     super(options);
     this.apply = apply;
     this.limits = { buffer: options.buffer ?? DEFAULT_BUFFER, history: options.history ?? DEFAULT_HISTORY };
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    return [{ what: 'records beyond the window in the operator', most: this.limits.buffer }];
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {

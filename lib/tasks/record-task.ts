@@ -6,7 +6,7 @@ import type { Batch, Skip } from '../model/record.js';
 import { checkValues } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { compileStep } from './record-step.js';
-import { BaseTask, type Operators } from './task.js';
+import { BaseTask, type Operators, type TaskBound } from './task.js';
 import { CONCURRENT_RULES, type ConcurrentOptions } from './task-options.js';
 
 export const DEFAULT_CONCURRENCY = 64;
@@ -30,6 +30,10 @@ export abstract class RecordTask<In, Out> extends BaseTask<In, Out> {
   constructor(options: ConcurrentOptions<In, Out> = {}) {
     super(options);
     checkValues(options, CONCURRENT_RULES);
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    return [{ what: 'records in work', most: this.options.concurrency ?? DEFAULT_CONCURRENCY }];
   }
 
   /** The work on one record. Returns the output, or `skip(reason)`. Several calls may run at the same time. */

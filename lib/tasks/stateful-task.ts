@@ -28,8 +28,8 @@ import {
 import type { TaskScope } from '../stream/task-scope.js';
 import type { ModuleFunction } from './cpu-task.js';
 import type { Stateful, StatefulOptions } from './stateful.js';
-import { BaseTask, type Operators, type Partitioning, type Task } from './task.js';
-import { DURABLE_RULES, TASK_RULES } from './task-options.js';
+import { BaseTask, type Operators, type Partitioning, type Task, type TaskBound } from './task.js';
+import { DEFAULT_MAX_KEYS, DURABLE_RULES, TASK_RULES } from './task-options.js';
 
 export type { Stateful, StatefulOptions };
 
@@ -124,6 +124,10 @@ class StatefulTask<In, Key, State, Out> extends BaseTask<In, Out> {
     this.isRepeatable = !isThreaded;
     // With a time to live, the clock decides too.
     this.isDeterministic = options.ttlMs === undefined && !isThreaded;
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    return [{ what: 'keys', most: this.statefulOptions.maxKeys ?? DEFAULT_MAX_KEYS }];
   }
 
   /** 'whole' before the run if only the module of the functions is known: then the key is not known yet. */

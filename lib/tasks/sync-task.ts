@@ -1,17 +1,23 @@
 /** Tasks that run a small function inline, in the thread of the run. */
 import type { OperatorFunction } from 'rxjs';
+import type { TaskMemo } from '../model/memo.js';
 import type { RecordContext } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import { checkFunction, checkOptions } from '../options/options.js';
+import { checkFunction, checkOptions, type OptionRules } from '../options/options.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import type { FusedTask, Fusible, Members } from './fusible.js';
 import { compileSyncStep } from './record-step.js';
 import { BaseTask, type Operators, type Task } from './task.js';
-import { TASK_RULES, type TaskOptions } from './task-options.js';
+import { checkMemo, REMEMBERING_RULES, TASK_RULES, type RememberingOptions, type TaskOptions } from './task-options.js';
 
 /** The work of a `syncTask` on one record. The context is valid during the call. */
 export type SyncFunction<In, Out> = (record: In, context: RecordContext) => Out | Skip;
+
+/** Options of `syncTask`. */
+export interface SyncOptions<In, Out> extends TaskOptions<In, Out>, RememberingOptions {}
+
+const RULES: OptionRules<SyncOptions<unknown, unknown>> = { ...TASK_RULES, ...REMEMBERING_RULES };
 
 /**
  * Calls a small synchronous function inline, for microseconds of work per record. For work above about 20 µs use
@@ -23,10 +29,11 @@ export type SyncFunction<In, Out> = (record: In, context: RecordContext) => Out 
  */
 export function syncTask<In, Out>(
   work: SyncFunction<In, Out>,
-  options: TaskOptions<In, Exclude<Out, Skip>> = {},
+  options: SyncOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of a syncTask', work);
-  checkOptions('a syncTask', options, TASK_RULES);
+  checkOptions('a syncTask', options, RULES);
+  checkMemo('a syncTask', options.memo);
   return new SyncTask<In, Exclude<Out, Skip>>(work as SyncFunction<In, Exclude<Out, Skip>>, options);
 }
 
@@ -35,18 +42,25 @@ export class SyncTask<In, Out> extends BaseTask<In, Out> {
   override readonly kind: string = 'sync';
   override readonly isDeterministic = true;
   private readonly work: SyncFunction<In, Out>;
+  private readonly remembers: SyncOptions<In, Out>['memo'];
 
-  constructor(work: SyncFunction<In, Out>, options: TaskOptions<In, Out>) {
+  constructor(work: SyncFunction<In, Out>, options: SyncOptions<In, Out>) {
     super(options);
     this.work = work;
+    this.remembers = options.memo;
+  }
+
+  override get memo(): TaskMemo | undefined {
+    const { remembers: options } = this;
+    return options && { options, parts: () => [String(this.work)], isOrdered: true };
   }
 
   override get fusible(): ChainTraits {
     return {
       where: 'inline',
       policy: 'sync',
-      mayLead: true,
-      mayFollow: true,
+      mayLead: this.remembers === undefined,
+      mayFollow: this.remembers === undefined,
       step: (scope) => compileSyncStep(this.work as SyncFunction<unknown, unknown>, this.options, scope),
       fuse: chainOperator,
     };

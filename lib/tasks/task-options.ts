@@ -1,9 +1,15 @@
 /** The options of every kind of task, and their rules. */
+import { invalidOption } from '../model/errors.js';
+import type { MemoOptions } from '../model/memo.js';
 import type { Schema } from '../options/schema.js';
 import {
+  anything,
+  checkOptions,
   count,
   either,
   flag,
+  moduleUrl,
+  objectWith,
   oneOf,
   standardSchema,
   words,
@@ -39,6 +45,19 @@ export interface TaskOptions<In, Out> {
   readonly output?: Schema<Out>;
 }
 
+/** The most keys of a task with a state per key, unless `maxKeys` says otherwise. */
+export const DEFAULT_MAX_KEYS = 10_000_000;
+
+/** Options of tasks that can remember their outputs across runs. */
+export interface RememberingOptions {
+  /**
+   * Keeps the outputs across runs, by a hash of the record and of the code. A record whose output is known does not
+   * reach the task. Only for a function whose output depends on its record, its code, and what `version` names. Default:
+   * nothing is remembered.
+   */
+  readonly memo?: MemoOptions;
+}
+
 /** Options of boundaries, whose state can survive the end of the process. */
 export interface DurableOptions {
   /**
@@ -70,6 +89,47 @@ export const TASK_RULES: OptionRules<TaskOptions<unknown, unknown>> = {
   input: standardSchema,
   output: standardSchema,
 };
+
+/** The rules of `RememberingOptions`. Call `checkMemo` as well. */
+export const REMEMBERING_RULES: OptionRules<RememberingOptions> = { memo: anything };
+
+const MEMO_RULES: OptionRules<MemoOptions> = {
+  store: objectWith('get', 'put'),
+  module: moduleUrl,
+  version: { expected: 'plain JSON data', accepts: isJson },
+};
+
+/**
+ * Throws MILLRACE_INVALID_OPTION for a `memo` that does not fit.
+ * @param of the owner, for messages: `a syncTask`.
+ * @param knowsCode whether the task knows the module of its function, or has none.
+ */
+export function checkMemo(of: string, memo: MemoOptions | undefined, knowsCode = false): void {
+  if (memo === undefined) return;
+  checkOptions(`\`memo\` of ${of}`, memo, MEMO_RULES, ['store']);
+  if (knowsCode || memo.module !== undefined || memo.version !== undefined) return;
+  throw invalidOption(
+    `Expected \`module\` or \`version\` in \`memo\` of ${of}, got neither: outputs of old code would be taken for those of new code. Add \`module: import.meta.url\``,
+  );
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return !hasLoss(value);
+  } catch {
+    // It contains itself.
+    return false;
+  }
+}
+
+/** Whether JSON would change the value, such as `undefined`, a Date or NaN in it. */
+function hasLoss(value: unknown): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return false;
+  if (typeof value === 'number') return !Number.isFinite(value);
+  if (typeof value !== 'object') return true;
+  if (Array.isArray(value)) return value.some(hasLoss);
+  return 'toJSON' in value || Object.values(value).some(hasLoss);
+}
 
 /** The rules of `DurableOptions`. */
 export const DURABLE_RULES: OptionRules<DurableOptions> = { durable: flag };

@@ -9,6 +9,7 @@
 import type { Observable, OperatorFunction } from 'rxjs';
 import type { Json, SettledProgress } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
+import type { TaskMemo } from '../model/memo.js';
 import type { Awaitable, RunOutcome } from '../model/ports.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch } from '../model/record.js';
@@ -47,6 +48,14 @@ export interface FoundRecord {
    * false.
    */
   readonly isOver?: boolean;
+}
+
+/** What a task may hold at most, beside the window of the run. */
+export interface TaskBound {
+  /** What is counted, in the plural: `records in work`, `keys`. */
+  readonly what: string;
+  /** The most of them. */
+  readonly most: number;
 }
 
 /** The part of a durable checkpoint that concerns one task. */
@@ -130,6 +139,13 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   readonly makesCalls?: boolean;
   /**
+   * For a task that makes calls: whether a call that is repeated has no further effect, as far as the task knows.
+   * Undefined: nobody has said. For `explain`.
+   */
+  readonly isIdempotent?: boolean | undefined;
+  /** What the task may hold at most, for `explain`. Absent in tasks of earlier versions of this package. */
+  readonly bounds?: readonly TaskBound[];
+  /**
    * True for a task whose operator can keep its state in the checkpoints of the run: that of a boundary, or what it knows
    * about the records in flight.
    */
@@ -161,6 +177,11 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * otherwise.
    */
   readonly usesExecutor: boolean;
+  /**
+   * How the task remembers its outputs across runs; undefined if it does not. Only for a task whose outputs have the
+   * lineages of the input, and which is not fused. Absent in tasks of earlier versions of this package.
+   */
+  readonly memo?: TaskMemo | undefined;
   /** How the task can be fused with its neighbours; undefined if it cannot. */
   readonly fusible: Fusible | undefined;
   /** The data that the task reads or writes outside of the run, for events. */
@@ -298,6 +319,16 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** See `Task.usesExecutor`. Default false. */
   get usesExecutor(): boolean {
     return false;
+  }
+
+  /** See `Task.bounds`. Default: nothing beside the window. */
+  get bounds(): readonly TaskBound[] {
+    return [];
+  }
+
+  /** See `Task.memo`. Default: nothing is remembered. */
+  get memo(): TaskMemo | undefined {
+    return undefined;
   }
 
   /** See `Task.fusible`. Default: the task is not fused. */

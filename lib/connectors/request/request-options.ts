@@ -7,11 +7,13 @@
 import type { AxiosInstance } from 'axios';
 import {
   invalidOption,
+  REMEMBERING_RULES,
   TASK_RULES,
   anObject,
   anything,
   callback,
   checkCount,
+  checkMemo,
   checkOptions,
   count,
   either,
@@ -25,6 +27,7 @@ import {
   type OptionRule,
   type OptionRules,
   type RecordContext,
+  type RememberingOptions,
   type Schema,
   type TaskOptions,
 } from '../../connect/index.js';
@@ -51,7 +54,7 @@ import { checkWebSocketOptions, type WebSocketOptions } from '../websocket/web-s
  * Options of `requestTask`. The scheme of `url` chooses the transport; an option of the other
  * transport is refused with MILLRACE_INVALID_OPTION when the run opens.
  */
-export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, ConnectionOptions {
+export interface RequestOptions<In, Out> extends TaskOptions<In, Out>, RememberingOptions, ConnectionOptions {
   /**
    * The URL of the upstream, or a function that returns it, called once when the run opens. http:, https:, ws: or wss:.
    * Path and query may contain fields of the record: `https://api/members/{id}`.
@@ -174,6 +177,7 @@ const aName: OptionRule = {
 
 const RULES: OptionRules<RequestOptions<never, unknown>> = {
   ...TASK_RULES,
+  ...REMEMBERING_RULES,
   url: either(text, callback),
   method: text,
   body: callback,
@@ -211,7 +215,8 @@ const BATCH_RULES: OptionRules<BatchOptions> = { max: number(1, 1000), waitMs: n
 /** Checks everything that does not depend on the URL. */
 export function checkRequestOptions<In, Out>(options: RequestOptions<In, Out>): void {
   checkOptions('a requestTask', options, RULES, ['url']);
-  const { batch, websocket, headers, axios } = options;
+  const { batch, websocket, headers, axios, memo } = options;
+  checkMemo('a requestTask', memo);
   checkConnection('a requestTask', options);
   if (headers !== undefined) checkHeaders('a requestTask', headers);
   const misplaced =

@@ -12,14 +12,17 @@ import {
   holdClock,
   type Batch,
   type RunOutcome,
+  type TaskBound,
+  type TaskMemo,
   type TaskScope,
 } from '../../connect/index.js';
 import { mapCalls } from '../../calls/map-calls.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
 import { checkRequestOptions, checkTransport, policiesOf, type RequestOptions } from './request-options.js';
+import { CREDENTIALS } from './http-defaults.js';
 import { assertMethod, isHttpMethod, isIdempotentMethod } from './request-method.js';
 import { isSocket, UrlTemplate } from './request-url.js';
-import type { Transport } from './transport.js';
+import { DEFAULT_HTTP_CONCURRENCY, DEFAULT_SOCKET_CONCURRENCY, type Transport } from './transport.js';
 
 export type { RequestOptions };
 
@@ -113,6 +116,27 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     );
   }
 
+  override get memo(): TaskMemo | undefined {
+    const { memo: options, ordered = false } = this.request;
+    return options && { options, parts: () => this.callParts(), isOrdered: ordered };
+  }
+
+  /** What the answers depend on, as far as it is known here. Credentials change, and answers do not depend on them. */
+  private callParts(): readonly unknown[] {
+    const {
+      method,
+      body,
+      headers = {},
+      credentialHeaders = [],
+      responseType,
+      responseEncoding,
+      largeIntegers,
+    } = this.request;
+    const credentials = new Set([...CREDENTIALS, ...credentialHeaders.map((name) => name.toLowerCase())]);
+    const sent = Object.entries(headers).filter(([name]) => !credentials.has(name.toLowerCase()));
+    return [this.url?.text, method, body && String(body), sent, responseType, responseEncoding, largeIntegers];
+  }
+
   /**
    * A function that returns the URL may be slow, for example because it starts a server. The transport loads in the
    * meantime.
@@ -125,8 +149,15 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     for (const loaded of loading) loaded.catch(() => undefined);
   }
 
+  override get bounds(): readonly TaskBound[] {
+    const { url, websocket } = this.request;
+    const usesSocket = websocket !== undefined || (typeof url === 'string' && /^wss?:/i.test(url));
+    const { max } = this.policies.concurrency(usesSocket ? DEFAULT_SOCKET_CONCURRENCY : DEFAULT_HTTP_CONCURRENCY);
+    return [{ what: 'calls in flight', most: max }];
+  }
+
   /** Whether a call with an unknown outcome may be repeated. */
-  private get isIdempotent(): boolean {
+  get isIdempotent(): boolean {
     const { idempotencyKey, method = 'POST', repeatable } = this.request;
     if (repeatable !== undefined) return repeatable;
     if (idempotencyKey !== false) return true;

@@ -12,7 +12,8 @@ export class UrlTemplate {
   /** The name of the upstream in messages: the URL without query and credentials. */
   readonly label: string;
   readonly protocol: string;
-  private readonly text: string;
+  /** The URL with its places. It may hold credentials. */
+  readonly text: string;
   private readonly hasPlaces: boolean;
 
   /** Throws MILLRACE_CONFIG if the URL cannot be called. `task` is for the message. */

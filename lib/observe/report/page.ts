@@ -145,7 +145,11 @@ function graphSections(story: RunStory, busy: ReadonlyMap<string, number>, shown
     'max ms',
     'busy',
   ];
-  const columns = titles.map((title, index) => ({ title, isNumber: index > 2 }));
+  const isRemembering = Object.values(tasks).some(({ memo }) => memo !== undefined);
+  const columns = [...titles, ...(isRemembering ? ['remembered'] : [])].map((title, index) => ({
+    title,
+    isNumber: index > 2,
+  }));
   const arranged = arrange(shown);
   const rowIds = new Map(arranged.map(({ name }, index) => [name, `task-${index}`]));
   const byName = new Map(shown.map((task) => [task.name, task]));
@@ -163,6 +167,7 @@ function graphSections(story: RunStory, busy: ReadonlyMap<string, number>, shown
         inputs.join(', ') || '–',
         ...figuresOf(entry(tasks, name), isWhole ? wholeCounts(task, tasks) : undefined),
         percent(busyOf(task, busy)),
+        ...(isRemembering ? [rememberedBy(entry(tasks, name))] : []),
       ],
     };
   });
@@ -238,6 +243,13 @@ function figuresOf(task: TaskProgress | undefined, whole: ShownCounts | undefine
     ...[counts.in, counts.out, counts.skipped, counts.deadLettered].map(grouped),
     ...[task.perSecond.average, service.p50, service.p95, service.max].map(figure),
   ];
+}
+
+/** Outputs that were remembered, of all that were looked up. */
+function rememberedBy(task: TaskProgress | undefined): string {
+  if (task?.memo === undefined) return '–';
+  const { hits, misses } = task.memo;
+  return `${grouped(hits)} of ${grouped(hits + misses)}`;
 }
 
 function timeSections(story: RunStory, shown: RunStory['graph']): Section[] {

@@ -5,6 +5,7 @@
  */
 import type { Checkpoint, Json } from '../../model/checkpoint.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
+import { checkMemo } from '../../memo/memory.js';
 import { entry } from '../../text/entry.js';
 import { blame } from '../wiring/task-failure.js';
 
@@ -26,8 +27,11 @@ function check(name: string, task: TaskDeclaration['task'], mark: Json | undefin
   const blamed = (error: unknown): unknown => blame(name, 'could not be opened', error);
   try {
     const checking = task.check?.(mark);
-    if (checking === undefined) return undefined;
-    return Promise.resolve(checking).catch((error: unknown) => Promise.reject(blamed(error) as Error));
+    const { memo } = task;
+    if (checking === undefined && memo === undefined) return undefined;
+    return Promise.resolve(checking)
+      .then(() => memo && checkMemo(memo))
+      .catch((error: unknown) => Promise.reject(blamed(error) as Error));
   } catch (error) {
     return Promise.reject(blamed(error));
   }

@@ -133,6 +133,16 @@ export class PreparedWorkflow<
     });
   }
 
+  /**
+   * The most lineages of each root in flight, unless a run has another `window`. Throws MILLRACE_INVALID_OPTION for a
+   * `window` of the definition that is no whole number.
+   */
+  get window(): number {
+    const window = resolveWindow(this.definition.window, this.config) ?? DEFAULT_WINDOW;
+    checkCount('window', window);
+    return window;
+  }
+
   /** Chains of tasks that are fused into one thread hop, unless a run has `fuse: false`. */
   get hops(): readonly (readonly string[])[] {
     return this.fusions.hops;
@@ -239,8 +249,7 @@ export class PreparedWorkflow<
       from,
       redo: options.redo,
     };
-    const window = options.window ?? resolveWindow(definition.window, config) ?? DEFAULT_WINDOW;
-    if (window !== options.window) checkCount('window', window);
+    const window = options.window ?? this.window;
     const deadLetters = options.deadLetters ?? this.deadLetters ?? forgettingStore();
     assertDistinctFiles([
       ...claimsOf(declarations, plan.phases),

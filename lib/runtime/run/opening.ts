@@ -83,7 +83,7 @@ export class Opening {
 /**
  * Opens one task. Returns a promise only if it takes time or fails: most tasks of a large graph have nothing to open.
  */
-function openTask({ declaration, scope }: WiredTask, opened: Set<string>): Promise<void> | undefined {
+function openTask({ declaration, scope, memory }: WiredTask, opened: Set<string>): Promise<void> | undefined {
   const { task } = scope;
   const blamed = (error: unknown): never => {
     throw blame(task, 'could not be opened', error);
@@ -92,7 +92,11 @@ function openTask({ declaration, scope }: WiredTask, opened: Set<string>): Promi
     opened.add(task);
   };
   try {
-    const opening = declaration.task.open(scope) as unknown;
+    const openingTask = declaration.task.open(scope) as unknown;
+    const opening =
+      memory === undefined
+        ? openingTask
+        : Promise.resolve(openingTask).then(() => holdClock(scope.clock, memory.open()));
     if (isPromiseLike(opening)) return Promise.resolve(opening).then(onOpen).catch(blamed);
     onOpen();
     return undefined;

@@ -33,6 +33,7 @@ export function summarizeTask(
     retried: account.retried,
     ...(account.iterations > 0 && { iterations: account.iterations }),
     batches: account.batches,
+    ...(account.memo === undefined ? {} : { memo: { ...account.memo } }),
     elapsedMs,
     recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,
     latencyMs: latency.figures(),

@@ -157,7 +157,7 @@ function taskProgress(
 ): TaskProgress {
   const { account } = scope;
   const { queued, running, waiting } = account.held;
-  const { failed, retried, batches } = account;
+  const { failed, retried, batches, memo } = account;
   const readShare = account.readShare();
   return {
     ...countsOf(account),
@@ -165,6 +165,7 @@ function taskProgress(
     failed,
     retried,
     batches,
+    ...(memo === undefined ? {} : { memo: { ...memo } }),
     perSecond,
     shares,
     load,

@@ -73,6 +73,7 @@ export class RunScope implements TaskScope {
   private readonly endingListeners: (() => void)[] = [];
   private hasToEnd = false;
   private ownNumbering: string | undefined;
+  private failureListener: ((lineage: Lineage) => void) | undefined;
   private edgeLook: (input: number) => number = () => 0;
   private explainers: readonly (() => Waiting | undefined)[] = [];
 
@@ -166,6 +167,7 @@ export class RunScope implements TaskScope {
     if (error instanceof FatalTaskError) throw error;
     if (error instanceof MillraceError && error.code === 'MILLRACE_CONSERVATION') throw error;
     account.failed++;
+    this.failureListener?.(failure.lineage);
     account.retried += failure.attempts - 1;
     if (this.readsOutput(FAILED) && failure.takenFrom === undefined) return this.handOn(failure);
     if (onFailure === 'skip') return this.skip(`failed: ${codeOf(error)}`);
@@ -198,6 +200,10 @@ export class RunScope implements TaskScope {
     services.deadLetters.write(letter);
     services.emit({ type: 'dead-letter', at, letter });
     return GONE;
+  }
+
+  whenGivenUp(listener: (lineage: Lineage) => void): void {
+    this.failureListener = listener;
   }
 
   skip(reason: string): Gone {

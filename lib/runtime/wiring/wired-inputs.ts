@@ -21,9 +21,9 @@ import type { RunPast } from '../resume/run-past.js';
 import type { Forks } from './forks.js';
 import type { WiredTask } from './wired-task.js';
 
-const DEFAULT_ALL_LIMIT = 1_000_000;
-const DEFAULT_GATHER_LIMIT = 100_000;
-const DEFAULT_KEYED_CAPACITY = 100_000;
+export const DEFAULT_ALL_LIMIT = 1_000_000;
+export const DEFAULT_GATHER_LIMIT = 100_000;
+export const DEFAULT_KEYED_CAPACITY = 100_000;
 
 export interface InputsOptions {
   readonly isRepeatable: boolean;

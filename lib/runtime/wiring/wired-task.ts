@@ -1,3 +1,4 @@
+import type { Memory } from '../../memo/memory.js';
 import type { NodePlan } from '../../model/graph.js';
 import type { Outlet } from '../../stream/outlet.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
@@ -11,4 +12,6 @@ export interface WiredTask {
   /** The scope of a boundary join in front of the task; without one, the task's own scope. */
   readonly joinScope: RunScope;
   readonly output$: Outlet;
+  /** Present if the task remembers its outputs. */
+  readonly memory?: Memory;
 }

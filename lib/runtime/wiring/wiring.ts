@@ -7,6 +7,8 @@
  */
 import { Subscription, type Observable, type OperatorFunction } from 'rxjs';
 import { countsOf, type TaskAccount } from '../../ledger/account.js';
+import { Memory } from '../../memo/memory.js';
+import { rememberOutputs } from '../../memo/remember-outputs.js';
 import { MillraceError, describeValue } from '../../model/errors.js';
 import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan } from '../../model/graph.js';
 import type { RootLedger } from '../../ledger/ledger.js';
@@ -233,7 +235,9 @@ export class Wiring {
             this.services,
           )
         : scope;
-    return { plan, declaration, scope, joinScope, output$: this.outlets.get(name) as Outlet };
+    const { memo } = declaration.task;
+    const memory = memo === undefined ? {} : { memory: new Memory(memo, scope) };
+    return { plan, declaration, scope, joinScope, output$: this.outlets.get(name) as Outlet, ...memory };
   }
 
   private stateOf({ node: { name }, inputRoot = '' }: NodePlan, part: 'task' | 'join'): StateSpace | undefined {
@@ -308,8 +312,9 @@ export class Wiring {
 
   private operatorOf(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {
     if (chain.length > 1) return this.fuse(chain);
-    const [{ declaration, scope }] = chain as readonly [WiredTask];
-    return declaration.task.operator(scope, operators) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
+    const [{ declaration, scope, memory }] = chain as readonly [WiredTask];
+    const own = declaration.task.operator(scope, operators) as OperatorFunction<Batch<unknown>, Batch<unknown>>;
+    return memory === undefined ? own : rememberOutputs(own, memory, scope);
   }
 
   /**

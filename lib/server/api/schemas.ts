@@ -219,6 +219,7 @@ export const TaskView = z.strictObject({
   skipped: z.number(),
   deadLettered: z.number(),
   inFlight: z.number(),
+  remembered: z.number().nullable(),
   queued: z.number(),
   /** Iterations that have ended; null for a task that does not iterate. */
   iterations: z.number().nullable(),

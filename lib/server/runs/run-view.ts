@@ -26,6 +26,8 @@ export interface TaskView {
   readonly skipped: number;
   readonly deadLettered: number;
   readonly inFlight: number;
+  /** Records whose output was remembered; null if the task has no memo. */
+  readonly remembered: number | null;
   readonly queued: number;
   /** Iterations that have ended; null for a task that does not iterate. */
   readonly iterations: number | null;
@@ -251,12 +253,22 @@ function figuresOf(
   isOver: boolean,
 ): Omit<TaskView, 'name' | 'kind' | 'depth' | 'whole' | 'layer' | 'row'> {
   if (task === undefined) {
-    const nothing = { in: 0, out: 0, skipped: 0, deadLettered: 0, inFlight: 0, queued: 0, iterations: null };
+    const nothing = {
+      in: 0,
+      out: 0,
+      skipped: 0,
+      deadLettered: 0,
+      inFlight: 0,
+      remembered: null,
+      queued: 0,
+      iterations: null,
+    };
     return { ...nothing, perSecond: 0, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
   }
   const { service } = task.latencyMs;
   return {
     ...{ in: task.in, out: task.out, skipped: task.skipped, deadLettered: task.deadLettered, inFlight: task.inFlight },
+    remembered: task.memo?.hits ?? null,
     queued: task.held.queued,
     iterations: task.iterations ?? null,
     perSecond: isOver ? 0 : task.perSecond.now,

@@ -29,7 +29,7 @@ import type { Iterated } from './iterated.js';
  * Options of an `iterateTask`. `retry`, `timeoutMs` and `rateLimit` hold per iteration, `recordTimeoutMs` over all
  * iterations of a record. `durable: false` keeps no states: after a crash, a record is iterated from its beginning.
  */
-export interface IterateOptions<In, State> extends AsyncOptions<In, State>, DurableOptions {}
+export interface IterateOptions<In, State> extends Omit<AsyncOptions<In, State>, 'memo'>, DurableOptions {}
 
 const RULES: OptionRules<IterateOptions<never, unknown>> = { ...ASYNC_RULES, ...DURABLE_RULES };
 

@@ -12,8 +12,7 @@ import { FixedWindows } from './fixed-windows.js';
 import type { Folding, Missed, OpenWindow, OpenWindows, Placed, WindowObserver } from './open-windows.js';
 import { SessionWindows } from './session-windows.js';
 import type { WindowKind } from './window-kinds.js';
-
-const DEFAULT_MAX_WINDOWS = 1_000_000;
+import { DEFAULT_MAX_WINDOWS } from './windowed.js';
 
 type StoredWindow<Key, State> = readonly [key: Key, start: number, end: number, state: State, records: number];
 

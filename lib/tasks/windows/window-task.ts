@@ -22,11 +22,11 @@ import {
   type OptionRules,
 } from '../../options/options.js';
 import type { TaskScope } from '../../stream/task-scope.js';
-import { BaseTask, type Beside, type Operators, type Partitioning, type Task } from '../task.js';
+import { BaseTask, type Beside, type Operators, type Partitioning, type Task, type TaskBound } from '../task.js';
 import { DURABLE_RULES, TASK_RULES } from '../task-options.js';
 import type { WindowWork } from './window-reader.js';
 import { isWindowKind } from './window-kinds.js';
-import { LATE, type LateRecord, type Windowed, type WindowOptions } from './windowed.js';
+import { DEFAULT_MAX_WINDOWS, LATE, type LateRecord, type Windowed, type WindowOptions } from './windowed.js';
 
 /** Options of `windowTask`. */
 export interface WindowTaskOptions<In, Out> extends WindowOptions<In, Out> {
@@ -185,6 +185,12 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
   override get partitioning(): Partitioning {
     const { key } = this;
     return key === undefined ? 'whole' : { key: (record: In) => key(record) };
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    const { maxRecords } = this.work;
+    const windows = { what: 'open windows', most: this.windowOptions.maxWindows ?? DEFAULT_MAX_WINDOWS };
+    return maxRecords === undefined ? [windows] : [windows, { what: 'records in open windows', most: maxRecords }];
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Exclude<Out, Skip>>> {

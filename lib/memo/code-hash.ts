@@ -1,0 +1,100 @@
+/**
+ * The hash of the code of a module: of its file, and of each file that it imports by a relative path, and so on.
+ *
+ * Guarantees: a change in one of these files changes the hash; where the files are does not. Imports are found in the
+ * text, so one in a comment counts as well. Not seen: packages and their versions, imports whose path is computed,
+ * values from outside such as the environment.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { MillraceError, describeValue } from '../model/errors.js';
+import { fileError, systemCodeOf } from '../storage/file-errors.js';
+
+/** The hash, and how many files it covers. */
+export interface CodeHash {
+  readonly hash: string;
+  readonly files: number;
+}
+
+/** A module with more files than this is a bundle in pieces, and reading it would delay each run. */
+const MOST_FILES = 5000;
+
+/** `from './x.js'`, `import './x.js'`, `import('./x.js')`, `new URL('./x.js'`, `require('./x.cjs')`. */
+const IMPORTS = /\b(?:from\s*|import\s*\(?\s*|require\s*\(\s*|new\s+URL\s*\(\s*)(['"`])(\.{1,2}\/[^'"`\n]+)\1/g;
+
+/** A path of compiled code, and that of its source, which runs where Node strips types. */
+const SOURCES = [
+  [/\.js$/, '.ts'],
+  [/\.mjs$/, '.mts'],
+  [/\.cjs$/, '.cts'],
+] as const;
+
+/** Hashes the code of a module. Rejects with MILLRACE_INVALID_OPTION or MILLRACE_FILE if it cannot be read. */
+export async function codeHash(module: string | URL): Promise<CodeHash> {
+  const first = pathOf(module);
+  const texts = new Map<string, string | undefined>();
+  const waiting = [first];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (texts.has(path)) continue;
+    const text = await textOf(path, path === first);
+    texts.set(path, text);
+    if (text === undefined) continue;
+    if (texts.size > MOST_FILES) throw tooMany(first);
+    if (!/\.[cm]?[jt]sx?$/.test(path)) continue;
+    for (const [, , specifier] of text.matchAll(IMPORTS)) {
+      const url = new URL(specifier as string, pathToFileURL(path));
+      waiting.push(...candidates(fileURLToPath(plain(url))));
+    }
+  }
+  const hash = createHash('sha256');
+  const found = [...texts].flatMap(([path, text]) =>
+    text === undefined ? [] : [[relative(dirname(first), path), text] as const],
+  );
+  for (const [path, text] of found.sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${path.length}:${path}${text.length}:${text}`);
+  }
+  return { hash: hash.digest('hex'), files: found.length };
+}
+
+/** Both of compiled code and source, if both are there: which one runs is not known here. */
+function candidates(path: string): string[] {
+  return [path, ...SOURCES.filter(([js]) => js.test(path)).map(([js, ts]) => path.replace(js, ts))];
+}
+
+function pathOf(module: string | URL): string {
+  try {
+    return fileURLToPath(plain(new URL(module)));
+  } catch {
+    throw new MillraceError(
+      'MILLRACE_INVALID_OPTION',
+      `Expected \`module\` of \`memo\` to be the URL of a file, such as import.meta.url, got ${describeValue(String(module))}. Give a \`version\` in its place`,
+    );
+  }
+}
+
+/** Without the query that a loader adds to load a changed module again. */
+function plain(url: URL): URL {
+  url.search = '';
+  url.hash = '';
+  return url;
+}
+
+/** Undefined for a file that is not there: the import is text in a comment, or fails when it is reached. */
+async function textOf(path: string, isFirst: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'latin1');
+  } catch (error) {
+    const isMissing = ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemCodeOf(error) ?? '');
+    if (isMissing && !isFirst) return undefined;
+    throw fileError('read', path, error, 'code');
+  }
+}
+
+function tooMany(module: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_INVALID_OPTION',
+    `Expected \`module\` of \`memo\` to import at most ${MOST_FILES} files, but ${module} imports more. Give a \`version\` in its place`,
+  );
+}
