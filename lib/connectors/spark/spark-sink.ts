@@ -17,6 +17,7 @@ import {
   TASK_RULES,
   taskOptionsOf,
   text,
+  UnseenColumns,
   type ConnectorContext,
   type Dataset,
   type OptionRule,
@@ -103,6 +104,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
   readonly checkpointFormat = 'spark sink';
   private readonly options: SparkSinkOptions<In, Column>;
   private readonly columns: readonly string[];
+  private unseen = new UnseenColumns([]);
   private opened: { readonly context: ConnectorContext; readonly session: SinkSession } | undefined;
   private readonly stop = (): void => {
     this.opened?.session.cancel();
@@ -130,6 +132,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<SinkHoldings> {
     const { retryForMs, noProgressMs = DEFAULT_NO_PROGRESS_MS } = this.options;
     hideToken(this.options, context.secrets);
+    this.unseen = new UnseenColumns(this.columns);
     context.signal.addEventListener('abort', this.stop);
     const of = `Table ${this.options.table} of '${context.task}'`;
     const session = new SinkSession(this.options, of, context, { retryForMs, noProgressMs });
@@ -148,7 +151,10 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
   encode(record: In): string {
     const { row } = this.options;
     const fields: unknown = row === undefined ? record : row(record);
-    if (typeof fields === 'object' && fields !== null) return rowJson(fields as Record<string, unknown>, this.columns);
+    if (typeof fields === 'object' && fields !== null) {
+      this.unseen.look(fields);
+      return rowJson(fields as Record<string, unknown>, this.columns);
+    }
     throw new MillraceError(
       'MILLRACE_INVALID_OUTPUT',
       `Expected a row of '${this.context.task}' to be an object with its columns, got ${describeValue(fields)}`,
@@ -168,9 +174,10 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
     return refused;
   }
 
-  async close(_outcome: RunOutcome): Promise<void> {
+  async close(outcome: RunOutcome): Promise<void> {
     const { opened } = this;
     this.opened = undefined;
+    if (outcome === 'completed' && opened !== undefined) this.unseen.report(opened.context);
     opened?.context.signal.removeEventListener('abort', this.stop);
     await opened?.session.end();
   }

@@ -86,7 +86,7 @@ const LOOK_EVERY_MS = 250;
 
 /**
  * Submits a job for each record, waits for its end, and emits the record, or what `result` makes of the rows that the
- * job has written as NDJSON to the path in the variable MILLRACE_RESULTS. The failure policy ends the record of a job
+ * job has written as NDJSON to the path that its environment names. The failure policy ends the record of a job
  * that fails. The driver runs on this machine. Throws MILLRACE_INVALID_OPTION for options that do not fit.
  *
  * @example sparkSubmitTask({ application: 'features.py', master: 'spark://spark:7077', args: (day: string) => [day] })
