@@ -62,7 +62,7 @@ async function offers(
 
 /** Kills an executor as soon as code of the workflow works beside it. */
 async function killExecutor(server: SparkServer): Promise<void> {
-  const works = (): boolean => spawnSync('pgrep', ['-f', `millrace-worker-.*mjs`]).status === 0;
+  const works = (): boolean => /millrace-worker-.*mjs/.test(String(spawnSync('ps', ['-eo', 'args=']).stdout));
   while (!works()) await sleep(100);
   const [executor] = await server.executors();
   process.kill(executor as number, 'SIGKILL');
