@@ -15,11 +15,14 @@ import {
   oneOf,
   TASK_RULES,
   text,
+  UnseenColumns,
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
   type Json,
   type OptionRules,
+  type RunOutcome,
+  type SinkPast,
   type Task,
   type TaskOptions,
   taskOptionsOf,
@@ -80,6 +83,8 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
   readonly checkpointFormat = 'csv sink';
   private readonly csv: CsvSinkOptions<In, Column>;
   private task = '';
+  private unseen = new UnseenColumns([]);
+  private context: ConnectorContext | undefined;
 
   constructor(options: CsvSinkOptions<In, Column>) {
     super(options.path, options.store);
@@ -96,10 +101,26 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
     return { ...super.dataset, fields: this.csv.columns };
   }
 
+  override open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
+    this.context = context;
+    this.unseen = new UnseenColumns(this.csv.columns);
+    return super.open(context, past);
+  }
+
+  override async close(outcome: RunOutcome): Promise<void> {
+    const { context } = this;
+    this.context = undefined;
+    if (outcome === 'completed' && context !== undefined) this.unseen.report(context);
+    await super.close(outcome);
+  }
+
   encode(record: In): string {
     const { row } = this.csv;
     const fields: unknown = row === undefined ? record : row(record);
-    if (typeof fields === 'object' && fields !== null) return this.file.encode(fields as Record<string, unknown>);
+    if (typeof fields === 'object' && fields !== null) {
+      this.unseen.look(fields);
+      return this.file.encode(fields as Record<string, unknown>);
+    }
     throw new MillraceError(
       'MILLRACE_INVALID_OUTPUT',
       `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,

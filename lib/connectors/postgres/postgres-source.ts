@@ -12,6 +12,7 @@ import {
   holdClock,
   MillraceError,
   number,
+  Rejected,
   SOURCE_RULES,
   standardSchema,
   text,
@@ -43,7 +44,7 @@ import {
 } from './postgres-connection.js';
 import { describePostgres, failureOf } from './postgres-errors.js';
 import { PostgresSession } from './postgres-session.js';
-import { parserOf } from './postgres-values.js';
+import { parserFailed, parserOf } from './postgres-values.js';
 
 /** A row by column name. */
 export type PostgresFields = Record<string, unknown>;
@@ -161,7 +162,9 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
     this.next += rows.length;
     const { keyset, schema } = this.options;
     return {
-      records: rows.map(({ fields }) => recordOfRow(schema, fields, this.context.task)),
+      records: rows.map(({ fields, error }) =>
+        error === undefined ? recordOfRow(schema, fields, this.context.task) : new Rejected(fields, error),
+      ),
       ...(keyset === undefined ? {} : { position: { lineage: this.next, key: rows.at(-1)?.key as Key } }),
     };
   }
@@ -174,6 +177,8 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
 interface Row {
   readonly fields: PostgresFields;
   readonly key: Key;
+  /** Why a value could not be read; then it is its text. */
+  readonly error?: MillraceError | undefined;
 }
 
 /** A column of the result. */
@@ -270,15 +275,21 @@ class QueryCursor {
 
   private rowOf(values: readonly (string | null)[]): Row {
     const fields: PostgresFields = {};
+    let error: MillraceError | undefined;
     this.columns.forEach(({ name, parse }, i) => {
       const value = values[i] as string | null;
-      fields[name] = value === null ? null : parse(value);
+      fields[name] = value;
+      try {
+        if (value !== null) fields[name] = parse(value);
+      } catch (thrown) {
+        error ??= parserFailed(`The parser of column '${name}' of '${this.context.task}'`, thrown);
+      }
     });
-    if (this.keyset.length === 0) return { fields, key: [] };
+    if (this.keyset.length === 0) return { fields, key: [], error };
     const key = this.keyAt.map((at) => values[at] ?? null);
     assertKey(this.context.task, this.keyset, key, this.key);
     this.key = key as Key;
-    return { fields, key: this.key };
+    return { fields, key: this.key, error };
   }
 
   /** Repeats the work after a lost connection, if the rows can be continued. */

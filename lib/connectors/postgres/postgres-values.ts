@@ -4,6 +4,7 @@
  * Guarantees: nothing is rounded: bigint and numeric are strings, as pg reads them. A timestamp without a time zone is
  * read in UTC, in which it is written; a date stays its text, because it is no instant.
  */
+import { describeThrown, MillraceError } from '../../connect/index.js';
 import { types } from './postgres-package.js';
 
 type Parser = (text: string) => unknown;
@@ -35,9 +36,22 @@ export function parserOf(type: number): Parser {
 
 /** The types of a query, in the form that pg expects. */
 export const typesOfQuery = {
-  getTypeParser: (type: number, format?: string): Parser =>
-    format === 'binary' ? parserOfPackage(type, 'binary') : parserOf(type),
+  getTypeParser: (type: number, format?: string): Parser => {
+    const parse = format === 'binary' ? parserOfPackage(type, 'binary') : parserOf(type);
+    return (text) => {
+      try {
+        return parse(text);
+      } catch (error) {
+        throw parserFailed(`The parser of type ${type} of PostgreSQL`, error);
+      }
+    };
+  },
 };
+
+/** The error of a parser, which may be that of the program. Only the row with the value is concerned. */
+export function parserFailed(of: string, error: unknown): MillraceError {
+  return new MillraceError('MILLRACE_SQL', `${of} threw: ${describeThrown(error)}`, { cause: error });
+}
 
 function listOf(text: string, parse: Parser): unknown[] {
   const lists = (

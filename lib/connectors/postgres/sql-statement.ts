@@ -10,18 +10,13 @@ import {
   callback,
   checkOptions,
   CONCURRENT_RULES,
-  number,
-  RecordTask,
-  text,
   type ConcurrentOptions,
   type OptionRules,
-  type RecordContext,
   type RunOutcome,
   type Task,
   type TaskScope,
 } from '../../connect/index.js';
-import { Patience } from '../sql/patience.js';
-import { databaseAway, refusedRow, wrongStatement } from '../sql/sql-errors.js';
+import { STATEMENT_RULES, StatementTask, type StatementFailure } from '../sql/statement-task.js';
 import {
   checkConnection,
   clientConfig,
@@ -52,11 +47,9 @@ export interface SqlStatementOptions<In, Out> extends ConcurrentOptions<In, Out>
 
 const RULES: OptionRules<SqlStatementOptions<never, unknown>> = {
   ...CONCURRENT_RULES,
+  ...STATEMENT_RULES,
   connection: postgresConnection,
-  sql: text,
   params: callback,
-  result: callback,
-  retryForMs: number(0),
 };
 
 const DEFAULT_CONNECTIONS = 8;
@@ -75,10 +68,9 @@ export function sqlStatement<In, Out = In>(options: SqlStatementOptions<In, Out>
   return new SqlStatement(options);
 }
 
-class SqlStatement<In, Out> extends RecordTask<In, Out> {
+class SqlStatement<In, Out> extends StatementTask<In, readonly unknown[], Record<string, unknown>, Out> {
   override readonly kind = 'postgres statement';
-  private readonly statement: SqlStatementOptions<In, Out>;
-  private scope: TaskScope | undefined;
+  private readonly query: SqlStatementOptions<In, Out>;
   private pool: PostgresPool | undefined;
   private readonly clients = new Set<PoolClient>();
   /** The server may work for hours on a statement, and `Pool.end` waits for it. */
@@ -87,14 +79,14 @@ class SqlStatement<In, Out> extends RecordTask<In, Out> {
   };
 
   constructor(options: SqlStatementOptions<In, Out>) {
-    super({ ...options, concurrency: options.concurrency ?? DEFAULT_CONNECTIONS });
-    this.statement = options;
+    super(options, options.concurrency ?? DEFAULT_CONNECTIONS);
+    this.query = options;
   }
 
   override open(scope: TaskScope): void {
-    const { connection, concurrency = DEFAULT_CONNECTIONS } = this.statement;
+    const { connection, concurrency = DEFAULT_CONNECTIONS } = this.query;
     hidePassword(connection, scope.secrets);
-    this.scope = scope;
+    void super.open(scope);
     const pool = new Pool({ ...clientConfig(connection), max: concurrency });
     this.pool = pool;
     // A connection that is lost while it is idle is made again.
@@ -111,35 +103,22 @@ class SqlStatement<In, Out> extends RecordTask<In, Out> {
     const { pool } = this;
     this.pool = undefined;
     await pool?.end();
-    this.scope?.signal.removeEventListener('abort', this.stop);
+    if (pool !== undefined) this.scope.signal.removeEventListener('abort', this.stop);
   }
 
-  protected override async process(record: In, { task }: RecordContext): Promise<Out> {
-    const { sql, params, result, retryForMs } = this.statement;
-    const values = params === undefined ? [] : [...params(record)];
-    const patience = new Patience(this.scope as TaskScope, retryForMs);
-    const of = `The statement of '${task}'`;
-    for (;;) {
-      const answer = await this.execute(sql, values);
-      if ('rows' in answer) return result === undefined ? (record as unknown as Out) : result(answer.rows, record);
-      const { error } = answer;
-      const failure = failureOf(error, true);
-      if (failure === 'row') throw refusedRow(of, describePostgres(error), error);
-      if (failure === 'statement') throw wrongStatement(of, describePostgres(error), error);
-      if (!(await patience.wait())) throw databaseAway(of, describePostgres(error), error);
-    }
+  protected override valuesOf(record: In): readonly unknown[] {
+    const { params } = this.query;
+    return params === undefined ? [] : [...params(record)];
   }
 
-  private async execute(sql: string, values: readonly unknown[]): Promise<Answer> {
-    try {
-      // One statement, also without parameters.
-      const query = { text: sql, values: [...values], types: typesOfQuery, queryMode: 'extended' };
-      return await (this.pool as PostgresPool).query<Record<string, unknown>>(query as never);
-    } catch (error) {
-      return { error };
-    }
+  protected override async execute(values: readonly unknown[]): Promise<readonly Record<string, unknown>[]> {
+    // One statement, also without parameters.
+    const query = { text: this.query.sql, values: [...values], types: typesOfQuery, queryMode: 'extended' };
+    const { rows } = await (this.pool as PostgresPool).query<Record<string, unknown>>(query as never);
+    return rows;
+  }
+
+  protected override failureOf(error: unknown): StatementFailure {
+    return { failure: failureOf(error, true), message: describePostgres(error) };
   }
 }
-
-/** The rows of a statement, or the error of the server or of the connection. */
-type Answer = { readonly rows: readonly Record<string, unknown>[] } | { readonly error: unknown };

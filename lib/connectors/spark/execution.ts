@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { FatalTaskError, type ConnectorContext } from '../../connect/index.js';
 import { Patience } from '../sql/patience.js';
 import { databaseAway } from '../sql/sql-errors.js';
+import { ProgressNotice } from './progress-notice.js';
 import type { ExecutePlanResponse, Plan, Progress } from './protocol/messages.js';
 import { reportOf } from './spark-errors.js';
 import type { Answers, SparkSession } from './spark-session.js';
@@ -17,9 +18,6 @@ import type { Answers, SparkSession } from './spark-session.js';
 /** What an execution needs of its run. */
 export type ExecutionContext = Pick<ConnectorContext, 'clock' | 'random' | 'signal'> &
   Partial<Pick<ConnectorContext, 'notice'>>;
-
-/** The time between two reports of progress, and before the first one, in milliseconds. */
-const REPORT_EVERY_MS = 10_000;
 
 export interface ExecutionLimits {
   /** How long a broken connection is made again, in milliseconds. */
@@ -44,8 +42,7 @@ export class Execution {
   private isOver = false;
   private isClosed = false;
   private patience: Patience;
-  private reportedAt: number | undefined;
-  private lastReport = '';
+  private readonly progress: ProgressNotice;
 
   constructor(session: SparkSession, plan: Plan, of: string, context: ExecutionContext, limits: ExecutionLimits) {
     this.session = session;
@@ -54,6 +51,7 @@ export class Execution {
     this.context = context;
     this.limits = limits;
     this.patience = new Patience(context, limits.retryForMs);
+    this.progress = new ProgressNotice(of, context);
   }
 
   /** Whether an answer has arrived. */
@@ -140,17 +138,9 @@ export class Execution {
     return false;
   }
 
-  /** Reports how many tasks of Spark are done, to the observers of the run. */
   private report({ stages = [] }: Progress): void {
-    const { context } = this;
-    const now = context.clock.monotonicMs();
-    this.reportedAt ??= now;
     const sum = (of: 'tasks' | 'completed'): number => stages.reduce((total, one) => total + Number(one[of] ?? 0), 0);
-    const text = `${this.of}: ${sum('completed')} of ${sum('tasks')} tasks of Spark are done`;
-    if (now - this.reportedAt < REPORT_EVERY_MS || text === this.lastReport) return;
-    this.reportedAt = now;
-    this.lastReport = text;
-    context.notice?.(text);
+    this.progress.report(sum('completed'), sum('tasks'));
   }
 
   private drop(): void {

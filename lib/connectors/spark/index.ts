@@ -4,6 +4,8 @@
  */
 export { sparkSource, type SparkReadOptions, type SparkSourceOptions } from './spark-source.js';
 export { sparkStatement, type SparkStatementOptions } from './spark-statement.js';
+export { sparkSink, type SparkSinkOptions } from './spark-sink.js';
+export { sparkSubmitTask, type SparkSubmitOptions } from './submit/spark-submit-task.js';
 export { onSpark, type OnSparkOptions, type SparkWork } from './on-spark.js';
 export { errorClassOf } from './spark-errors.js';
 export type { SparkConnection } from './spark-remote.js';

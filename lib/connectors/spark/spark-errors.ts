@@ -67,7 +67,8 @@ function failureOf(
   if (errorClass === DISCONNECTED || code === UNAVAILABLE) return 'lost';
   // The stream was reset below the protocol.
   if (info === undefined && code === INTERNAL) return 'lost';
-  if (errorClass === undefined) return 'statement';
+  // The server leaves the class out when the values that it names are long.
+  if (errorClass === undefined) return ROW.test(sqlState ?? '') ? 'row' : 'statement';
   if (/^INVALID_(?:HANDLE|CURSOR)\b/.test(errorClass)) return 'gone';
   if (errorClass === 'OPERATION_CANCELED') return 'cancelled';
   return ROW.test(sqlState ?? '') ? 'row' : 'statement';

@@ -10,6 +10,7 @@ import type { Client, ClientReadableStream, Metadata } from '@grpc/grpc-js';
 import {
   AddArtifactsRequest,
   AddArtifactsResponse,
+  ALL,
   BY_OPERATION,
   ConfigRequest,
   ConfigResponse,
@@ -24,6 +25,7 @@ import {
   type Plan,
 } from './protocol/messages.js';
 import type { Message } from './protocol/wire.js';
+import { reportOf } from './spark-errors.js';
 import { grpcPackage } from './spark-packages.js';
 import { addressOf, type SparkConnection } from './spark-remote.js';
 
@@ -103,6 +105,13 @@ export class SparkSession {
     return interruptedIds.includes(operationId);
   }
 
+  /** Cancels all executions of the session, and resolves when they have ended. */
+  async interruptAll(): Promise<void> {
+    const request = { ...this.head, clientType: CLIENT_TYPE, type: ALL };
+    const { interruptedIds = [] } = await this.ask('Interrupt', InterruptRequest, InterruptResponse, request);
+    await Promise.all(interruptedIds.map((id) => this.untilEnded(id)));
+  }
+
   /** The id that the server has given to the session; a part of the paths of its files. */
   async serverSideId(): Promise<string> {
     const request = { ...this.head, operation: { get: { keys: ['spark.sql.session.timeZone'] } } };
@@ -142,6 +151,23 @@ export class SparkSession {
   /** Closes the connection at once; the session stays on the server. */
   disconnect(): void {
     this.client.close();
+  }
+
+  /** Resolves when an execution of another process has ended. */
+  private async untilEnded(operationId: string): Promise<void> {
+    try {
+      let last: ExecutePlanResponse = {};
+      // The server ends a long stream by itself.
+      while (last.complete === undefined) {
+        for await (const answer of await this.reattach(operationId, last.responseId)) {
+          last = answer as ExecutePlanResponse;
+        }
+      }
+    } catch (error) {
+      // Any other error is the end of the execution.
+      if (reportOf(error).failure === 'lost') throw error;
+    }
+    await this.release(operationId).catch(() => undefined);
   }
 
   private async answers<T>(method: string, kind: Message<T>, request: T): Promise<Answers> {

@@ -9,17 +9,14 @@ import {
   checkOptions,
   CONCURRENT_RULES,
   count,
-  number,
-  RecordTask,
-  text,
   type ConcurrentOptions,
   type OptionRules,
-  type RecordContext,
   type RunOutcome,
   type Task,
   type TaskScope,
 } from '../../connect/index.js';
-import { databaseAway, refusedRow, wrongStatement } from '../sql/sql-errors.js';
+import { databaseAway } from '../sql/sql-errors.js';
+import { STATEMENT_RULES, StatementTask, type StatementFailure } from '../sql/statement-task.js';
 import type { SparkFields } from './arrow-rows.js';
 import type { Execution } from './execution.js';
 import type { SparkValue } from './literals.js';
@@ -47,11 +44,9 @@ export interface SparkStatementOptions<In, Out> extends ConcurrentOptions<In, Ou
 
 const RULES: OptionRules<SparkStatementOptions<never, unknown>> = {
   ...CONCURRENT_RULES,
+  ...STATEMENT_RULES,
   ...sparkConnectionRules,
-  sql: text,
   args: callback,
-  result: callback,
-  retryForMs: number(0),
   noProgressMs: count(),
 };
 
@@ -72,51 +67,57 @@ export function sparkStatement<In, Out = In>(options: SparkStatementOptions<In, 
   return new SparkStatement(options);
 }
 
-class SparkStatement<In, Out> extends RecordTask<In, Out> {
+type Values = Readonly<Record<string, SparkValue>> | undefined;
+
+class SparkStatement<In, Out> extends StatementTask<In, Values, SparkFields, Out> {
   override readonly kind = 'spark statement';
-  private readonly statement: SparkStatementOptions<In, Out>;
-  private scope: TaskScope | undefined;
+  private readonly query: SparkStatementOptions<In, Out>;
   private session: SparkSession | undefined;
   private readonly executions = new Set<Execution>();
 
   constructor(options: SparkStatementOptions<In, Out>) {
-    super({ ...options, concurrency: options.concurrency ?? DEFAULT_STATEMENTS });
-    this.statement = options;
+    super(options, options.concurrency ?? DEFAULT_STATEMENTS);
+    this.query = options;
   }
 
   override open(scope: TaskScope): void {
-    hideToken(this.statement, scope.secrets);
-    this.scope = scope;
-    this.session = new SparkSession(this.statement);
+    hideToken(this.query, scope.secrets);
+    void super.open(scope);
+    this.session = new SparkSession(this.query);
     scope.signal.addEventListener('abort', this.stop);
   }
 
   override async close(_outcome: RunOutcome): Promise<void> {
-    const { session, scope } = this;
+    const { session } = this;
+    if (session === undefined) return;
+    const { scope } = this;
     this.session = undefined;
-    scope?.signal.removeEventListener('abort', this.stop);
+    scope.signal.removeEventListener('abort', this.stop);
     const ended = await Promise.all([...this.executions].map((execution) => execution.close()));
     if (ended.includes(false)) {
-      scope?.notice(
+      scope.notice(
         `A statement of '${scope.task}' could not be cancelled: the server did not answer. It may run to its end`,
       );
     }
     // A server that is away forgets an idle session by itself.
-    await session?.end().catch(() => undefined);
-    session?.disconnect();
+    await session.end().catch(() => undefined);
+    session.disconnect();
   }
 
-  protected override async process(record: In, { task }: RecordContext): Promise<Out> {
-    const { sql, args, result, retryForMs, noProgressMs = DEFAULT_NO_PROGRESS_MS } = this.statement;
-    const of = `The statement of '${task}'`;
+  protected override valuesOf(record: In): Values {
+    return this.query.args?.(record);
+  }
+
+  protected override async execute(args: Values, of: string): Promise<readonly SparkFields[]> {
+    const { sql, retryForMs, noProgressMs = DEFAULT_NO_PROGRESS_MS } = this.query;
     let execution: Execution | undefined;
     try {
-      const rows = await executeSql({
+      return await executeSql({
         session: this.session as SparkSession,
         sql,
-        args: args?.(record),
+        args,
         of,
-        context: this.scope as TaskScope,
+        context: this.scope,
         limits: { retryForMs, noProgressMs },
         whenBegun: (begun) => {
           if (execution !== undefined) this.executions.delete(execution);
@@ -124,16 +125,17 @@ class SparkStatement<In, Out> extends RecordTask<In, Out> {
           this.executions.add(begun);
         },
       });
-      return result === undefined ? (record as unknown as Out) : result(rows, record);
-    } catch (error) {
-      if (execution === undefined || !isOfSpark(error)) throw error;
-      const { failure, message } = reportOf(error);
-      if (failure === 'row') throw refusedRow(of, message, error);
-      if (failure === 'statement') throw wrongStatement(of, message, error);
-      throw databaseAway(of, message, error);
     } finally {
       if (execution !== undefined) this.executions.delete(execution);
     }
+  }
+
+  protected override failureOf(error: unknown): StatementFailure | undefined {
+    if (!isOfSpark(error)) return undefined;
+    const { failure, message } = reportOf(error);
+    if (failure === 'row' || failure === 'statement') return { failure, message };
+    // An execution has waited for its server itself, and may have been executed.
+    throw databaseAway(`The statement of '${this.scope.task}'`, message, error);
   }
 
   private readonly stop = (): void => {

@@ -8,19 +8,16 @@ import {
   callback,
   checkOptions,
   describeThrown,
-  number,
-  RecordTask,
   TASK_RULES,
   text,
   type OptionRules,
-  type RecordContext,
   type RunOutcome,
   type Task,
   type TaskOptions,
   type TaskScope,
 } from '../../connect/index.js';
-import { Patience } from '../sql/patience.js';
-import { databaseAway, refusedRow, wrongStatement } from '../sql/sql-errors.js';
+import { wrongStatement } from '../sql/sql-errors.js';
+import { STATEMENT_RULES, StatementTask, type StatementFailure } from '../sql/statement-task.js';
 import { SharedFile } from './shared-file.js';
 import { SqliteError, type SqliteFields } from '../../storage/sqlite.js';
 import { storedValue } from './sqlite-value.js';
@@ -41,11 +38,9 @@ export interface SqlStatementOptions<In, Out> extends TaskOptions<In, Out> {
 
 const RULES: OptionRules<SqlStatementOptions<never, unknown>> = {
   ...TASK_RULES,
+  ...STATEMENT_RULES,
   path: text,
-  sql: text,
   params: callback,
-  result: callback,
-  retryForMs: number(0),
 };
 
 /**
@@ -62,20 +57,21 @@ export function sqlStatement<In, Out = In>(options: SqlStatementOptions<In, Out>
   return new SqlStatement(options);
 }
 
-class SqlStatement<In, Out> extends RecordTask<In, Out> {
+type Values = ReturnType<typeof storedValue>[];
+
+class SqlStatement<In, Out> extends StatementTask<In, Values, SqliteFields, Out> {
   override readonly kind = 'sqlite statement';
-  private readonly statement: SqlStatementOptions<In, Out>;
-  private scope: TaskScope | undefined;
+  private readonly query: SqlStatementOptions<In, Out>;
   private file: SharedFile | undefined;
 
   constructor(options: SqlStatementOptions<In, Out>) {
     super(options);
-    this.statement = options;
+    this.query = options;
   }
 
   override async open(scope: TaskScope): Promise<void> {
-    const { path, sql } = this.statement;
-    this.scope = scope;
+    const { path, sql } = this.query;
+    await super.open(scope);
     this.file = await SharedFile.open(path);
     try {
       this.file.statement(sql);
@@ -90,23 +86,20 @@ class SqlStatement<In, Out> extends RecordTask<In, Out> {
     return Promise.resolve();
   }
 
-  protected override async process(record: In, { task }: RecordContext): Promise<Out> {
-    const { sql, params, result, retryForMs } = this.statement;
-    const values = (params === undefined ? [] : params(record)).map((value, i) =>
-      storedValue(value, `Parameter ${i + 1} of '${task}'`),
+  protected override valuesOf(record: In): Values {
+    const { params } = this.query;
+    return (params === undefined ? [] : params(record)).map((value, i) =>
+      storedValue(value, `Parameter ${i + 1} of '${this.scope.task}'`),
     );
-    const patience = new Patience(this.scope as TaskScope, retryForMs);
-    const of = `The statement of '${task}'`;
-    for (;;) {
-      try {
-        const rows = (this.file as SharedFile).statement(sql).all(values);
-        return result === undefined ? (record as unknown as Out) : result(rows, record);
-      } catch (error) {
-        if (!(error instanceof SqliteError)) throw error;
-        if (error.failure === 'row') throw refusedRow(of, error.message, error);
-        if (error.failure !== 'again') throw wrongStatement(of, error.message, error);
-        if (!(await patience.wait())) throw databaseAway(of, error.message, error);
-      }
-    }
+  }
+
+  protected override execute(values: Values): readonly SqliteFields[] {
+    return (this.file as SharedFile).statement(this.query.sql).all(values);
+  }
+
+  protected override failureOf(error: unknown): StatementFailure | undefined {
+    if (!(error instanceof SqliteError)) return undefined;
+    const { failure, message } = error;
+    return { failure, message };
   }
 }

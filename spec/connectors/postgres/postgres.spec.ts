@@ -9,6 +9,7 @@ import { postgresSink, postgresSource, sqlStatement, type PostgresSinkOptions } 
 import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { PostgresSession } from '#lib/connectors/postgres/postgres-session.js';
+import pg from 'pg';
 import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
 
 interface Item {
@@ -303,6 +304,45 @@ describeWithPostgres('PostgreSQL in a run', () => {
             ),
       }).run().finished;
       expect(found).toEqual([{ ...value, b: '9007199254740993' }, empty]);
+    }
+  });
+
+  it('a value that a parser of the program refuses costs its row alone, at once', async () => {
+    const { types } = pg;
+    const { NUMERIC } = types.builtins;
+    const before = types.getTypeParser(NUMERIC) as (value: string) => unknown;
+    types.setTypeParser(NUMERIC, (value: string) => {
+      if (value === 'NaN') throw new Error('no number');
+      return value;
+    });
+    try {
+      const query = `SELECT n, (ARRAY['1', 'NaN', '3'])[n]::numeric AS x FROM generate_series(1, 3) AS n`;
+      const letters = recordingDeadLetters();
+      const found: unknown[] = [];
+      const statement = sqlStatement({
+        connection: server.url,
+        sql: `SELECT 'NaN'::numeric AS x WHERE $1::int = 3`,
+        params: ({ n }: { readonly n: number }) => [n],
+      });
+      await defineWorkflow({
+        name: 'Parse',
+        build: (flow) =>
+          flow
+            .task('Rows', postgresSource<{ n: number }>({ connection: server.url, query, keyset: ['n'] }))
+            .task('Statement', ['Rows'], statement)
+            .task(
+              'Keep',
+              ['Statement'],
+              syncTask((row: object) => found.push(row)),
+            ),
+      }).run(undefined, { deadLetters: letters }).finished;
+      expect(found).toEqual([{ n: 1, x: '1' }]);
+      expect(letters.letters).toMatchObject([
+        { record: { n: 2, x: 'NaN' }, message: "The parser of column 'x' of 'Rows' threw: no number" },
+        { record: { n: 3 }, message: 'The parser of type 1700 of PostgreSQL threw: no number' },
+      ]);
+    } finally {
+      types.setTypeParser(NUMERIC, before);
     }
   });
 

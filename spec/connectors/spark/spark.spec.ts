@@ -8,10 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow, sinkTask, sourceTask, type RunOptions, type RunSummary, type SourceTask } from 'millrace';
-import { connectorContract, recordingDeadLetters } from 'millrace/testing';
+import { connectorContract, recordingDeadLetters, type SinkSubject } from 'millrace/testing';
 import {
   errorClassOf,
   onSpark,
+  sparkSink,
   sparkSource,
   sparkStatement,
   type SparkSourceOptions,
@@ -19,10 +20,13 @@ import {
 } from 'millrace/spark';
 import { Execution } from '#lib/connectors/spark/execution.js';
 import { sqlRelation } from '#lib/connectors/spark/literals.js';
+import { SparkSink } from '#lib/connectors/spark/spark-sink.js';
+import { SinkSession } from '#lib/connectors/spark/sink-session.js';
 import { SparkSession } from '#lib/connectors/spark/spark-session.js';
 import { SparkSource } from '#lib/connectors/spark/spark-source.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import ts from 'typescript';
+import { isLong } from '../../support/long.js';
 import { describeWithSpark } from '../../spark/with-spark.js';
 import { foreignTotals, leaving, negated, noted, SaleRow, shopTotals, type Sale } from './modules/spark-work.js';
 
@@ -207,6 +211,111 @@ describeWithSpark(
         await expect(read(sparkSource({ remote, sql: 'SELECT 1', retryForMs: 50 }))).rejects.toMatchObject({
           code: 'MILLRACE_NETWORK',
         });
+      });
+    });
+
+    // Behind the source, whose cases have warmed the server up: the first statement of a server takes long.
+    describe('as a sink', () => {
+      const items = [
+        { id: 0, name: '' },
+        { id: 1, name: `quote ' " \\ and \`` },
+        { id: 2, name: 'ünï' },
+        { id: 3, name: null },
+      ];
+      const columns = { id: 'BIGINT', name: 'STRING' } as const;
+      type Item = (typeof items)[number];
+      let tables = 0;
+      const rowsIn = async (table: string): Promise<readonly Item[]> => {
+        const { records } = await read(
+          source<Item>({ sql: `SELECT id, name FROM ${table} ORDER BY millrace_record.number` }),
+        ).catch(() => ({ records: [] }));
+        return records;
+      };
+      const sink: SinkSubject<Item> = {
+        records: items,
+        place: () => {
+          const table = `sink_${tables++}`;
+          return {
+            make: () => new SparkSink<Item, keyof Item>({ ...connection(), table, columns }),
+            read: () => rowsIn(table),
+          };
+        },
+      };
+      // Each statement of Spark takes a while, and a case has up to thirty.
+      const SHORT = /names its dataset|written 4 at|reports those it holds|after a write and/;
+      const cases = connectorContract<never, Item>({ sink }).filter(({ name }) => isLong || SHORT.test(name));
+      it.each(cases)('$name', ({ run }) => run(), LIMIT_MS);
+
+      it(
+        'writes each type, and leaves out only the rows that Spark refuses',
+        async () => {
+          const records = [0, 1, 2].map((id) => ({
+            // Spark leaves its error class out where the values that it names are long.
+            id: id === 1 ? 'one'.repeat(500) : 2n ** 62n + BigInt(id),
+            at: new Date(Date.UTC(2024, 1, 29, 12, 0, 0, id)),
+            price: '1234567890.12',
+            tags: ['a', null],
+            detail: { score: id === 0 ? NaN : id / 4, bytes: new Uint8Array([id]) },
+          }));
+          const types = {
+            ...{ id: 'BIGINT', at: 'TIMESTAMP', price: 'DECIMAL(20, 2)', tags: 'ARRAY<STRING>' },
+            detail: 'STRUCT<score: DOUBLE, bytes: BINARY>',
+          };
+          const deadLetters = recordingDeadLetters();
+          const write = (letters: typeof deadLetters) =>
+            defineWorkflow({
+              name: 'Write',
+              build: (flow) =>
+                flow
+                  .task('Records', sourceTask(records))
+                  .task('Table', ['Records'], sparkSink({ ...connection(), table: 'typed', columns: types })),
+            }).run(undefined, { deadLetters: letters }).finished;
+          const { tasks } = await write(deadLetters);
+          expect(tasks['Table']).toMatchObject({ out: 2 });
+          expect(deadLetters.letters.map(({ message }) => message)).toEqual([
+            expect.stringContaining("Table typed of 'Table' refused the row: "),
+          ]);
+          // A run of its own does not replace the rows of another one.
+          await write(recordingDeadLetters());
+          const sql = `SELECT count(*) AS n, count(DISTINCT millrace_run) AS runs, CAST(max(id) AS STRING) AS most,
+            CAST(max(at) AS STRING) AS at, sum(price) AS price, min(detail.score) AS score, count_if(isnan(detail.score)) AS nan,
+            max(hex(detail.bytes)) AS bytes FROM typed`;
+          expect((await read(source({ sql }))).records).toEqual([
+            {
+              ...{ n: 4, runs: 2, most: String(2n ** 62n + 2n), at: '2024-02-29 12:00:00.002' },
+              ...{ price: '4938271560.48', score: 0.5, nan: 2, bytes: '02' },
+            },
+          ]);
+        },
+        LIMIT_MS,
+      );
+
+      it('cancels what an incarnation that died has begun, before it reads what is written', async () => {
+        const context = { ...contextOfTest('Table'), runId: 'died' };
+        const limits = { retryForMs: 1000, noProgressMs: 60_000 };
+        const died = new SinkSession(connection(), 'It', context, limits);
+        await died.begin();
+        const sleepLong = `SELECT reflect('java.lang.Thread', 'sleep', 60000L) AS x FROM range(1)`;
+        const writing = died.execute(sleepLong).then(
+          () => 'written',
+          (error: unknown) => errorClassOf(error),
+        );
+        await sleep(1000);
+        const next = new SparkSink<Item, keyof Item>({ ...connection(), table: 'after_death', columns });
+        await next.open(context, { prepared: undefined, isAnew: false });
+        expect(await writing).toBe('OPERATION_CANCELED');
+        await next.close('completed');
+        // The server refuses the id of a session that has ended, so a later incarnation has another one.
+        const last = new SparkSink<Item, keyof Item>({ ...connection(), table: 'after_death', columns });
+        await last.open(context, { prepared: undefined, isAnew: false });
+        await last.close('completed');
+        await died.end();
+      });
+
+      it('refuses a column with a name of the progress', () => {
+        expect(() => sparkSink({ ...connection(), table: 't', columns: { Millrace_Run: 'STRING' } })).toThrow(
+          "got 'Millrace_Run': names with millrace_ are for the progress",
+        );
       });
     });
 

@@ -86,6 +86,8 @@ export const InterruptRequest = message({
   operationId: string(6),
 });
 export const InterruptResponse = message({ interruptedIds: repeated(string(2)) });
+/** What is interrupted: everything of a session, or one operation. */
+export const ALL = 1;
 export const BY_OPERATION = 3;
 
 const ArtifactChunk = message({ data: bytes(1), crc: integer(2) });
