@@ -63,7 +63,7 @@ export interface AsyncOptions<In, Out> extends ConcurrentOptions<In, Out>, Remem
 /** The longest delay of a timer: 24 days. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** The rules of `AsyncOptions`. */
+/** The rules of `AsyncOptions` without `memo`, which an iterateTask does not have. */
 export const ASYNC_RULES: OptionRules<Omit<AsyncOptions<never, unknown>, 'memo'>> = {
   ...CONCURRENT_RULES,
   retry: anObject,
