@@ -8,6 +8,7 @@ const DOORS = [
   ...['index.ts', 'connect/index.ts', 'thread.ts', 'opentelemetry.ts', 'testing/index.ts'],
   ...['connectors/postgres/index.ts', 'connectors/sqlite/index.ts', 'connectors/duckdb/index.ts'],
   ...['connectors/spark/index.ts', 'connectors/s3/index.ts', 'tasks/windows/index.ts'],
+  'client/index.ts',
 ];
 
 /** What is checked another way. */

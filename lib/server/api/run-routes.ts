@@ -1,7 +1,6 @@
 /** The routes for runs. */
 import { open } from 'node:fs/promises';
 import { isDeepStrictEqual, stripVTControlCharacters } from 'node:util';
-import { z } from 'zod';
 import { groupLetters } from '../../jobs/dead-letters.js';
 import { lettersFileOf } from '../../jobs/kept-runs.js';
 import { writeReport } from '../../jobs/run-report.js';
@@ -18,6 +17,7 @@ import { shownRun } from './present.js';
 import { assertRoom } from './trigger-routes.js';
 import {
   LetterGroups,
+  Output,
   Problem,
   Run,
   RunParams,
@@ -122,7 +122,7 @@ export function runRoutes(api: Api): void {
     '/api/v1/runs/:id/output',
     {
       config: { role: 'operator', summary: 'The end of what the last process of a run has printed' },
-      schema: { params: RunParams, response: { 200: z.strictObject({ text: z.string() }), 404: Problem } },
+      schema: { params: RunParams, response: { 200: Output, 404: Problem } },
     },
     async ({ params }) => {
       const run = await known(api, params.id);

@@ -146,6 +146,7 @@ export const Backfills = z.strictObject({ backfills: z.array(Backfill) });
 export const BackfillParams = z.strictObject({ id: RunId });
 export const Stopped = z.strictObject({ stopped: z.number() });
 export const Done = z.strictObject({});
+export const Output = z.strictObject({ text: z.string() });
 
 export const Trigger = z.strictObject({
   id: z.string(),
