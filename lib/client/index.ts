@@ -22,10 +22,13 @@ export type {
   ServerRunOrigin,
   ServerRunState,
 } from './shapes/runs.js';
+export type { ServerRunHistory, ServerStretch } from './shapes/run-history.js';
 export type { ServerEdgeView, ServerRunView, ServerTaskView } from './shapes/run-view.js';
 export type {
   BackfillPreview,
   BackfillRequest,
+  CalendarCell,
+  CalendarRow,
   DecisionsQuery,
   ScheduleDecision,
   SchedulePreview,

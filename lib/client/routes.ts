@@ -3,10 +3,13 @@
  * table against the schemas from which the server makes its OpenAPI document: the two have the same routes and shapes.
  */
 import type { LetterGroups, RunOutput, RunRequest, RunsPage, RunsQuery, ServerRun } from './shapes/runs.js';
+import type { ServerRunHistory } from './shapes/run-history.js';
 import type { ServerRunView } from './shapes/run-view.js';
 import type {
   BackfillPreview,
   BackfillRequest,
+  CalendarQuery,
+  CalendarRow,
   DecisionsQuery,
   ScheduleDecision,
   SchedulePreview,
@@ -39,11 +42,13 @@ export interface Routes {
   'POST /workflows/:workflow/runs': { body: RunRequest; answer: ServerRun };
   'GET /runs/:id': { answer: ServerRun };
   'GET /runs/:id/view': { answer: ServerRunView };
+  'GET /runs/:id/history': { answer: ServerRunHistory };
   'GET /runs/:id/dead-letters': { answer: LetterGroups };
   'GET /runs/:id/output': { answer: RunOutput };
   'POST /runs/:id/stop': { body: { readonly how: 'drain' | 'cancel' }; answer: ServerRun };
   'POST /runs/:id/resume': { answer: ServerRun };
   'GET /schedules': { answer: { readonly schedules: readonly ServerSchedule[] } };
+  'GET /calendar': { query: CalendarQuery; answer: { readonly rows: readonly CalendarRow[] } };
   'GET /schedules/:workflow/:name/decisions': {
     query: DecisionsQuery;
     answer: { readonly decisions: readonly ScheduleDecision[] };
@@ -58,6 +63,8 @@ export interface Routes {
   'POST /schedules/:workflow/:name/backfill': { body: BackfillRequest; answer: ServerBackfill };
   'POST /backfills/:id/stop': { body: { readonly how: 'drain' | 'cancel' }; answer: { readonly stopped: number } };
   'GET /triggers': { answer: { readonly triggers: readonly ServerTrigger[] } };
+  'POST /triggers/:workflow/:name/pause': { body: { readonly note?: string | undefined }; answer: ServerTrigger };
+  'POST /triggers/:workflow/:name/unpause': { answer: ServerTrigger };
   'GET /triggers/:workflow/:name/deliveries': { answer: { readonly deliveries: readonly ServerDelivery[] } };
   'GET /me': { answer: { readonly name: string; readonly role: ServerRole } };
   'GET /tokens': { answer: { readonly tokens: readonly ServerToken[] } };

@@ -17,10 +17,12 @@ import type {
   ServerRun,
   ServerRunState,
 } from './shapes/runs.js';
+import type { ServerRunHistory } from './shapes/run-history.js';
 import type { ServerRunView } from './shapes/run-view.js';
 import type {
   BackfillPreview,
   BackfillRequest,
+  CalendarRow,
   DecisionsQuery,
   ScheduleDecision,
   SchedulePreview,
@@ -84,6 +86,8 @@ export interface ServerRuns {
   ended(id: string, query?: { readonly signal?: AbortSignal }): Promise<ServerRun>;
   /** The graph of a run with its figures, now or at its end. Role viewer. */
   view(id: string): Promise<ServerRunView>;
+  /** The work of the tasks of a run over time. Role viewer. */
+  history(id: string): Promise<ServerRunHistory>;
   /** Dead letters by reason. Role operator. */
   deadLetters(id: string): Promise<LetterGroups>;
   /** The end of what the last process of a run has printed. Role operator. */
@@ -104,6 +108,11 @@ export interface ServerSchedules {
   list(): Promise<readonly ServerSchedule[]>;
   /** What became of the ticks of a schedule, newest first. Role viewer. */
   decisions(workflow: string, name: string, query?: DecisionsQuery): Promise<readonly ScheduleDecision[]>;
+  /**
+   * What became of the ticks between each two of the edges, which are 2 to 63 ascending moments, and how many are to
+   * come; of all schedules, or of one, by its id. Role viewer.
+   */
+  calendar(edges: readonly number[], schedule?: string): Promise<readonly CalendarRow[]>;
   /** Pauses a schedule: its ticks have no runs until it goes on. Role operator. */
   pause(workflow: string, name: string, note?: string): Promise<ServerSchedule>;
   /** Lets a paused schedule go on. The ticks of the pause have no runs. Role operator. */
@@ -134,6 +143,10 @@ export interface ServerTriggers {
   list(): Promise<readonly ServerTrigger[]>;
   /** The events at which a trigger has started a run, newest first. Role viewer. */
   deliveries(workflow: string, name: string): Promise<readonly ServerDelivery[]>;
+  /** Pauses a trigger: its events start no runs until it goes on. Role operator. */
+  pause(workflow: string, name: string, note?: string): Promise<ServerTrigger>;
+  /** Lets a paused trigger go on. Role operator. */
+  unpause(workflow: string, name: string): Promise<ServerTrigger>;
 }
 
 /** Requests about tokens. All reject with a ServerRefusedError, or with MILLRACE_NETWORK. Role admin. */
@@ -197,6 +210,9 @@ export function serverClient(options: ServerClientOptions): ServerClient {
         const path = { workflow, name };
         return (await channel.call('GET /triggers/:workflow/:name/deliveries', { path })).deliveries;
       },
+      pause: (workflow, name, note = '') =>
+        channel.call('POST /triggers/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),
+      unpause: (workflow, name) => channel.call('POST /triggers/:workflow/:name/unpause', { path: { workflow, name } }),
     },
     tokens: {
       list: async () => (await channel.call('GET /tokens', {})).tokens,
@@ -233,6 +249,7 @@ function runsOf(channel: Channel, events: (query: EventsQuery) => AsyncIterable<
       throw new MillraceError('MILLRACE_ABORTED', `The signal was aborted before the end of run ${id} was seen`);
     },
     view: (id) => channel.call('GET /runs/:id/view', { path: { id } }),
+    history: (id) => channel.call('GET /runs/:id/history', { path: { id } }),
     deadLetters: (id) => channel.call('GET /runs/:id/dead-letters', { path: { id } }),
     output: (id) => channel.call('GET /runs/:id/output', { path: { id } }),
     report: (id) => channel.text(`/runs/${encodeURIComponent(id)}/report`),
@@ -248,6 +265,10 @@ function schedulesOf(channel: Channel): ServerSchedules {
     decisions: async (workflow, name, query = {}) => {
       const path = { workflow, name };
       return (await channel.call('GET /schedules/:workflow/:name/decisions', { path, query })).decisions;
+    },
+    calendar: async (edges, schedule) => {
+      const query = { edges: edges.join(','), schedule };
+      return (await channel.call('GET /calendar', { query })).rows;
     },
     pause: (workflow, name, note = '') =>
       channel.call('POST /schedules/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),

@@ -73,6 +73,7 @@ const HELD: { readonly [Route in keyof Routes]: Held } = {
   },
   'GET /runs/:id': { answer: answer<Answer<'GET /runs/:id'>>()(schemas.Run) },
   'GET /runs/:id/view': { answer: answer<Answer<'GET /runs/:id/view'>>()(schemas.RunView) },
+  'GET /runs/:id/history': { answer: answer<Answer<'GET /runs/:id/history'>>()(schemas.RunHistory) },
   'GET /runs/:id/dead-letters': { answer: answer<Answer<'GET /runs/:id/dead-letters'>>()(schemas.LetterGroups) },
   'GET /runs/:id/output': { answer: answer<Answer<'GET /runs/:id/output'>>()(schemas.Output) },
   'POST /runs/:id/stop': {
@@ -81,6 +82,7 @@ const HELD: { readonly [Route in keyof Routes]: Held } = {
   },
   'POST /runs/:id/resume': { answer: answer<Answer<'POST /runs/:id/resume'>>()(schemas.Run) },
   'GET /schedules': { answer: answer<Answer<'GET /schedules'>>()(schemas.Schedules) },
+  'GET /calendar': { answer: answer<Answer<'GET /calendar'>>()(schemas.Calendar), query: schemas.CalendarQuery },
   'GET /schedules/:workflow/:name/decisions': {
     answer: answer<Answer<'GET /schedules/:workflow/:name/decisions'>>()(schemas.Decisions),
     query: schemas.PageQuery,
@@ -115,6 +117,13 @@ const HELD: { readonly [Route in keyof Routes]: Held } = {
     body: request<Body<'POST /backfills/:id/stop'>>()(schemas.StopBody),
   },
   'GET /triggers': { answer: answer<Answer<'GET /triggers'>>()(schemas.Triggers) },
+  'POST /triggers/:workflow/:name/pause': {
+    answer: answer<Answer<'POST /triggers/:workflow/:name/pause'>>()(schemas.Trigger),
+    body: request<Body<'POST /triggers/:workflow/:name/pause'>>()(schemas.PauseBody),
+  },
+  'POST /triggers/:workflow/:name/unpause': {
+    answer: answer<Answer<'POST /triggers/:workflow/:name/unpause'>>()(schemas.Trigger),
+  },
   'GET /triggers/:workflow/:name/deliveries': {
     answer: answer<Answer<'GET /triggers/:workflow/:name/deliveries'>>()(schemas.Deliveries),
   },
@@ -135,6 +144,7 @@ type IsQuery<Schema extends z.ZodType, Type> = IsSame<Filled<ReadonlyOf<z.output
 const queries: readonly true[] = [
   true satisfies IsQuery<typeof schemas.AlertsQuery, Query<'GET /alerts'>>,
   true satisfies IsQuery<typeof schemas.RunsQuery, Query<'GET /runs'>>,
+  true satisfies IsQuery<typeof schemas.CalendarQuery, Query<'GET /calendar'>>,
   true satisfies IsQuery<typeof schemas.PageQuery, Query<'GET /schedules/:workflow/:name/decisions'>>,
   true satisfies IsQuery<typeof schemas.BackfillQuery, Query<'GET /schedules/:workflow/:name/backfill'>>,
   true satisfies IsQuery<typeof schemas.BackfillBody, Body<'POST /schedules/:workflow/:name/backfill'>>,

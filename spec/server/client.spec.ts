@@ -39,6 +39,8 @@ it(
     const ended = await client.runs.ended(id);
     expect(ended).toMatchObject({ state: 'completed', deadLetters: 1, settings: { text: 'x' } });
     expect(await client.runs.view(id)).toMatchObject({ outcome: 'completed', isConserved: true, settled: 3 });
+    const { tasks, stretches } = await client.runs.history(id);
+    expect([tasks.length, stretches.every(({ busy }) => busy.length === 3)]).toEqual([3, true]);
     expect((await client.runs.deadLetters(id)).groups).toMatchObject([{ count: 1 }]);
     expect((await client.runs.output(id)).text).toEqual(expect.any(String));
     expect(await client.runs.report(id)).toContain('<html');

@@ -1,5 +1,6 @@
 /** What a server sends and accepts about schedules and backfills. Plain data; times are milliseconds since 1970. */
 import type { Json } from '../../model/json.js';
+import type { ServerRunState } from './runs.js';
 
 /** A schedule as a server knows it. */
 export interface ServerSchedule {
@@ -144,4 +145,32 @@ export interface ServerBackfill {
   readonly at: number;
   /** The number of its runs by state, without states that no run has. */
   readonly states: Readonly<Record<string, number>>;
+}
+
+/** Which ticks a calendar has. */
+export interface CalendarQuery {
+  /** The edges of the stretches of time: ascending moments, with commas. */
+  readonly edges: string;
+  /** Only this schedule: `<workflow>/<name>`. */
+  readonly schedule?: string | undefined;
+}
+
+/** The ticks of a schedule in one stretch of time. */
+export interface CalendarCell {
+  /** The number of runs by state; `removed` for runs that are no longer kept. */
+  readonly runs: Readonly<Partial<Record<ServerRunState | 'removed', number>>>;
+  /** The number of ticks without a run by reason; null for some that were not counted one by one. */
+  readonly noRuns: Readonly<Partial<Record<NonNullable<ScheduleDecision['reason']>, number | null>>>;
+  /** The number of ticks to come; null for too many to count. */
+  readonly coming: number | null;
+}
+
+/** The ticks of a schedule in several stretches of time. */
+export interface CalendarRow {
+  /** `<workflow>/<name>`. */
+  readonly schedule: string;
+  /** Whether older decisions were left out. */
+  readonly isPartial: boolean;
+  /** One cell per stretch, oldest first. */
+  readonly cells: readonly CalendarCell[];
 }

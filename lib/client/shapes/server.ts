@@ -98,6 +98,8 @@ export interface ServerTrigger {
   readonly rule: string;
   /** What is wrong with the trigger; '' for nothing. */
   readonly problem: string;
+  /** Who paused the trigger, when and why; null if it is not paused. */
+  readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;
 }
 
 /** An event at which a trigger has started a run. */

@@ -15,7 +15,14 @@ export interface StoredSchedule extends ScheduleCursor {
   /** The name of the token that made it; null for one that the workflow states, which only its file can change. */
   readonly madeBy: string | null;
   /** Who paused it, when and why; null unless it is paused. */
-  readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;
+  readonly pause: Pause | null;
+}
+
+/** Who has paused a schedule or a trigger, when and why. */
+export interface Pause {
+  readonly by: string;
+  readonly at: number;
+  readonly note: string;
 }
 
 /** Runs for ticks of the past, asked for by a user. */
