@@ -213,6 +213,7 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
         .getByRole('row')
         .filter({ hasText: 'Flow/nightly' })
         .getByRole('link', { name: /1 to come/ });
+      await cell.nth(6).waitFor();
       expect(await cell.count()).toBe(7);
       await cell.first().click();
       await page.getByRole('heading', { name: 'Hours of Flow/nightly' }).waitFor();
