@@ -54,6 +54,7 @@ const ROOMS = {
     packages: ['rxjs', '@standard-schema'],
     node: true,
   },
+  client: { rooms: ['text', 'model', 'options'], packages: ['rxjs'] },
   server: {
     rooms: ['text', 'model', 'options', 'measure', 'storage', 'observe', 'runtime', 'jobs'],
     node: true,

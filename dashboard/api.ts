@@ -5,6 +5,7 @@ import type * as schemas from '#lib/server/api/schemas.js';
 
 export type Run = z.output<typeof schemas.Run>;
 export type RunView = z.output<typeof schemas.RunView>;
+export type RunHistory = z.output<typeof schemas.RunHistory>;
 export type TaskView = z.output<typeof schemas.TaskView>;
 export type EdgeView = z.output<typeof schemas.EdgeView>;
 export type Overview = z.output<typeof schemas.Overview>;
@@ -13,6 +14,8 @@ export type Workflows = z.output<typeof schemas.Workflows>;
 export type Schedule = z.output<typeof schemas.Schedule>;
 export type Decision = z.output<typeof schemas.Decision>;
 export type SchedulePreview = z.output<typeof schemas.SchedulePreview>;
+export type CalendarRow = z.output<typeof schemas.Calendar>['rows'][number];
+export type CalendarCell = CalendarRow['cells'][number];
 export type Backfill = z.output<typeof schemas.Backfill>;
 export type BackfillPreview = z.output<typeof schemas.BackfillPreview>;
 export type Alert = z.output<typeof schemas.Alert>;

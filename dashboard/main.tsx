@@ -6,6 +6,8 @@ import { zoneName } from './format.js';
 import { Notice } from './parts/state.js';
 import { go, route } from './router.js';
 import { Alerts } from './screens/alerts.js';
+import { Calendar } from './screens/calendar.js';
+import { Compare } from './screens/compare.js';
 import { Home } from './screens/home.js';
 import { Run } from './screens/run.js';
 import { Runs } from './screens/runs.js';
@@ -21,6 +23,7 @@ const SCREENS = [
   { path: 'workflows', title: 'Workflows', key: 'w' },
   { path: 'runs', title: 'Runs', key: 'r' },
   { path: 'schedules', title: 'Schedules', key: 's' },
+  { path: 'calendar', title: 'Calendar', key: 'c' },
   { path: 'triggers', title: 'Triggers', key: 't' },
   { path: 'alerts', title: 'Alerts', key: 'a' },
   { path: 'settings', title: 'Settings', key: 'e' },
@@ -96,11 +99,15 @@ function Page(): JSX.Element {
         {screen === '' && <Home />}
         {screen === 'workflows' && <Workflows />}
         {screen === 'runs' && (id === undefined ? <Runs /> : <Run key={id} id={id} />)}
+        {screen === 'compare' && <Compare ids={[path[1] ?? '', path[2] ?? '']} />}
         {screen === 'schedules' && <Schedules />}
+        {screen === 'calendar' && <Calendar />}
         {screen === 'triggers' && <Triggers />}
         {screen === 'alerts' && <Alerts />}
         {screen === 'settings' && <Settings />}
-        {!SCREENS.some(({ path: to }) => to === screen) && <Notice error="There is no such page" />}
+        {screen !== 'compare' && !SCREENS.some(({ path: to }) => to === screen) && (
+          <Notice error="There is no such page" />
+        )}
       </main>
     </>
   );

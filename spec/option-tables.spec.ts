@@ -14,6 +14,7 @@ const DOORS = [
     'tasks/iterate/index.ts',
     'memo/index.ts',
   ],
+  'client/index.ts',
 ];
 
 /** What is checked another way. */

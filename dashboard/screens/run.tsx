@@ -1,14 +1,16 @@
 /** One run: its graph, live, its figures, dead letters and output. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { follow, post, save, type LetterGroups, type Run as RunRow, type RunView } from '../api.js';
+import { follow, post, save, type LetterGroups, type Run as RunRow, type RunHistory, type RunView } from '../api.js';
 import { duration, grouped, moment, percent } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
+import { Charts } from '../parts/charts.js';
+import { Timeline } from '../parts/timeline.js';
 import { Graph, TaskTable } from '../parts/graph.js';
 import { Notice, State } from '../parts/state.js';
-import { route } from '../router.js';
+import { go, route } from '../router.js';
 
-const TABS = ['figures', 'dead letters', 'output', 'notes', 'configuration'] as const;
+const TABS = ['figures', 'timeline', 'charts', 'dead letters', 'output', 'notes', 'configuration'] as const;
 type Tab = (typeof TABS)[number];
 
 export function Run({ id }: { readonly id: string }): JSX.Element {
@@ -97,9 +99,36 @@ function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {
           Save the report
         </button>
       )}
+      <Others run={run} />
       {run.stopWish !== null && <span role="status">It was asked to {run.stopWish}</span>}
       <Notice error={error} />
     </div>
+  );
+}
+
+/** The other runs of the workflow, to compare this one with. */
+function Others({ run }: { readonly run: RunRow }): JSX.Element | null {
+  const { data } = useData<{ runs: readonly RunRow[] }>(`/runs?workflow=${encodeURIComponent(run.workflow)}&limit=20`);
+  const others = data?.runs.filter(({ id, startedAt }) => id !== run.id && startedAt !== null) ?? [];
+  if (others.length === 0 || run.startedAt === null) return null;
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        const other = new FormData(event.currentTarget).get('other');
+        if (typeof other === 'string') go(`/compare/${encodeURIComponent(other)}/${encodeURIComponent(run.id)}`);
+      }}
+    >
+      <label for="other">Compare with</label>{' '}
+      <select id="other" name="other">
+        {others.map(({ id, state, startedAt }) => (
+          <option key={id} value={id}>
+            {moment(startedAt ?? 0)}, {state}
+          </option>
+        ))}
+      </select>{' '}
+      <button type="submit">Compare</button>
+    </form>
   );
 }
 
@@ -146,6 +175,7 @@ function Details({ id, view }: { readonly id: string; readonly view: RunView }):
         ))}
       </nav>
       {tab === 'figures' && <TaskTable view={view} />}
+      {(tab === 'timeline' || tab === 'charts') && <History id={id} view={view} tab={tab} />}
       {tab === 'dead letters' && <Letters id={id} />}
       {tab === 'output' && <Output id={id} />}
       {tab === 'notes' && (
@@ -161,6 +191,23 @@ function Details({ id, view }: { readonly id: string; readonly view: RunView }):
       {tab === 'configuration' && <pre tabIndex={0}>{JSON.stringify(view.config, null, 2)}</pre>}
     </>
   );
+}
+
+/** The time between two requests for the history of a run that is at work. */
+const HISTORY_MS = 3000;
+
+function History({ id, view, tab }: { readonly id: string; readonly view: RunView; readonly tab: Tab }): JSX.Element {
+  const { data, error, reload } = useData<RunHistory>(`/runs/${encodeURIComponent(id)}/history`);
+  useEffect(() => {
+    if (
+      data !== undefined &&
+      (view.seenAt - data.to > HISTORY_MS || (view.outcome !== null && view.seenAt > data.to))
+    ) {
+      reload();
+    }
+  }, [view.seenAt]);
+  if (data === undefined) return <Notice error={error} />;
+  return tab === 'timeline' ? <Timeline history={data} /> : <Charts history={data} />;
 }
 
 function Letters({ id }: { readonly id: string }): JSX.Element {

@@ -5,6 +5,7 @@ import { post, remove, type Backfill, type Decision, type Schedule, type Workflo
 import { grouped, moment, momentIn, relative, zoneName } from '../format.js';
 import { BackfillForm } from '../parts/backfill-form.js';
 import { useData, useNow } from '../parts/data.js';
+import { Pause } from '../parts/pause.js';
 import { ScheduleForm } from '../parts/schedule-form.js';
 import { Notice } from '../parts/state.js';
 
@@ -101,7 +102,6 @@ function Backfills(): JSX.Element | null {
 function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; readonly reload: () => void }): JSX.Element {
   const now = useNow();
   const [error, setError] = useState('');
-  const [note, setNote] = useState('');
   const [open, setOpen] = useState<'' | 'ticks' | 'backfill' | 'change'>('');
   const toggle = (part: typeof open): void => {
     setOpen(open === part ? '' : part);
@@ -126,41 +126,9 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
       {schedule.warnings.map((warning) => (
         <p key={warning}>⚠ {warning}</p>
       ))}
-      {pause === null ? (
-        <p>
-          {next.length === 0 ? 'No tick to come' : `Next tick ${relative(next[0] ?? 0, now)}`}{' '}
-          <label for={`note-${id}`}>Note</label>{' '}
-          <input
-            id={`note-${id}`}
-            value={note}
-            onInput={(event) => {
-              setNote(event.currentTarget.value);
-            }}
-          />{' '}
-          <button
-            type="button"
-            onClick={() => {
-              act(() => post(`${path}/pause`, { note }));
-            }}
-          >
-            Pause
-          </button>
-        </p>
-      ) : (
-        <p>
-          ⏸ Paused by {pause.by} {relative(pause.at, now)}
-          {pause.note === '' ? '' : `: ${pause.note}`}. Ticks until then have no runs{' '}
-          <button
-            class="main"
-            type="button"
-            onClick={() => {
-              act(() => post(`${path}/unpause`));
-            }}
-          >
-            Go on
-          </button>
-        </p>
-      )}
+      <Pause id={id} path={path} pause={pause} effect="Ticks until then have no runs" act={act}>
+        {next.length === 0 ? 'No tick to come' : `Next tick ${relative(next[0] ?? 0, now)}`}{' '}
+      </Pause>
       <button
         type="button"
         aria-expanded={open === 'ticks'}

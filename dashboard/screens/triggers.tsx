@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Delivery, Trigger } from '../api.js';
 import { moment, relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
+import { Pause } from '../parts/pause.js';
 import { Notice } from '../parts/state.js';
 
 const KINDS: Readonly<Record<Trigger['kind'], string>> = {
@@ -13,7 +14,7 @@ const KINDS: Readonly<Record<Trigger['kind'], string>> = {
 };
 
 export function Triggers(): JSX.Element {
-  const { data, error } = useData<{ triggers: readonly Trigger[] }>('/triggers');
+  const { data, error, reload } = useData<{ triggers: readonly Trigger[] }>('/triggers');
   if (data === undefined) return <Notice error={error} />;
   return (
     <>
@@ -26,15 +27,24 @@ export function Triggers(): JSX.Element {
       )}
       <ul class="workflows">
         {data.triggers.map((trigger) => (
-          <TriggerCard key={trigger.id} trigger={trigger} />
+          <TriggerCard key={trigger.id} trigger={trigger} reload={reload} />
         ))}
       </ul>
     </>
   );
 }
 
-function TriggerCard({ trigger }: { readonly trigger: Trigger }): JSX.Element {
-  const { id, workflow, name, kind, rule, problem } = trigger;
+/** What a pause does, by kind. */
+const PAUSES: Readonly<Record<Trigger['kind'], string>> = {
+  webhook: 'Messages are refused until then: their sender may send them again',
+  file: 'Files that are there then start runs',
+  workflow: 'Runs that end until then start none',
+};
+
+function TriggerCard({ trigger, reload }: { readonly trigger: Trigger; readonly reload: () => void }): JSX.Element {
+  const { id, workflow, name, kind, rule, problem, pause } = trigger;
+  const [error, setError] = useState('');
+  const path = `/triggers/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}`;
   const [isOpen, setOpen] = useState(false);
   return (
     <li class="card">
@@ -42,7 +52,19 @@ function TriggerCard({ trigger }: { readonly trigger: Trigger }): JSX.Element {
       <p>
         {KINDS[kind]}: <code>{kind === 'webhook' ? rule.replace(' ', ` ${location.origin}`) : rule}</code>
       </p>
-      <Notice error={problem} />
+      <Notice error={problem || error} />
+      <Pause
+        id={id}
+        path={path}
+        pause={pause}
+        effect={PAUSES[kind]}
+        act={(work) => {
+          setError('');
+          work().then(reload, (failure: unknown) => {
+            setError((failure as Error).message);
+          });
+        }}
+      />
       <button
         type="button"
         aria-expanded={isOpen}
@@ -53,7 +75,7 @@ function TriggerCard({ trigger }: { readonly trigger: Trigger }): JSX.Element {
         Events
       </button>{' '}
       <a href={`#/runs?workflow=${encodeURIComponent(workflow)}`}>Runs of {workflow}</a>
-      {isOpen && <Events path={`/triggers/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}/deliveries`} />}
+      {isOpen && <Events path={`${path}/deliveries`} />}
     </li>
   );
 }

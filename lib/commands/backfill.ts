@@ -4,9 +4,7 @@ import { counted } from '../text/printable.js';
 import type { Arguments } from './arguments.js';
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { segment, serverFrom, serverOptions } from './server-client.js';
-import type { z } from 'zod';
-import type { Backfill, BackfillPreview } from '../server/api/schemas.js';
+import { scheduleFrom, serverFrom, serverOptions } from './server-client.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -24,29 +22,20 @@ export const backfillCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const [workflow = '', name = ''] = args.word('schedule').split('/');
-    if (name === '') {
-      throw new MillraceError('MILLRACE_USAGE', 'Expected <workflow>/<name> after `backfill`. `schedules` lists them');
-    }
+    const [workflow, name] = scheduleFrom(args, 'backfill');
     const range = { from: momentOf(args, 'from'), to: momentOf(args, 'to') };
-    const path = `/schedules/${segment(workflow)}/${segment(name)}/backfill`;
-    const server = serverFrom(args);
+    const { backfills } = await serverFrom(args);
     if (args.flag('preview')) {
       args.refuseOptions(['overlaps', 'request-key'], 'cannot be combined with --preview');
-      const { count, ticks } = await server.get<z.output<typeof BackfillPreview>>(
-        `${path}?from=${range.from}&to=${range.to}`,
-      );
+      const { count, ticks } = await backfills.preview(workflow, name, range);
       const lines = ticks.map((at) => new Date(at).toISOString());
       if (count > ticks.length) lines.splice(-1, 0, `… ${counted(count - ticks.length, 'tick')} more`);
       process.stdout.write(`${lines.join('\n')}\n`);
       return EXIT.success;
     }
     const requestKey = args.text('request-key');
-    const { id, count } = await server.post<z.output<typeof Backfill>>(path, {
-      ...range,
-      overlaps: args.flag('overlaps'),
-      ...(requestKey === undefined ? {} : { requestKey }),
-    });
+    const request = { ...range, overlaps: args.flag('overlaps'), requestKey };
+    const { id, count } = await backfills.start(workflow, name, request);
     process.stdout.write(`${id}\n`);
     process.stderr.write(`${counted(count, 'run')} queued\n`);
     return EXIT.success;

@@ -8,8 +8,7 @@ export const backupCommand: Command = {
   description: 'Ask a server (`serve`) to copy its store, and print the path of the copy',
   options: { ...serverOptions, ...debugOptions },
   run: async (args) => {
-    const { path } = await serverFrom(args).post<{ readonly path: string }>('/backup');
-    process.stdout.write(`${path}\n`);
+    process.stdout.write(`${await (await serverFrom(args)).backup()}\n`);
     return EXIT.success;
   },
 };

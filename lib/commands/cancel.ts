@@ -1,7 +1,7 @@
 /** `cancel`: asks a server to stop a run. */
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { segment, serverFrom, serverOptions } from './server-client.js';
+import { serverFrom, serverOptions } from './server-client.js';
 
 export const cancelCommand: Command = {
   name: 'cancel',
@@ -13,9 +13,10 @@ export const cancelCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const how = args.flag('drain') ? 'drain' : 'cancel';
-    await serverFrom(args).post(`/runs/${segment(args.word('run'))}/stop`, { how });
-    process.stderr.write(`Run ${args.word('run')} was asked to ${how === 'drain' ? 'drain' : 'stop'}\n`);
+    const { runs } = await serverFrom(args);
+    const isDrain = args.flag('drain');
+    await runs[isDrain ? 'drain' : 'cancel'](args.word('run'));
+    process.stderr.write(`Run ${args.word('run')} was asked to ${isDrain ? 'drain' : 'stop'}\n`);
     return EXIT.success;
   },
 };

@@ -3,10 +3,13 @@
  *
  * Guarantees: a file that does not load is reported, and hides no other.
  */
+import { printable } from '../text/printable.js';
+import type { Arguments } from './arguments.js';
 import { debugOptions, workflowNamed, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { here } from './here.js';
+import { assertForServer, serverFrom, withServer } from './server-client.js';
 import { renderTable } from './table.js';
 
 export const listCommand: Command = {
@@ -19,9 +22,11 @@ export const listCommand: Command = {
       type: 'boolean',
       describe: 'Print JSON, with the schedules, the params and the schema of the configuration of each workflow',
     },
+    ...withServer('list its workflows'),
     ...debugOptions,
   },
   run: async (args, context) => {
+    if (args.text('server') !== undefined) return workflowsOfServer(args);
     const { findWorkflows, workflowsIn } = await import('../jobs/workflows/load-workflow.js');
     const path = workflowNamed(args);
     if (args.flag('json')) {
@@ -39,9 +44,22 @@ export const listCommand: Command = {
       workflow.description,
       from === path ? '' : from,
     ]);
-    const columns = [{ title: 'name' }, { title: 'description' }, { title: 'from' }];
-    for (const line of renderTable(columns, rows, Infinity)) process.stdout.write(`${line}\n`);
+    print(rows);
     for (const error of broken) process.stderr.write(`${explainError(error, args.flag('debug'), context.secrets)}\n`);
     return EXIT.success;
   },
 };
+
+async function workflowsOfServer(args: Arguments): Promise<typeof EXIT.success> {
+  assertForServer(args, listCommand.options, ['json']);
+  const { workflows, problems } = await (await serverFrom(args)).workflows();
+  if (args.flag('json')) process.stdout.write(`${JSON.stringify({ workflows, problems })}\n`);
+  else print(workflows.map(({ name, description, from }) => [name, description, from].map(printable)));
+  for (const problem of problems) process.stderr.write(`${printable(problem)}\n`);
+  return EXIT.success;
+}
+
+function print(rows: readonly (readonly string[])[]): void {
+  const columns = [{ title: 'name' }, { title: 'description' }, { title: 'from' }];
+  for (const line of renderTable(columns, rows, Infinity)) process.stdout.write(`${line}\n`);
+}

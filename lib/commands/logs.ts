@@ -1,7 +1,7 @@
 /** `logs`: prints the output of the last process of a run of a server. */
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { segment, serverFrom, serverOptions } from './server-client.js';
+import { serverFrom, serverOptions } from './server-client.js';
 
 export const logsCommand: Command = {
   name: 'logs',
@@ -9,7 +9,7 @@ export const logsCommand: Command = {
   words: [{ name: 'run', describe: 'The id of the run' }],
   options: { ...serverOptions, ...debugOptions },
   run: async (args) => {
-    const { text } = await serverFrom(args).get<{ readonly text: string }>(`/runs/${segment(args.word('run'))}/output`);
+    const { text } = await (await serverFrom(args)).runs.output(args.word('run'));
     process.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
     return EXIT.success;
   },

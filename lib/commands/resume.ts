@@ -3,7 +3,7 @@ import { debugOptions, runsFrom, runsOptions, secretOptions, type Command } from
 import { here } from './here.js';
 import type { Arguments } from './arguments.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { segment, serverFrom, serverOptions } from './server-client.js';
+import { assertForServer, serverFrom, withServer } from './server-client.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { oneLine } from '../text/printable.js';
@@ -24,7 +24,7 @@ export const resumeCommand: Command = {
   ],
   options: {
     ...runsOptions,
-    server: { ...serverOptions.server, describe: `${serverOptions.server.describe}: it resumes the run` },
+    ...withServer('it resumes the run'),
     ...secretOptions,
     ...reportOptions,
     ...stopOptions,
@@ -65,11 +65,10 @@ export const resumeCommand: Command = {
 
 /** Asks a server to resume the run. The server chooses the other options of the run. */
 async function resumeOnServer(args: Arguments): Promise<ExitCode> {
-  const others = Object.keys(resumeCommand.options).filter((name) => name !== 'server' && name !== 'debug');
-  args.refuseOptions(others, 'cannot be combined with --server');
+  assertForServer(args, resumeCommand.options, []);
   const runId = args.word('run');
   if (runId === '') throw new MillraceError('MILLRACE_USAGE', 'Expected the id of a run after `resume`, with --server');
-  await serverFrom(args).post(`/runs/${segment(runId)}/resume`);
+  await (await serverFrom(args)).runs.resume(runId);
   process.stderr.write(`Run ${runId} is queued, and resumes\n`);
   return EXIT.success;
 }

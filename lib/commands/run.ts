@@ -20,6 +20,7 @@ import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
 import type { ExitCode } from './exit-codes.js';
 import { kafkaOptions, partitionOptions, stallOptions, workerCountOptions } from './spread-options.js';
+import { assertForServer, withServer } from './server-client.js';
 import { watchedRun } from './watched-run.js';
 
 const value = { type: 'string', requiresArg: true } as const;
@@ -52,9 +53,15 @@ export const runCommand: Command = {
     ...partitionOptions,
     ...workerCountOptions,
     ...stallOptions,
+    ...withServer('it runs the workflow of this name, and the command follows the run'),
     ...debugOptions,
   },
   run: async (args, context) => {
+    if (args.text('server') !== undefined) {
+      assertForServer(args, runCommand.options, ['workflow', 'set', 'quiet']);
+      const { runOnServer } = await import('./run-on-server.js');
+      return runOnServer(args, context);
+    }
     if (args.text('kafka') !== undefined) return spread(args, context);
     args.refuseOptions(['partitions', 'workers', 'stall'], 'needs --kafka');
     if (args.flag('watch')) return watch(args, context);

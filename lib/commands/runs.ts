@@ -4,13 +4,12 @@ import { debugOptions, runsFrom, runsOptions, type Command } from './command.js'
 import { EXIT } from './exit-codes.js';
 import { explainError } from './explain-error.js';
 import { here } from './here.js';
+import type { ServerRun } from '../client/shapes/runs.js';
 import type { BrokenRunFacts, RunDetails, RunFacts } from '../jobs/kept-runs.js';
 import { MillraceError } from '../model/errors.js';
 import { grouped, printable } from '../text/printable.js';
-import { serverFrom, serverOptions } from './server-client.js';
+import { assertForServer, serverFrom, withServer } from './server-client.js';
 import { renderTable } from './table.js';
-import type { z } from 'zod';
-import type { Runs } from '../server/api/schemas.js';
 
 const ACTIONS = ['list', 'show', 'clean'] as const;
 
@@ -24,7 +23,7 @@ export const runsCommand: Command = {
   ],
   options: {
     ...runsOptions,
-    server: { ...serverOptions.server, describe: `${serverOptions.server.describe}: list its runs` },
+    ...withServer('list its newest runs, or show one'),
     all: { type: 'boolean', describe: 'For clean: also runs that can still be resumed' },
     json: { type: 'boolean', describe: 'Print JSON' },
     ...debugOptions,
@@ -33,13 +32,13 @@ export const runsCommand: Command = {
     const runs = runsFrom(args);
     const action = args.wordOf('action', ACTIONS) ?? 'list';
     const runId = args.word('run');
-    if (args.text('server') !== undefined) return listOfServer(args, action, runId);
     if (action === 'show' && runId === '') {
       throw new MillraceError(
         'MILLRACE_USAGE',
         'Expected the id of a run after `runs show`, got nothing. `runs` lists them',
       );
     }
+    if (args.text('server') !== undefined) return runsOfServer(args, action, runId);
     const { inspectRun, keptRunOf, listKeptRuns } = await import('../jobs/kept-runs.js');
     if (action === 'clean') await clean(runs, args);
     else if (action === 'show') show(await inspectRun(runs, runId, here()), args);
@@ -48,25 +47,44 @@ export const runsCommand: Command = {
   },
 };
 
-/** The newest runs of a server. */
-async function listOfServer(args: Arguments, action: string, runId: string): Promise<typeof EXIT.success> {
-  args.refuseOptions(['runs', 'all'], 'cannot be combined with --server');
-  if (action !== 'list' || runId !== '') {
-    throw new MillraceError(
-      'MILLRACE_USAGE',
-      `Expected \`runs --server\` without more words, got '${action} ${runId}'`,
-    );
+/** The newest runs of a server, or one of them. */
+async function runsOfServer(args: Arguments, action: string, runId: string): Promise<typeof EXIT.success> {
+  assertForServer(args, runsCommand.options, ['json']);
+  if (action === 'clean') {
+    throw new MillraceError('MILLRACE_USAGE', 'A server removes runs itself: see `serve --keep`. Leave out --server');
   }
-  const { runs } = await serverFrom(args).get<z.output<typeof Runs>>('/runs?limit=50');
-  if (args.flag('json')) process.stdout.write(`${JSON.stringify(runs)}\n`);
-  else {
-    const columns = ['run', 'workflow', 'state', 'queued', 'by', 'problem'].map((title) => ({ title }));
-    const cells = runs.map(({ id, workflow, state, queuedAt, schedule, askedBy, problem, waitsFor }) =>
-      [id, workflow, state, new Date(queuedAt).toISOString(), schedule ?? askedBy, problem || waitsFor].map(printable),
-    );
-    for (const line of renderTable(columns, cells, Infinity)) process.stdout.write(`${line}\n`);
+  const { runs } = await serverFrom(args);
+  const found = runId === '' ? (await runs.list()).runs : [await runs.get(runId)];
+  if (args.flag('json')) {
+    process.stdout.write(`${JSON.stringify(action === 'show' ? found[0] : found)}\n`);
+    return EXIT.success;
   }
+  const lines = action === 'show' ? found.flatMap(linesOf) : tableOf(found);
+  process.stdout.write(`${lines.join('\n')}\n`);
   return EXIT.success;
+}
+
+function tableOf(runs: readonly ServerRun[]): readonly string[] {
+  const columns = ['run', 'workflow', 'state', 'queued', 'by', 'problem'].map((title) => ({ title }));
+  const cells = runs.map(({ id, workflow, state, queuedAt, schedule, askedBy, problem, waitsFor }) =>
+    [id, workflow, state, new Date(queuedAt).toISOString(), schedule ?? askedBy, problem || waitsFor].map(printable),
+  );
+  return renderTable(columns, cells, Infinity);
+}
+
+/** The facts of a run of a server, without those that it does not have. */
+function linesOf(run: ServerRun): readonly string[] {
+  const at = (time: number | null): string => (time === null ? '' : new Date(time).toISOString());
+  const facts = {
+    ...{ run: run.id, workflow: run.workflow, state: run.state, origin: run.origin, 'asked by': run.askedBy },
+    ...{ schedule: run.schedule ?? '', tick: at(run.scheduledFor), trigger: run.triggeredBy ?? '' },
+    ...{ event: run.subject ?? '', backfill: run.backfill ?? '' },
+    ...{ queued: at(run.queuedAt), started: at(run.startedAt), ended: at(run.endedAt) },
+    ...{ settled: grouped(run.settled), 'dead letters': grouped(run.deadLetters) },
+    ...{ settings: JSON.stringify(run.settings), 'waits for': run.waitsFor, problem: run.problem },
+  };
+  const known = Object.entries(facts).filter(([, value]) => value !== '');
+  return known.map(([name, value]) => printable(`${name.padEnd(13)}${value}`));
 }
 
 function list(found: readonly (RunFacts | BrokenRunFacts)[], runs: string, args: Arguments): void {

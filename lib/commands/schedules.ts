@@ -1,12 +1,9 @@
 /** `schedules`: the schedules of a server, and the decisions about the ticks of one. */
-import { MillraceError } from '../model/errors.js';
 import { printable } from '../text/printable.js';
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { segment, serverFrom, serverOptions } from './server-client.js';
+import { scheduleFrom, serverFrom, serverOptions } from './server-client.js';
 import { renderTable } from './table.js';
-import type { z } from 'zod';
-import type { Decisions, Schedules } from '../server/api/schemas.js';
 
 const ACTIONS = ['list', 'history', 'pause', 'unpause'] as const;
 
@@ -26,9 +23,9 @@ export const schedulesCommand: Command = {
   run: async (args) => {
     const action = args.wordOf('schedules-action', ACTIONS) ?? 'list';
     if (action !== 'pause') args.refuseOptions(['note'], 'belongs to `schedules pause`');
-    const server = serverFrom(args);
+    const server = await serverFrom(args);
     if (action === 'list') {
-      const { schedules } = await server.get<z.output<typeof Schedules>>('/schedules');
+      const schedules = await server.schedules.list();
       if (args.flag('json')) process.stdout.write(`${JSON.stringify(schedules)}\n`);
       else {
         const rows = schedules.map(({ id, rule, zone, pause, next, problem, isPresent }) => {
@@ -39,16 +36,9 @@ export const schedulesCommand: Command = {
       }
       return EXIT.success;
     }
-    const [workflow = '', name = ''] = args.word('schedule').split('/');
-    if (name === '') {
-      throw new MillraceError(
-        'MILLRACE_USAGE',
-        `Expected <workflow>/<name> after \`schedules ${action}\`. \`schedules\` lists them`,
-      );
-    }
-    const path = `/schedules/${segment(workflow)}/${segment(name)}`;
+    const [workflow, name] = scheduleFrom(args, `schedules ${action}`);
     if (action === 'history') {
-      const { decisions } = await server.get<z.output<typeof Decisions>>(`${path}/decisions?limit=50`);
+      const decisions = await server.schedules.decisions(workflow, name);
       if (args.flag('json')) process.stdout.write(`${JSON.stringify(decisions)}\n`);
       else {
         const rows = decisions.map(({ from, to, count, runId, reason }) => {
@@ -59,8 +49,8 @@ export const schedulesCommand: Command = {
       }
       return EXIT.success;
     }
-    if (action === 'pause') await server.post(`${path}/pause`, { note: args.text('note') ?? '' });
-    else await server.post(`${path}/unpause`);
+    if (action === 'pause') await server.schedules.pause(workflow, name, args.text('note'));
+    else await server.schedules.unpause(workflow, name);
     process.stderr.write(`Schedule ${args.word('schedule')} is ${action === 'pause' ? 'paused' : 'on again'}\n`);
     return EXIT.success;
   },

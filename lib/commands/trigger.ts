@@ -1,8 +1,7 @@
 /** `trigger`: asks a server for a run. */
-import { MillraceError } from '../model/errors.js';
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { segment, serverFrom, serverOptions } from './server-client.js';
+import { paramsFrom, serverFrom, serverOptions } from './server-client.js';
 
 export const triggerCommand: Command = {
   name: 'trigger',
@@ -24,21 +23,8 @@ export const triggerCommand: Command = {
     ...debugOptions,
   },
   run: async (args) => {
-    const { parseSetting } = await import('../jobs/config/settings.js');
-    const settings = args.texts('set').map((given) => {
-      const { path, value } = parseSetting(given);
-      const [key, ...deeper] = path;
-      if (key !== undefined && deeper.length === 0) return [key, value] as const;
-      throw new MillraceError(
-        'MILLRACE_USAGE',
-        `Expected --set to name a param, got '${path.join('.')}'. Set it as a whole, as JSON`,
-      );
-    });
-    const requestKey = args.text('request-key');
-    const { id } = await serverFrom(args).post<{ readonly id: string }>(
-      `/workflows/${segment(args.word('workflow-name'))}/runs`,
-      { settings: Object.fromEntries(settings), ...(requestKey === undefined ? {} : { requestKey }) },
-    );
+    const [settings, requestKey] = [await paramsFrom(args), args.text('request-key')];
+    const { id } = await (await serverFrom(args)).runs.start(args.word('workflow-name'), { settings, requestKey });
     process.stdout.write(`${id}\n`);
     return EXIT.success;
   },

@@ -114,6 +114,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     },
   });
   let triggers: readonly KnownTrigger[] = [];
+  let pauses = await store.pausedTriggers();
+  const activeTriggers = (): readonly KnownTrigger[] => triggers.filter(({ id }) => !pauses.has(id));
   const supervisor = new Supervisor({
     store,
     processes,
@@ -121,7 +123,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     maxRuns,
     pools,
     rulesOf: (workflow) => catalog.workflow(workflow)?.serving,
-    triggers: () => triggers,
+    triggers: activeTriggers,
     isReady: () => catalog.isDescribed,
     sendsAlerts: target !== undefined,
     onChange: () => {
@@ -130,7 +132,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   });
   const files = new FileWatch({
     folder,
-    triggers: () => triggers,
+    triggers: activeTriggers,
     deliver: (trigger, event) => supervisor.deliver(trigger, event),
     hasRoom: async () => (await store.counts()).queued < MOST_QUEUED,
   });
@@ -139,6 +141,12 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt: now() },
     backups: join(home, 'backups'),
     triggers: () => triggers,
+    triggerPause: (id) => pauses.get(id),
+    pauseTrigger: async (id, pause) => {
+      await store.pauseTrigger(id, pause);
+      pauses = await store.pausedTriggers();
+      changed();
+    },
     fileProblem: (id) => files.problemOf(id),
     ...{
       hosts: () => names,

@@ -122,6 +122,15 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       expect(await store.deliveries('Flow/hook', 1)).toHaveLength(1);
     });
 
+    it('keeps the pauses of triggers until they go on', async () => {
+      const pause = { by: 'ada', at: 7, note: "it's late" };
+      await store.pauseTrigger('Flow/a', { ...pause, at: 6 });
+      await store.pauseTrigger('Flow/a', pause);
+      await store.pauseTrigger('Flow/b', pause);
+      await store.pauseTrigger('Flow/b', null);
+      expect(await store.pausedTriggers()).toEqual(new Map([['Flow/a', pause]]));
+    });
+
     it('gives the same run for the same request key', async () => {
       await store.addRun(aRun('r1', { requestKey: 'k' }));
       expect((await store.addRun(aRun('r2', { requestKey: 'k' }))).id).toBe('r1');

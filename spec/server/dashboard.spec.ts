@@ -6,7 +6,7 @@ import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { gzipSync } from 'node:zlib';
 import { readdirSync } from 'node:fs';
-import { addWorkflow, end, newFolder, removeFolder, serve, type Served } from './support/served.js';
+import { addWorkflow, end, newFolder, removeFolder, serve, until, type Served } from './support/served.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const LIMIT_MS = 60_000;
@@ -18,6 +18,8 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
+  /** The address of a comparison of two runs. */
+  let compared = '';
 
   beforeAll(async () => {
     folder = newFolder({ nightly: { cron: '30 2 * * *', zone: 'Europe/Berlin' } });
@@ -142,6 +144,13 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
       await page.getByText('does not exist').waitFor();
       await page.getByRole('button', { name: 'Events' }).first().click();
       await page.getByText('No event yet').waitFor();
+      const hook = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Hooked/hook' }) });
+      await hook.getByLabel('Note').fill('moved');
+      await hook.getByRole('button', { name: 'Pause' }).click();
+      await hook.getByText('moved').waitFor();
+      await page.keyboard.press('Escape');
+      await hook.getByRole('button', { name: 'Go on' }).click();
+      await hook.getByRole('button', { name: 'Pause' }).waitFor();
       for (const key of ['g', 'a']) await page.keyboard.press(key);
       await page.getByRole('cell', { name: 'dead letters' }).first().waitFor();
       for (const key of ['g', 'e']) await page.keyboard.press(key);
@@ -167,20 +176,73 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
     LIMIT_MS,
   );
 
+  it(
+    'shows the work of the tasks over time, and a run beside another one',
+    async () => {
+      const { id } = (
+        await served.ask('/workflows/Flow/runs', { method: 'POST', body: { settings: { text: '<i>2' } } })
+      ).body as { id: string };
+      await until(async () => (await served.ask(`/runs/${id}`)).body['state'] === 'completed');
+      await page.goto(`${served.url}/#/runs/${id}?tab=timeline`);
+      await page
+        .getByRole('img', { name: /^Wait <b>here<\/b>: / })
+        .last()
+        .waitFor();
+      await page.getByRole('region', { name: 'Work of the tasks' }).getByRole('row').nth(3).waitFor();
+      await page.getByRole('link', { name: 'charts' }).click();
+      await page.getByRole('img', { name: /^Records per second of/ }).waitFor();
+      await page.getByLabel('Task', { exact: true }).selectOption('Write');
+      await page.getByRole('img', { name: /^p95 latency of Write/ }).waitFor();
+      expect(page.url()).toContain('task=Write');
+      await page.getByRole('button', { name: 'Compare' }).click();
+      await page.getByRole('heading', { name: 'Comparison of two runs' }).waitFor();
+      await page.getByRole('cell', { name: '<script>pwned=1</script>' }).waitFor();
+      const text = page.getByRole('region', { name: 'Differences of the configurations' }).getByRole('row').last();
+      expect(await text.textContent()).toContain('<i>2');
+      compared = page.url().split('#/')[1] ?? '';
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'shows by day and by hour which ticks had runs and which are to come',
+    async () => {
+      for (const key of ['g', 'c']) await page.keyboard.press(key);
+      await page.getByRole('link', { name: 'after →' }).click();
+      const cell = page
+        .getByRole('row')
+        .filter({ hasText: 'Flow/nightly' })
+        .getByRole('link', { name: /1 to come/ });
+      await cell.nth(6).waitFor();
+      expect(await cell.count()).toBe(7);
+      await cell.first().click();
+      await page.getByRole('heading', { name: 'Hours of Flow/nightly' }).waitFor();
+      await page.getByText('to come', { exact: true }).waitFor();
+      await page.getByRole('link', { name: 'All schedules, by day' }).click();
+      await cell.nth(6).waitFor();
+    },
+    LIMIT_MS,
+  );
+
   it.each(['light', 'dark'] as const)(
     'has no fault that axe finds on any screen, in the theme %s',
     async (colorScheme) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const { body } = await served.ask('/runs');
       const id = (body['runs'] as { id: string }[])[0]?.id ?? '';
-      const tabs = ['figures', 'dead%20letters', 'output', 'notes', 'configuration'].map(
+      const tabs = ['figures', 'timeline', 'charts', 'dead%20letters', 'output', 'notes', 'configuration'].map(
         (tab) => `runs/${id}?tab=${tab}`,
       );
-      for (const screen of ['', 'workflows', 'runs', 'schedules', 'triggers', 'alerts', 'settings', ...tabs]) {
+      const screens = ['', 'workflows', 'runs', 'schedules', 'calendar', 'triggers', 'alerts', 'settings', compared];
+      for (const screen of [...screens, ...tabs]) {
         await page.goto(`${served.url}/#/${screen}`);
         await page.getByRole('heading', { level: 1 }).waitFor();
         if (screen === 'settings') await page.getByRole('heading', { name: 'Audit' }).waitFor();
-        if (!screen.includes('tab')) await shot(`${screen || 'home'}-${colorScheme}`);
+        if (screen.includes('timeline')) await page.getByRole('region', { name: 'Timeline of the tasks' }).waitFor();
+        if (screen.includes('charts')) await page.getByRole('img', { name: /^Memory/ }).waitFor();
+        if (screen === 'calendar') await page.getByRole('region', { name: 'Ticks by day' }).waitFor();
+        if (screen === compared) await page.getByRole('heading', { name: 'Configuration' }).waitFor();
+        if (!/tab|compare/.test(screen)) await shot(`${screen || 'home'}-${colorScheme}`);
         if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
         expect([screen, await faults()]).toEqual([screen, []]);
       }

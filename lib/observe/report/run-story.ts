@@ -24,6 +24,8 @@ export interface TaskStretch {
   readonly done: number;
   /** The time that the task was busy, in milliseconds. */
   readonly busyMs: number;
+  /** The time that the task could not pass its records on, in milliseconds. */
+  readonly blockedMs: number;
   /** The 95th percentile of the records timed in this stretch, in milliseconds; undefined if no record was timed. */
   readonly p95?: number | undefined;
 }
@@ -169,7 +171,9 @@ export class StoryBuilder {
       const parts = Object.entries(tasks).map(([name, task]) => {
         const before = entry(this.tasks, name);
         const done = doneOf(task) - (before === undefined ? 0 : doneOf(before));
-        return [name, { done, busyMs: task.shares.busy * elapsedMs, p95: p95Of(task, before) }] as const;
+        const { busy, blocked } = task.shares;
+        const p95 = p95Of(task, before);
+        return [name, { done, busyMs: busy * elapsedMs, blockedMs: blocked * elapsedMs, p95 }] as const;
       });
       this.stretches.push({ from: this.stretchFrom, to: at, tasks: new Map(parts) });
       if (this.stretches.length > MOST_STRETCHES) this.stretches = joinPairs(this.stretches);
@@ -218,11 +222,12 @@ function joinPairs(stretches: readonly Stretch[]): Stretch[] {
 }
 
 function join(one: Stretch, two: Stretch): Stretch {
-  const tasks = [...two.tasks].map(([name, { done, busyMs, p95 }]) => {
+  const tasks = [...two.tasks].map(([name, { done, busyMs, blockedMs, p95 }]) => {
     const before = one.tasks.get(name);
+    const spent = { busyMs: busyMs + (before?.busyMs ?? 0), blockedMs: blockedMs + (before?.blockedMs ?? 0) };
     const worst = Math.max(p95 ?? 0, before?.p95 ?? 0);
     const slow = p95 === undefined && before?.p95 === undefined ? undefined : worst;
-    return [name, { done: done + (before?.done ?? 0), busyMs: busyMs + (before?.busyMs ?? 0), p95: slow }] as const;
+    return [name, { ...spent, done: done + (before?.done ?? 0), p95: slow }] as const;
   });
   return { from: one.from, to: two.to, tasks: new Map(tasks) };
 }

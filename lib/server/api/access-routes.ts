@@ -1,10 +1,10 @@
 /** The routes for sessions of pages, tokens and the audit. */
-import { z } from 'zod';
 import { audit, httpError, type Api } from './api.js';
 import { backUp } from '../store/back-up.js';
 import {
   Audit,
   Backup,
+  Done,
   Me,
   NewToken,
   Problem,
@@ -64,7 +64,7 @@ export function accessRoutes(api: Api): void {
     '/api/v1/tokens/:id',
     {
       config: { role: 'admin', summary: 'Removes a token: it works no more' },
-      schema: { params: TokenParams, response: { 200: z.strictObject({}), 404: Problem } },
+      schema: { params: TokenParams, response: { 200: Done, 404: Problem } },
     },
     async (request) => {
       const { id } = request.params;

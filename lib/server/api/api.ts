@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Catalog } from '../catalog.js';
 import type { RunViews } from '../runs/run-views.js';
 import type { ServerStore } from '../store/server-store.js';
+import type { Pause } from '../schedules/stored-schedule.js';
 import type { KnownTrigger } from '../triggers/known-triggers.js';
 import type { Supervisor } from '../supervisor.js';
 import type { Access } from './access.js';
@@ -25,6 +26,10 @@ export interface ApiPorts {
   /** The environment of the server, which has the secrets of webhooks. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly triggers: () => readonly KnownTrigger[];
+  /** The pause of a trigger; undefined for one that is not paused. */
+  readonly triggerPause: (triggerId: string) => Pause | undefined;
+  /** Pauses a trigger, or lets it go on with null. */
+  readonly pauseTrigger: (triggerId: string, pause: Pause | null) => Promise<void>;
   /** The problem with the files of a trigger; '' if there is none. */
   readonly fileProblem: (triggerId: string) => string;
   readonly maxRuns: number;

@@ -1,12 +1,12 @@
 /** The routes for runs. */
 import { open } from 'node:fs/promises';
 import { isDeepStrictEqual, stripVTControlCharacters } from 'node:util';
-import { z } from 'zod';
 import { groupLetters } from '../../jobs/dead-letters.js';
 import { lettersFileOf } from '../../jobs/kept-runs.js';
 import { writeReport } from '../../jobs/run-report.js';
 import type { Json } from '../../model/json.js';
 import { RunFolder } from '../../storage/run-folder.js';
+import type { z } from 'zod';
 import { nearest } from '../../text/nearest.js';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -18,8 +18,10 @@ import { shownRun } from './present.js';
 import { assertRoom } from './trigger-routes.js';
 import {
   LetterGroups,
+  Output,
   Problem,
   Run,
+  RunHistory,
   RunParams,
   Runs,
   RunsQuery,
@@ -95,7 +97,7 @@ export function runRoutes(api: Api): void {
     },
     async ({ params }) => {
       const view = await views.view((await known(api, params.id)).id);
-      if (view === undefined) throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${params.id} has not started yet`);
+      if (view === undefined) throw notStarted(params.id);
       return {
         ...view,
         tasks: [...view.tasks],
@@ -108,6 +110,18 @@ export function runRoutes(api: Api): void {
         deadLetters: [...view.deadLetters],
         notes: [...view.notes],
       };
+    },
+  );
+  http.get(
+    '/api/v1/runs/:id/history',
+    {
+      config: { role: 'viewer', summary: 'The work of the tasks of a run over time, and what its process needed' },
+      schema: { params: RunParams, response: { 200: RunHistory, 404: Problem } },
+    },
+    async ({ params }) => {
+      const history = await views.history((await known(api, params.id)).id);
+      if (history === undefined) throw notStarted(params.id);
+      return history as z.input<typeof RunHistory>;
     },
   );
   http.get(
@@ -127,7 +141,7 @@ export function runRoutes(api: Api): void {
     '/api/v1/runs/:id/output',
     {
       config: { role: 'operator', summary: 'The end of what the last process of a run has printed' },
-      schema: { params: RunParams, response: { 200: z.strictObject({ text: z.string() }), 404: Problem } },
+      schema: { params: RunParams, response: { 200: Output, 404: Problem } },
     },
     async ({ params }) => {
       const run = await known(api, params.id);
@@ -188,6 +202,10 @@ async function known({ store }: Api, id: string): Promise<StoredRun> {
   const run = await store.run(id);
   if (run !== undefined) return run;
   throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `There is no run '${id}'`);
+}
+
+function notStarted(id: string): Error {
+  return httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has not started yet`);
 }
 
 async function folderOf(api: Api, id: string): Promise<RunFolder> {

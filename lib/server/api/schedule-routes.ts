@@ -4,6 +4,8 @@ import { audit, httpError, type Api } from './api.js';
 import { nextTicks, shownSchedule } from './present.js';
 import { assertSettings } from './run-routes.js';
 import {
+  Calendar,
+  CalendarQuery,
   Decisions,
   Done,
   MadeScheduleParams,
@@ -16,6 +18,7 @@ import {
   ScheduleParams,
   Schedules,
 } from './schemas.js';
+import { calendarOf } from '../schedules/calendar.js';
 import type { Schedule as Rule } from '../../model/schedule.js';
 import type { StoredSchedule } from '../schedules/stored-schedule.js';
 import type { Timetable } from '../schedules/timetable.js';
@@ -29,6 +32,22 @@ export function scheduleRoutes(api: Api): void {
       schema: { response: { 200: Schedules } },
     },
     async () => ({ schedules: (await store.schedules()).map((one) => shownSchedule(one, supervisor, now())) }),
+  );
+  http.get(
+    '/api/v1/calendar',
+    {
+      config: { role: 'viewer', summary: 'What became of the ticks of each day or hour, and how many are to come' },
+      schema: { querystring: CalendarQuery, response: { 200: Calendar } },
+    },
+    async ({ query: { edges, schedule } }) => {
+      const all = await store.schedules();
+      const rows = await calendarOf(
+        all.filter(({ id, isPresent }) => (schedule === undefined ? isPresent : id === schedule)),
+        edges.split(',').map(Number),
+        { store, timetable: (one) => supervisor.timetable(one), now: now() },
+      );
+      return { rows: rows.map((row) => ({ ...row, cells: [...row.cells] })) };
+    },
   );
   http.get(
     '/api/v1/schedules/:workflow/:name/decisions',

@@ -146,6 +146,7 @@ export const Backfills = z.strictObject({ backfills: z.array(Backfill) });
 export const BackfillParams = z.strictObject({ id: RunId });
 export const Stopped = z.strictObject({ stopped: z.number() });
 export const Done = z.strictObject({});
+export const Output = z.strictObject({ text: z.string() });
 
 export const Trigger = z.strictObject({
   id: z.string(),
@@ -156,6 +157,7 @@ export const Trigger = z.strictObject({
   rule: z.string(),
   /** The problem with the trigger; '' if there is none. */
   problem: z.string(),
+  pause: z.strictObject({ by: z.string(), at: time, note: z.string() }).nullable(),
 });
 export const Triggers = z.strictObject({ triggers: z.array(Trigger) });
 export const TriggerParams = z.strictObject({ workflow: Name, name: Name });
@@ -182,6 +184,29 @@ export const Decision = z.strictObject({
   decidedAt: time,
 });
 export const Decisions = z.strictObject({ decisions: z.array(Decision) });
+
+/** Moments, ascending: the days, or the hours, of a calendar. */
+export const CalendarQuery = z.strictObject({
+  edges: z
+    .string()
+    .regex(/^\d{1,15}(,\d{1,15}){1,62}$/, 'must be 2 to 63 moments in milliseconds since 1970, with commas')
+    .refine(
+      (text) => text.split(',').every((edge, index, all) => index === 0 || Number(edge) > Number(all[index - 1])),
+      {
+        error: 'must be ascending',
+      },
+    ),
+  /** `<workflow>/<name>`: only this one. */
+  schedule: Name.optional(),
+});
+export const CalendarCell = z.strictObject({
+  runs: z.partialRecord(z.enum([...RUN_STATES, 'removed']), z.number()),
+  noRuns: z.partialRecord(z.enum(['overlap', 'down', 'paused', 'coalesced', 'limit']), z.number().nullable()),
+  coming: z.number().nullable(),
+});
+export const Calendar = z.strictObject({
+  rows: z.array(z.strictObject({ schedule: z.string(), isPartial: z.boolean(), cells: z.array(CalendarCell) })),
+});
 
 export const Workflow = z.strictObject({
   name: z.string(),
@@ -267,6 +292,27 @@ export const RunView = z.strictObject({
   deadLetters: z.array(z.strictObject({ task: z.string(), code: z.string(), message: z.string(), count: z.number() })),
   notes: z.array(z.strictObject({ at: time, text: z.string() })),
   config: z.unknown(),
+});
+
+export const RunHistory = z.strictObject({
+  runId: z.string(),
+  from: time,
+  to: time,
+  tasks: z.array(z.string()),
+  omitted: z.number(),
+  stretches: z.array(
+    z.strictObject({
+      from: time,
+      to: time,
+      done: z.array(z.number()),
+      busy: z.array(z.number()),
+      blocked: z.array(z.number()),
+      p95: z.array(z.number().nullable()),
+    }),
+  ),
+  resources: z.array(
+    z.strictObject({ at: time, rssBytes: z.number(), heapUsedBytes: z.number(), delayMs: z.number() }),
+  ),
 });
 
 export const LetterGroups = z.strictObject({

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { Json } from '../../model/json.js';
 import { atPointer, kindOf, type KnownTrigger } from '../triggers/known-triggers.js';
 import { signedId } from '../triggers/signature.js';
-import { httpError, type Api } from './api.js';
-import { Deliveries, HookAnswer, Problem, TriggerParams, Triggers } from './schemas.js';
+import type { Pause } from '../schedules/stored-schedule.js';
+import { audit, httpError, type Api } from './api.js';
+import { Deliveries, HookAnswer, PauseBody, Problem, Trigger, TriggerParams, Triggers } from './schemas.js';
 import type { FastifyInstance } from 'fastify';
 import type { ZodProvider } from './zod-provider.js';
 
@@ -31,13 +32,38 @@ export function triggerRoutes(api: Api): void {
       config: { role: 'viewer', summary: 'The events at which a trigger has started a run, newest first' },
       schema: { params: TriggerParams, response: { 200: Deliveries, 404: Problem } },
     },
-    async ({ params: { workflow, name } }) => {
-      const id = `${workflow}/${name}`;
-      if (!triggers().some((one) => one.id === id)) {
-        throw httpError(404, 'MILLRACE_USAGE', `There is no trigger '${id}'`);
-      }
+    async ({ params }) => {
+      const { id } = knownTrigger(api, params);
       const found = await store.deliveries(id, SHOWN_DELIVERIES);
       return { deliveries: found.map(({ subject, at, runId }) => ({ subject, at, runId })) };
+    },
+  );
+  http.post(
+    '/api/v1/triggers/:workflow/:name/pause',
+    {
+      config: { role: 'operator', summary: 'Pauses a trigger: its events start no runs until it goes on' },
+      schema: { params: TriggerParams, body: PauseBody, response: { 200: Trigger, 404: Problem } },
+    },
+    async (request) => {
+      const known = knownTrigger(api, request.params);
+      const pause = { by: request.user?.name ?? '', at: api.now(), note: request.body.note };
+      await api.pauseTrigger(known.id, pause);
+      await audit(api, request, 'pause trigger', known.id);
+      return shownTrigger(api, known);
+    },
+  );
+  http.post(
+    '/api/v1/triggers/:workflow/:name/unpause',
+    {
+      config: { role: 'operator', summary: 'Lets a paused trigger go on' },
+      schema: { params: TriggerParams, response: { 200: Trigger, 404: Problem } },
+    },
+    async (request) => {
+      const known = knownTrigger(api, request.params);
+      await api.pauseTrigger(known.id, null);
+      await audit(api, request, 'unpause trigger', known.id);
+      api.poke();
+      return shownTrigger(api, known);
     },
   );
   // A signature covers the bytes of the body, so the body is parsed only after the check of the signature.
@@ -49,6 +75,16 @@ export function triggerRoutes(api: Api): void {
     hookRoute({ ...api, http: scope.withTypeProvider<ZodProvider>() });
     done();
   });
+}
+
+function knownTrigger(
+  { triggers }: Api,
+  { workflow, name }: { readonly workflow: string; readonly name: string },
+): KnownTrigger {
+  const id = `${workflow}/${name}`;
+  const found = triggers().find((one) => one.id === id);
+  if (found !== undefined) return found;
+  throw httpError(404, 'MILLRACE_USAGE', `There is no trigger '${id}'`);
 }
 
 function hookRoute(api: Api): void {
@@ -63,7 +99,7 @@ function hookRoute(api: Api): void {
       bodyLimit: BODY_BYTES,
       schema: {
         params: TriggerParams,
-        response: { 202: HookAnswer, 400: Problem, 401: Problem, 413: Problem, 429: Problem },
+        response: { 202: HookAnswer, 400: Problem, 401: Problem, 413: Problem, 429: Problem, 503: Problem },
       },
     },
     async ({ params, headers, body: given }, reply) => {
@@ -79,6 +115,9 @@ function hookRoute(api: Api): void {
           'MILLRACE_USAGE',
           'Expected a message for a webhook of this server, with its headers webhook-id, webhook-timestamp and webhook-signature, not older than five minutes',
         );
+      }
+      if (api.triggerPause(id) !== undefined) {
+        throw httpError(503, 'MILLRACE_USAGE', 'This webhook is paused. Send the message again later');
       }
       const recent = (accepted.get(id) ?? []).filter((at) => at > now() - MINUTE_MS);
       if (recent.length >= MOST_PER_MINUTE) {
@@ -118,7 +157,10 @@ function settingsFrom(bytes: Buffer, fromBody: Readonly<Record<string, string>>)
   );
 }
 
-function shownTrigger({ fileProblem }: Api, { id, workflow, name, trigger, problem }: KnownTrigger): ShownTrigger {
+function shownTrigger(
+  { fileProblem, triggerPause }: Api,
+  { id, workflow, name, trigger, problem }: KnownTrigger,
+): ShownTrigger {
   const kind = kindOf(trigger);
   const rule =
     'webhook' in trigger
@@ -126,7 +168,8 @@ function shownTrigger({ fileProblem }: Api, { id, workflow, name, trigger, probl
       : 'files' in trigger
         ? trigger.files
         : `after ${trigger.after} has ${trigger.when ?? 'completed'}`;
-  return { id, workflow, name, kind, rule, problem: problem === '' ? fileProblem(id) : problem };
+  const shown = problem === '' ? fileProblem(id) : problem;
+  return { id, workflow, name, kind, rule, problem: shown, pause: triggerPause(id) ?? null };
 }
 
 interface ShownTrigger {
@@ -136,4 +179,5 @@ interface ShownTrigger {
   kind: 'webhook' | 'file' | 'workflow';
   rule: string;
   problem: string;
+  pause: Pause | null;
 }

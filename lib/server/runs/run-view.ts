@@ -9,6 +9,7 @@ import type { TaskProgress } from '../../model/metrics.js';
 import { arrange, countsOfWhole, outlineOf } from '../../model/sub-workflows.js';
 import { layOut } from '../../observe/report/layout.js';
 import { StoryBuilder, type Note, type Reason } from '../../observe/report/run-story.js';
+import { historyOf, type RunHistory } from './run-history.js';
 import { entry } from '../../text/entry.js';
 
 export interface TaskView {
@@ -178,6 +179,12 @@ export class RunViewBuilder {
       notes: story.notes.slice(-MOST_NOTES),
       config: story.config,
     };
+  }
+
+  /** The run over time; undefined before it has started. */
+  history(): RunHistory | undefined {
+    const story = this.story.build();
+    return story === undefined ? undefined : historyOf(story);
   }
 
   private edge(from: string, to: string, isOver: boolean): EdgeView {

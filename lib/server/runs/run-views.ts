@@ -8,6 +8,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import type { RunEvent } from '../../model/events.js';
+import type { RunHistory } from './run-history.js';
 import { RunViewBuilder, type RunView } from './run-view.js';
 
 const MOST_VIEWS = 32;
@@ -34,6 +35,15 @@ export class RunViews {
 
   /** The view of a run up to now; undefined before its first event. `runId` is one of the store. */
   async view(runId: string): Promise<RunView | undefined> {
+    return (await this.read(runId)).view;
+  }
+
+  /** The run over time; undefined before its first event. `runId` is one of the store. */
+  async history(runId: string): Promise<RunHistory | undefined> {
+    return (await this.read(runId)).builder.history();
+  }
+
+  private async read(runId: string): Promise<Reading> {
     const reading = this.readings.get(runId) ?? newReading();
     // Moves the view to the end, so that the view used longest ago is forgotten first.
     this.readings.delete(runId);
@@ -43,7 +53,7 @@ export class RunViews {
     const before = reading.turn.catch(() => undefined);
     reading.turn = before.then(() => this.readOn(runId, reading));
     await reading.turn;
-    return reading.view;
+    return reading;
   }
 
   private async readOn(runId: string, reading: Reading): Promise<void> {

@@ -17,7 +17,14 @@ export interface StoredSchedule extends ScheduleCursor {
    */
   readonly madeBy: string | null;
   /** The user, the time and the note of the pause; null unless it is paused. */
-  readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;
+  readonly pause: Pause | null;
+}
+
+/** The pause of a schedule or of a trigger: the user, the time and a note. */
+export interface Pause {
+  readonly by: string;
+  readonly at: number;
+  readonly note: string;
 }
 
 /** Runs for ticks of the past, asked for by a user. */

@@ -8,7 +8,7 @@
  */
 import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
-import type { StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
+import type { Pause, StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import type { ServerRunState, StoredRun } from '../runs/stored-run.js';
 import type { StoredDelivery } from '../triggers/known-triggers.js';
 
@@ -118,6 +118,10 @@ export interface ServerStore {
    * if there is one already.
    */
   deliver(delivery: StoredDelivery, run: StoredRun): Promise<StoredDelivery>;
+  /** The triggers that are paused, by their ids. */
+  pausedTriggers(): Promise<ReadonlyMap<string, Pause>>;
+  /** Pauses a trigger, or lets it go on with null. */
+  pauseTrigger(trigger: string, pause: Pause | null): Promise<void>;
   /** Newest first. */
   deliveries(trigger: string, limit: number): Promise<readonly StoredDelivery[]>;
   /**

@@ -3,7 +3,7 @@ import type { Json } from '../../model/json.js';
 import { MillraceError } from '../../model/errors.js';
 import type { Schedule } from '../../model/schedule.js';
 import type { Reason } from '../schedules/decide.js';
-import type { StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
+import type { Pause, StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import { RUN_STATES, type RunOrigin, type ServerRunState, type StopWish, type StoredRun } from '../runs/stored-run.js';
 import type { StoredDelivery } from '../triggers/known-triggers.js';
 import type {
@@ -84,6 +84,7 @@ const MIGRATIONS: readonly string[] = [
    CREATE TRIGGER countRemoved AFTER DELETE ON runs BEGIN
      UPDATE counts SET count = count - 1 WHERE state = old.state;
    END;`,
+  `CREATE TABLE triggerPauses (triggeredBy TEXT PRIMARY KEY, pause TEXT NOT NULL) STRICT;`,
 ];
 
 const ALERTS_KEPT_MS = 30 * 86_400_000;
@@ -348,6 +349,20 @@ class SqliteStore implements ServerStore {
     return this.transact(() => {
       const values = [id, name, role, hash, createdAt, expiresAt];
       this.database.run('INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?)', values);
+    });
+  }
+
+  pausedTriggers(): Promise<ReadonlyMap<string, Pause>> {
+    return this.read(() => {
+      const rows = this.database.all('SELECT * FROM triggerPauses', []);
+      return new Map(rows.map((row) => [row['triggeredBy'] as string, JSON.parse(row['pause'] as string) as Pause]));
+    });
+  }
+
+  pauseTrigger(trigger: string, pause: Pause | null): Promise<void> {
+    return this.transact(() => {
+      if (pause === null) this.database.run('DELETE FROM triggerPauses WHERE triggeredBy = ?', [trigger]);
+      else this.database.run('INSERT OR REPLACE INTO triggerPauses VALUES (?, ?)', [trigger, JSON.stringify(pause)]);
     });
   }
 

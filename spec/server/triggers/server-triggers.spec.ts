@@ -118,4 +118,34 @@ describe('the triggers of a server', () => {
     },
     LIMIT_MS,
   );
+
+  it(
+    'start nothing while they are paused; files that are there start runs once they go on',
+    async () => {
+      const act = (trigger: string, verb: 'pause' | 'unpause', body?: object): ReturnType<Served['ask']> =>
+        served.ask(`/triggers/${trigger}/${verb}`, { method: 'POST', body });
+      const before = (await completed('After')).length;
+      for (const id of ['Hooked/hook', 'Filed/csv', 'After/hooked']) {
+        expect((await act(id, 'pause', { note: 'holidays' })).body).toMatchObject({
+          pause: { by: 'token file', note: 'holidays' },
+        });
+      }
+      // Nobody learns of a pause without the secret.
+      expect((await send('p1', '{}', { secret: 'another secret of a webhook' })).status).toBe(401);
+      expect((await send('p1', '{}')).status).toBe(503);
+      writeFileSync(join(folder, 'incoming', 'later.csv'), 'a\n');
+      const { body } = await served.ask('/workflows/Hooked/runs', { method: 'POST', body: {} });
+      await until(async () => (await served.ask(`/runs/${String(body['id'])}`)).body['state'] === 'completed');
+      expect([(await completed('After')).length, (await completed('Filed')).length]).toEqual([before, 1]);
+      expect((await act('Hooked/hook', 'unpause')).body['pause']).toBeNull();
+      for (const id of ['Filed/csv', 'After/hooked']) await act(id, 'unpause');
+      expect((await send('p1', '{}')).status).not.toBe(503);
+      await until(async () => (await completed('Filed')).length > 1);
+      const subjects = (await completed('Filed')).map(({ subject }) => subject);
+      expect(subjects).toEqual([join(folder, 'incoming', 'later.csv'), path]);
+      expect((await completed('After')).length).toBe(before);
+      expect((await act('Hooked/none', 'pause', {})).status).toBe(404);
+    },
+    LIMIT_MS,
+  );
 });

@@ -1,0 +1,59 @@
+/** The line of a schedule or a trigger that pauses it with a note, and lets it go on. */
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { post, type Schedule } from '../api.js';
+import { relative } from '../format.js';
+import { useNow } from './data.js';
+
+export interface PauseProps {
+  readonly id: string;
+  /** The path of the routes, without `/pause`. */
+  readonly path: string;
+  readonly pause: Schedule['pause'];
+  /** What happens while it is paused, in one sentence. */
+  readonly effect: string;
+  /** Does something, shows what went wrong with it, and loads the data again. */
+  readonly act: (work: () => Promise<unknown>) => void;
+  /** What is shown before the note while it is not paused. */
+  readonly children?: ComponentChildren;
+}
+
+export function Pause({ id, path, pause, effect, act, children }: PauseProps): JSX.Element {
+  const [note, setNote] = useState('');
+  const now = useNow();
+  return pause === null ? (
+    <p>
+      {children}
+      <label for={`note-${id}`}>Note</label>{' '}
+      <input
+        id={`note-${id}`}
+        value={note}
+        onInput={(event) => {
+          setNote(event.currentTarget.value);
+        }}
+      />{' '}
+      <button
+        type="button"
+        onClick={() => {
+          act(() => post(`${path}/pause`, { note }));
+        }}
+      >
+        Pause
+      </button>
+    </p>
+  ) : (
+    <p>
+      ⏸ Paused by {pause.by} {relative(pause.at, now)}
+      {pause.note === '' ? '' : `: ${pause.note}`}. {effect}{' '}
+      <button
+        class="main"
+        type="button"
+        onClick={() => {
+          act(() => post(`${path}/unpause`));
+        }}
+      >
+        Go on
+      </button>
+    </p>
+  );
+}
