@@ -10,7 +10,7 @@ import { isLong } from '../support/long.js';
 const root = new URL('../../../', import.meta.url).pathname;
 const LIMIT_MS = 120_000;
 /** Bytes; about a tenth above what it is. More than that should be a decision. */
-const MOST_PACKED = 1_900_000;
+const MOST_PACKED = 2_100_000;
 /**
  * Bytes with everything it depends on, of which versions and sizes are for others to decide: a quarter above what it
  * is.
@@ -96,7 +96,7 @@ describe('the package', () => {
   it('holds what runs, its types, the sample data and the docs, and is small', () => {
     process.stdout.write(`packed: ${packed.size} bytes, ${packed.files.length} files\n`);
     const meant =
-      /^(dist\/.*\.(js|d\.ts)|dist\/command\/LICENSES\.txt|dist\/dashboard\/(index\.html|assets\/[\w-]+\.css)|docs\/[^/]*\.md|docs\/(charts|pictures)\/.*\.svg|workflows\/.*\/.*\.(json|csv)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+      /^(dist\/.*\.(js|d\.ts)|dist\/command\/LICENSES\.txt|dist\/dashboard\/(index\.html|assets\/[\w-]+\.css)|docs\/[^/]*\.md|docs\/(charts|pictures)\/.*\.svg|docs\/screenshots\/.*\.png|workflows\/.*\/.*\.(json|csv)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
     expect(packed.files.map(({ path }) => path).filter((path) => !meant.test(path))).toEqual([]);
     expect(packed.size).toBeLessThan(MOST_PACKED);
   });
