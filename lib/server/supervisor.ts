@@ -76,7 +76,7 @@ export interface TriggerEvent {
   readonly settings?: Readonly<Record<string, Json>>;
 }
 
-/** The most runs, queued or at work, that a pass reads. */
+/** The most runs, queued or at work, that a pass reads: the oldest ones, so that those behind them have their turn. */
 const MOST_ACTIVE = 10_000;
 /**
  * A process that a server has started aborts itself when its grace is over (8 s). If it is still at work after this
@@ -294,7 +294,12 @@ export class Supervisor {
 
   /** Stops the runs of a backfill that are queued or at work. Returns their number. */
   async stopBackfill(id: string, wish: StopWish): Promise<number> {
-    const active = await this.ports.store.runs({ backfill: id, states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    const active = await this.ports.store.runs({
+      backfill: id,
+      states: ACTIVE_STATES,
+      limit: MOST_ACTIVE,
+      oldestFirst: true,
+    });
     let stopped = 0;
     // The queued ones first, so that none of them starts when one at work ends.
     for (const run of [...active].sort((a, b) => Number(isAtWork(a)) - Number(isAtWork(b)))) {
@@ -305,7 +310,7 @@ export class Supervisor {
 
   private async follow(): Promise<void> {
     const { store, processes, now } = this.ports;
-    for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE })) {
+    for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE, oldestFirst: true })) {
       const sight = await this.sightOf(run);
       if (sight === undefined) continue;
       const step = followUp(run, sight, now(), this.ports.rulesOf(run.workflow));
@@ -369,7 +374,7 @@ export class Supervisor {
   private async decideTicks(): Promise<number | null> {
     const { store, now } = this.ports;
     let next: number | null = null;
-    const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE, oldestFirst: true });
     for (const schedule of await store.schedules()) {
       if (!schedule.isPresent) continue;
       const timetable = this.timetable(schedule);
@@ -439,7 +444,7 @@ export class Supervisor {
 
   private async dispatch(): Promise<void> {
     const { store, processes, now, maxRuns, pools, rulesOf } = this.ports;
-    const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
+    const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE, oldestFirst: true });
     if (!this.ports.isReady()) {
       const why = 'It waits until the workflows can be described';
       this.waiting = new Map(active.filter((run) => !isAtWork(run)).map(({ id }) => [id, why]));

@@ -204,6 +204,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       const ids = async (query: Partial<Parameters<ServerStore['runs']>[0]>): Promise<string[]> =>
         (await store.runs({ limit: 9, ...query })).map(({ id }) => id);
       expect(await ids({ limit: 3 })).toEqual(['d', 'c', 'b']);
+      expect(await ids({ limit: 3, oldestFirst: true })).toEqual(['a', 'b', 'c']);
       expect(await ids({ before: 'b' })).toEqual(['a']);
       expect(await ids({ workflow: 'One' })).toEqual(['b', 'a']);
       expect(await ids({ states: ['running', 'failed'] })).toEqual(['d']);

@@ -52,6 +52,8 @@ export interface RunQuery {
   /** Only runs with a smaller id, which are older. */
   readonly before?: string | undefined;
   readonly limit: number;
+  /** The oldest runs first. Default: the newest ones first. */
+  readonly oldestFirst?: boolean | undefined;
 }
 
 /** The decisions about one schedule, committed with the runs that they ask for. */

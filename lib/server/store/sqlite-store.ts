@@ -241,7 +241,7 @@ class SqliteStore implements ServerStore {
     return this.read(() => this.database.all('SELECT * FROM runs WHERE id = ?', [id]).map(runOf)[0]);
   }
 
-  runs({ workflow, schedule, backfill, states, before, limit }: RunQuery): Promise<readonly StoredRun[]> {
+  runs({ workflow, schedule, backfill, states, before, limit, oldestFirst }: RunQuery): Promise<readonly StoredRun[]> {
     const conditions: string[] = [];
     const values: SqliteStored[] = [];
     const restrict = (condition: string, ...given: readonly SqliteStored[]): void => {
@@ -255,7 +255,12 @@ class SqliteStore implements ServerStore {
     if (before !== undefined) restrict('id < ?', before);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     return this.read(() =>
-      this.database.all(`SELECT * FROM runs ${where} ORDER BY id DESC LIMIT ?`, [...values, limit]).map(runOf),
+      this.database
+        .all(`SELECT * FROM runs ${where} ORDER BY id ${oldestFirst === true ? 'ASC' : 'DESC'} LIMIT ?`, [
+          ...values,
+          limit,
+        ])
+        .map(runOf),
     );
   }
 
