@@ -21,6 +21,8 @@ export interface Sight {
   readonly incarnation: number;
   /** With 'ended'. */
   readonly outcome?: RunOutcome | undefined;
+  /** The time at which the run began, in milliseconds since 1970; absent if it has not begun. */
+  readonly startedAt?: number | undefined;
   /** With 'ended': the time of the end, in milliseconds since 1970. It may be long before a server sees it. */
   readonly endedAt?: number | undefined;
   /** With 'ended': the sentence of the failure. */
@@ -59,6 +61,8 @@ export function followUp(run: StoredRun, sight: Sight, now: number, rules?: Serv
   const end = (state: StoredRun['state'], problem = '', endedAt = now): FollowUp => ({
     change: {
       ...facts,
+      // A short run may begin and end between two looks.
+      ...{ startedAt: run.startedAt ?? sight.startedAt ?? null },
       ...{ state, problem, endedAt: Math.min(endedAt, now), stopWish: null, stopReason: '' },
       ...UNSIGNALLED,
     },
@@ -74,7 +78,11 @@ export function followUp(run: StoredRun, sight: Sight, now: number, rules?: Serv
       : {
           change: {
             ...facts,
-            ...{ state: 'running', startedAt: run.startedAt ?? now, workingSince: run.workingSince ?? now },
+            ...{
+              state: 'running',
+              startedAt: run.startedAt ?? sight.startedAt ?? now,
+              workingSince: run.workingSince ?? now,
+            },
           },
           start: false,
         };

@@ -106,7 +106,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const run = await RunFolder.open(runs, runId);
     const last = await lastIncarnation(run.path);
     if (last === undefined) return { ...nothing, state: 'dead' };
-    const facts = { incarnation: last.number, settled: 0, deadLetters: 0, ...own };
+    const facts = { incarnation: last.number, startedAt: run.manifest.createdAt, settled: 0, deadLetters: 0, ...own };
     // A blocked or paused process does not renew its lease, but still exists: no other process may run beside it.
     const isThere = last.endedAt === undefined && last.isDamaged !== true && (await isRunning(last)) === true;
     if (isThere || (await isAlive(run.path, last)))
