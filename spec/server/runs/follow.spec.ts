@@ -75,5 +75,9 @@ describe('a run with limits', () => {
 it('a run that began and ended between two looks has the time of its beginning', () => {
   const starting = { ...run, state: 'starting', startedAt: null } as const;
   const facts = { state: 'ended', hasChild: false, outcome: 'completed', startedAt: 40, endedAt: 60 } as const;
-  expect(followUp(starting, { ...working, ...facts }, 90)?.change).toMatchObject({ state: 'completed', startedAt: 40, endedAt: 60 });
+  expect(followUp(starting, { ...working, ...facts }, 90)?.change).toMatchObject({
+    state: 'completed',
+    startedAt: 40,
+    endedAt: 60,
+  });
 });
