@@ -1,6 +1,6 @@
 /**
  * Iteration: a function is called for a record again and again, with the state that the call before it returned, until
- * the record is done. For refinement, and for polling until an upstream has finished.
+ * the record is done. It serves refinement, and polling until an upstream has finished.
  *
  * Guarantees: an iteration is a call, so retries, timeouts, rate limits, the limiter and the circuit breaker hold per
  * iteration; a record that waits for its next iteration holds no place of `concurrency`. The number of iterations is
