@@ -1,4 +1,4 @@
-/** What a server sends about itself, its workflows, triggers, alerts and users. Plain data. */
+/** The data that a server sends about itself, its workflows, triggers, alerts and users. Plain data. */
 import type { Json } from '../../model/json.js';
 import type { ServerRun, ServerRunState } from './runs.js';
 import type { ServerSchedule } from './schedules.js';
