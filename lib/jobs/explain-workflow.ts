@@ -16,7 +16,9 @@ import type { RunMeasures } from './run-measures.js';
 /** One task of the critical path. */
 export interface PathTask {
   readonly task: string;
-  /** The median of the time that a record waited for the task and spent in it, in milliseconds; null if not measured. */
+  /**
+   * The median of the time that a record waited for the task and spent in it, in milliseconds; null if not measured.
+   */
   readonly recordMs: number | null;
   /** The time that the task was busy, in milliseconds; null if not measured. */
   readonly busyMs: number | null;

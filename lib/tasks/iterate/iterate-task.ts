@@ -43,12 +43,13 @@ const ITERATED_RULES: OptionRules<Iterated<never, unknown>> = {
 
 /**
  * Calls `step` for a record until `until` returns true, and emits the last state. A record that is not done after
- * `maxIterations` is given up with MILLRACE_ITERATIONS. Throws MILLRACE_INVALID_OPTION for functions and options that do
- * not fit, and without `maxIterations`.
+ * `maxIterations` is given up with MILLRACE_ITERATIONS. Throws MILLRACE_INVALID_OPTION for functions and options that
+ * do not fit, and without `maxIterations`.
  *
  * @example
- * iterateTask({ init: (job: Job) => ({ ...job, status: 'queued' }), step: async (_, { record, signal }) => ask(record.id,
- *   signal), until: ({ status }) => status === 'done', maxIterations: 100, everyMs: 2000 }, { retry: { attempts: 3 } })
+ * iterateTask({ init: (job: Job) => ({ ...job, status: 'queued' }), step: async (_, { record, signal }) =>
+ * ask(record.id, signal), until: ({ status }) => status === 'done', maxIterations: 100, everyMs: 2000 }, { retry: {
+ * attempts: 3 } })
  */
 export function iterateTask<In, State>(
   iterated: Iterated<In, State>,
