@@ -50,7 +50,9 @@ export class Memory {
   keyOf(record: unknown): string | undefined {
     const text = exactText(record);
     if (text === undefined) {
-      this.noticeOnce('its records contain values that cannot be compared, such as an instance of a class or a function');
+      this.noticeOnce(
+        'its records contain values that cannot be compared, such as an instance of a class or a function',
+      );
       return undefined;
     }
     const { prefix = '' } = this;
@@ -93,7 +95,9 @@ export class Memory {
   entryOf(key: string, output: unknown): string | undefined {
     const text = exactText(output);
     if (text !== undefined) return seal({ key, task: this.scope.task, output: text });
-    this.noticeOnce('its outputs contain values that cannot be kept exactly, such as an instance of a class or a function');
+    this.noticeOnce(
+      'its outputs contain values that cannot be kept exactly, such as an instance of a class or a function',
+    );
     return undefined;
   }
 
