@@ -1,4 +1,4 @@
-/** The view is named by the fragment of the address: `#/runs/<id>?tab=output`. */
+/** The fragment of the address names the view: `#/runs/<id>?tab=output`. */
 import { signal } from '@preact/signals';
 
 export interface Route {

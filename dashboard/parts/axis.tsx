@@ -25,7 +25,7 @@ export function TimeAxis(
   const x = placeOf({ from, to }, left, width);
   const wanted = (to - from) / SECOND / MOST_MARKS;
   const step = (STEPS.find((one) => one >= wanted) ?? Math.ceil(wanted / 86_400) * 86_400) * SECOND;
-  // Marks are at round times of the clock on the wall, so the distance of the zone counts.
+  // Marks are at round local times, so the offset of the time zone is taken into account.
   const zone = new Date(from).getTimezoneOffset() * 60 * SECOND;
   const first = Math.ceil((from - zone) / step) * step + zone;
   const marks: number[] = [];

@@ -1,4 +1,4 @@
-/** A form that asks runs for ticks of the past: which ones is shown before anything is queued. */
+/** A form that requests runs for past ticks. It shows the ticks before any run is queued. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { get, post, type Backfill, type BackfillPreview } from '../api.js';
@@ -12,7 +12,7 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
   const [overlaps, setOverlaps] = useState(false);
   const [preview, setPreview] = useState<BackfillPreview>();
   const [error, setError] = useState('');
-  // Pressing twice asks for the same runs.
+  // A second press of the button refers to the same backfill.
   const [requestKey] = useState(() => crypto.randomUUID());
   const range = { from: Date.parse(from), to: Date.parse(to) };
   const attempt = (work: () => Promise<void>): void => {
@@ -55,7 +55,7 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
         else start();
       }}
     >
-      <p>Each tick after the beginning, up to the end, gets a run of its own. The oldest comes first</p>
+      <p>Each tick after the beginning, up to the end, gets a run of its own, oldest tick first</p>
       {field('After', from, setFrom)}
       {field('Until', to, setTo)}
       <p>
@@ -78,7 +78,7 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
               <li key={at}>{moment(at)}</li>
             ))}
           </ol>
-          {preview.count > preview.ticks.length && <p class="quiet">The last one is that of the end</p>}
+          {preview.count > preview.ticks.length && <p class="quiet">The last line is the last tick of the range</p>}
         </>
       )}
       <button class={preview === undefined ? '' : 'main'} type="submit">

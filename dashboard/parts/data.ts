@@ -41,7 +41,7 @@ export function useData<Answer>(path: string): Loaded<Answer> {
   };
 }
 
-/** The present, once per second, for relative times. */
+/** The current time, updated once per second, for relative times. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {

@@ -8,11 +8,11 @@ const [WIDTH, HEIGHT] = [190, 74];
 const [GAP_X, GAP_Y, MARGIN] = [96, 22, 10];
 const NAME_LENGTH = 24;
 
-/** How an edge is drawn where it is not idle. */
+/** The states of edges in words. */
 const WORDS: Readonly<Record<EdgeView['state'], string>> = {
   flowing: 'flowing',
   starved: 'waits for records',
-  blocked: 'blocked by what follows',
+  blocked: 'blocked by the next task',
   idle: 'idle',
   rule: 'runs after it',
 };
@@ -63,7 +63,7 @@ function outlined(view: RunView, { layers, rows, places, edges }: NonNullable<Ru
 
 type Counts = Pick<TaskView, 'in' | 'out' | 'skipped' | 'deadLettered' | 'inFlight'>;
 
-/** The counts of the task, or of the sub-workflow that it is the end of. */
+/** The counts of the task, or of the sub-workflow that ends with it. */
 function counts({ whole, ...task }: TaskView): Counts {
   const { in: received, out, skipped, deadLettered, inFlight } = whole ?? task;
   return { in: received, out, skipped, deadLettered, inFlight };
@@ -136,7 +136,7 @@ function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
     <g role="img" aria-label={label}>
       <title>{label}</title>
       <path class={`pipe ${edge.state}`} d={path} stroke-width={thickness + 4} />
-      {/* What waits fills the pipe from the end of its receiver. */}
+      {/* Waiting records fill the pipe from the end of the receiver. */}
       <path
         class="fill"
         d={path}

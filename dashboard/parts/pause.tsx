@@ -1,4 +1,4 @@
-/** The line of a schedule or a trigger that pauses it with a note, and lets it go on. */
+/** The line of a schedule or a trigger that pauses it with a note, or ends its pause. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { post, type Schedule } from '../api.js';
@@ -10,11 +10,11 @@ export interface PauseProps {
   /** The path of the routes, without `/pause`. */
   readonly path: string;
   readonly pause: Schedule['pause'];
-  /** What happens while it is paused, in one sentence. */
+  /** The effect of the pause, in one sentence. */
   readonly effect: string;
-  /** Does something, shows what went wrong with it, and loads the data again. */
+  /** Executes the work, shows its error, and loads the data again. */
   readonly act: (work: () => Promise<unknown>) => void;
-  /** What is shown before the note while it is not paused. */
+  /** The content before the note, shown while there is no pause. */
   readonly children?: ComponentChildren;
 }
 

@@ -47,7 +47,7 @@ export function ScheduleForm({ workflows, schedule, onSaved }: FormProps): JSX.E
     setPreview(undefined);
     setError('');
     if (rule === '') return undefined;
-    // While somebody types, only the last text is asked about.
+    // While the user types, only the last text is sent.
     const timer = setTimeout(() => {
       post<SchedulePreview>('/schedules/preview', JSON.parse(key)).then(
         (answer) => {
@@ -127,7 +127,7 @@ export function ScheduleForm({ workflows, schedule, onSaved }: FormProps): JSX.E
       {preview !== undefined && (
         <>
           <h3>Its next ticks, in {zoneName}</h3>
-          {preview.next.length === 0 && <p class="quiet">None to come</p>}
+          {preview.next.length === 0 && <p class="quiet">No future tick</p>}
           <ol>
             {preview.next.map((at) => (
               <li key={at}>

@@ -20,17 +20,17 @@ interface Work {
 
 export function Timeline({ history }: { readonly history: RunHistory }): JSX.Element {
   const { tasks, stretches } = history;
-  if (stretches.length === 0) return <p class="quiet">Nothing was measured yet: that is done once per second</p>;
+  if (stretches.length === 0) return <p class="quiet">Nothing was measured yet: runs are measured once per second</p>;
   const work = tasks.map((name, index) => workOf(history, name, index));
   const height = tasks.length * ROW + 26;
   const x = placeOf(history, LEFT, WIDTH);
   return (
     <>
       <p>
-        <span class="key busy" aria-hidden="true" /> busy <span class="key stuck" aria-hidden="true" /> blocked: what
-        follows does not take its records. The height of a bar is the share of the time. Where no process was at work,
-        nothing is drawn.
-        {history.omitted > 0 && ` ${grouped(history.omitted)} tasks that were less busy are left out.`}
+        <span class="key busy" aria-hidden="true" /> busy <span class="key stuck" aria-hidden="true" /> blocked: the
+        next task does not accept its records. The height of a bar is the share of the time. Times without a process are
+        empty.
+        {history.omitted > 0 && ` ${grouped(history.omitted)} less busy tasks are left out.`}
       </p>
       <div class="graph" tabIndex={0} role="region" aria-label="Timeline of the tasks">
         <svg

@@ -1,4 +1,4 @@
-/** The ticks of the schedules by day, or of one schedule by hour: which had a run, which had none, which are to come. */
+/** The ticks of the schedules by day, or of one schedule by hour: with a run, without a run, and future ticks. */
 import type { JSX } from 'preact';
 import type { CalendarCell, CalendarRow } from '../api.js';
 import { grouped, zoneName } from '../format.js';
@@ -13,7 +13,7 @@ const hourNames = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2
 
 const REASONS: Readonly<Record<keyof CalendarCell['noRuns'], string>> = {
   overlap: 'another run was at work',
-  down: 'no server was there',
+  down: 'the server was down',
   paused: 'paused',
   coalesced: 'a later tick had the run',
   limit: 'too many to catch up',
@@ -43,8 +43,8 @@ export function Calendar(): JSX.Element {
         )}
       </p>
       <p class="quiet">
-        Times are those of {zoneName}. ✓ completed, ✕ failed or interrupted, ▶ queued or at work, ■ stopped, ⊘ no run, ◷
-        to come.
+        Times are in {zoneName}. ✓ completed, ✕ failed or interrupted, ▶ queued or at work, ■ stopped, ⊘ no run, ◷ to
+        come.
       </p>
       <Notice error={error} />
       {data?.rows.length === 0 && <p class="quiet">There is no schedule</p>}
@@ -180,12 +180,12 @@ function Ticks({ cell: { runs, noRuns, coming } }: { readonly cell: CalendarCell
   );
 }
 
-/** Days of the zone of the page: one of them may have 23 or 25 hours. */
+/** Days in the time zone of the page: one of them may have 23 or 25 hours. */
 function daysFrom(first: Date, count: number): readonly number[] {
   return Array.from({ length: count + 1 }, (_, index) => movedBy(first, index).getTime());
 }
 
-/** The hours of a day, of which there may be 23 or 25, or one of half an hour. */
+/** The hours of a day: there may be 23 or 25 of them, or one of half an hour. */
 function hoursOf(day: Date): readonly number[] {
   const end = movedBy(day, 1).getTime();
   const edges: number[] = [];

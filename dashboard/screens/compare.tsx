@@ -1,4 +1,4 @@
-/** Two runs side by side: times, counts per task, reasons of dead letters, and what differs in their configurations. */
+/** Two runs side by side: times, counts per task, reasons of dead letters, and differences of their configurations. */
 import type { JSX } from 'preact';
 import type { Run, RunView, TaskView } from '../api.js';
 import { duration, grouped, moment, rate } from '../format.js';
@@ -159,7 +159,7 @@ function Letters({ views }: { readonly views: Views }): JSX.Element {
     JSON.stringify([task, code, message]);
   const counts = views.map((view) => new Map((view?.deadLetters ?? []).map((one) => [keyOf(one), one.count])));
   const reasons = new Map(views.flatMap((view) => view?.deadLetters ?? []).map((one) => [keyOf(one), one]));
-  if (reasons.size === 0) return <p class="quiet">Neither run has any</p>;
+  if (reasons.size === 0) return <p class="quiet">Neither run has dead letters</p>;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Dead letters of both runs">
       <table>
@@ -193,7 +193,7 @@ function Letters({ views }: { readonly views: Views }): JSX.Element {
 
 function Differences({ sides }: { readonly sides: readonly [Side, Side] }): JSX.Element {
   const [left, right] = sides.map(
-    // The configuration contains the settings; a run that has not started has no other.
+    // The configuration contains the settings. A run that has not started has only its settings.
     ({ run, view }) => new Map(leavesOf('', view?.config ?? run.settings)),
   );
   const paths = [...new Set([...(left?.keys() ?? []), ...(right?.keys() ?? [])])].sort();

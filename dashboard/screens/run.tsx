@@ -39,7 +39,7 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
       {run.waitsFor !== '' && <p>{run.waitsFor}</p>}
       <Actions run={run} isOpen={isOpen} isStopped={isStopped} reload={reload} />
       {view === undefined ? (
-        <p class="quiet">{isOpen ? 'It has not started yet' : 'It has left no events'}</p>
+        <p class="quiet">{isOpen ? 'The run has not started yet' : 'The run has left no events'}</p>
       ) : (
         <>
           <Facts view={view} />
@@ -51,7 +51,7 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
   );
 }
 
-/** What has started it, in words. */
+/** The origin of the run, in words. */
 function startOf({ schedule, triggeredBy, subject, askedBy, origin }: RunRow): string {
   if (triggeredBy !== null) return `${triggeredBy}, by ${subject ?? ''}`;
   return schedule ?? (askedBy || origin);
@@ -100,13 +100,13 @@ function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {
         </button>
       )}
       <Others run={run} />
-      {run.stopWish !== null && <span role="status">It was asked to {run.stopWish}</span>}
+      {run.stopWish !== null && <span role="status">The run was asked to {run.stopWish}</span>}
       <Notice error={error} />
     </div>
   );
 }
 
-/** The other runs of the workflow, to compare this one with. */
+/** A form that compares this run with another run of the workflow. */
 function Others({ run }: { readonly run: RunRow }): JSX.Element | null {
   const { data } = useData<{ runs: readonly RunRow[] }>(`/runs?workflow=${encodeURIComponent(run.workflow)}&limit=20`);
   const others = data?.runs.filter(({ id, startedAt }) => id !== run.id && startedAt !== null) ?? [];
@@ -243,5 +243,5 @@ function Letters({ id }: { readonly id: string }): JSX.Element {
 function Output({ id }: { readonly id: string }): JSX.Element {
   const { data, error } = useData<{ text: string }>(`/runs/${encodeURIComponent(id)}/output`);
   if (data === undefined) return <Notice error={error} />;
-  return data.text === '' ? <p class="quiet">It has printed nothing</p> : <pre tabIndex={0}>{data.text}</pre>;
+  return data.text === '' ? <p class="quiet">The run has printed nothing</p> : <pre tabIndex={0}>{data.text}</pre>;
 }

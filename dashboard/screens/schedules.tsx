@@ -120,14 +120,14 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
       <p>
         <code>{schedule.rule}</code> {zone} · overlap {schedule.overlap} · catch-up {schedule.catchUp}
         {schedule.madeBy === null ? ' · stated by the workflow' : ` · made by ${schedule.madeBy}`}
-        {schedule.isPresent ? '' : ' · no longer there'}
+        {schedule.isPresent ? '' : ' · no longer exists'}
       </p>
       <Notice error={schedule.problem || error} />
       {schedule.warnings.map((warning) => (
         <p key={warning}>⚠ {warning}</p>
       ))}
-      <Pause id={id} path={path} pause={pause} effect="Ticks until then have no runs" act={act}>
-        {next.length === 0 ? 'No tick to come' : `Next tick ${relative(next[0] ?? 0, now)}`}{' '}
+      <Pause id={id} path={path} pause={pause} effect="Ticks during the pause have no runs" act={act}>
+        {next.length === 0 ? 'No future tick' : `Next tick ${relative(next[0] ?? 0, now)}`}{' '}
       </Pause>
       <button
         type="button"
@@ -181,7 +181,7 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
       )}
       {open === 'ticks' && (
         <>
-          <h3>To come, in {zoneName}</h3>
+          <h3>Next ticks, in {zoneName}</h3>
           <ol>
             {next.map((at) => (
               <li key={at}>
@@ -190,7 +190,7 @@ function ScheduleCard({ schedule, reload }: { readonly schedule: Schedule; reado
               </li>
             ))}
           </ol>
-          <h3>Decided</h3>
+          <h3>Past ticks</h3>
           <History path={path} />
         </>
       )}

@@ -33,7 +33,7 @@ export function Settings(): JSX.Element {
 }
 
 interface Acting {
-  /** Called after each change, which the audit then has. */
+  /** Called after each change, which adds an entry to the audit. */
   readonly onAct: () => void;
 }
 
@@ -72,7 +72,7 @@ function Tokens({ onAct }: Acting): JSX.Element {
               type="button"
               aria-label={`Remove the token ${name}`}
               onClick={() => {
-                if (confirm(`Remove the token ${name}? Who uses it can do nothing any more.`)) {
+                if (confirm(`Remove the token ${name}? Its users and programs lose their access.`)) {
                   remove(`/tokens/${encodeURIComponent(id)}`).then(reload, fail);
                 }
               }}
@@ -100,7 +100,7 @@ function Tokens({ onAct }: Acting): JSX.Element {
       </form>
       {made !== '' && (
         <p role="status">
-          The new token, which is shown this once: <code>{made}</code>
+          The new token, which is shown only once: <code>{made}</code>
         </p>
       )}
     </section>

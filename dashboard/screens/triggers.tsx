@@ -1,4 +1,4 @@
-/** Triggers: the events at which runs start, and those that there were. */
+/** Triggers: the events at which runs start, and the past events. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Delivery, Trigger } from '../api.js';
@@ -34,11 +34,11 @@ export function Triggers(): JSX.Element {
   );
 }
 
-/** What a pause does, by kind. */
+/** The effect of a pause, by kind. */
 const PAUSES: Readonly<Record<Trigger['kind'], string>> = {
-  webhook: 'Messages are refused until then: their sender may send them again',
-  file: 'Files that are there then start runs',
-  workflow: 'Runs that end until then start none',
+  webhook: 'Messages are refused during the pause: their senders may send them again',
+  file: 'Files that exist at the end of the pause start runs',
+  workflow: 'Runs that end during the pause start no run',
 };
 
 function TriggerCard({ trigger, reload }: { readonly trigger: Trigger; readonly reload: () => void }): JSX.Element {

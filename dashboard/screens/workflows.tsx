@@ -31,7 +31,7 @@ export function Workflows(): JSX.Element {
               <RunMarks runs={workflow.recent} />
               <p class="quiet">
                 {last === undefined ? 'Never run' : <State state={last.state} />}
-                {Number.isFinite(next) ? ` · next tick ${relative(next, now)}` : ' · no tick to come'}
+                {Number.isFinite(next) ? ` · next tick ${relative(next, now)}` : ' · no future tick'}
               </p>
               <button
                 type="button"
@@ -80,7 +80,9 @@ function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element
   };
   return (
     <form onSubmit={(event) => void start(event)}>
-      {workflow.params.length === 0 && <p class="quiet">It has no params: it starts with its configuration</p>}
+      {workflow.params.length === 0 && (
+        <p class="quiet">This workflow has no params: it starts with its configuration</p>
+      )}
       {workflow.params.map((key) => {
         const schema = schemaOf(workflow, key);
         const id = `param-${workflow.name}-${key}`;
@@ -125,7 +127,7 @@ function isNumber({ type }: ParamSchema): boolean {
   return type === 'integer' || type === 'number';
 }
 
-/** A text stays a text where the schema says so; anything else is JSON where it can be. */
+/** A text stays a text if the schema requires a string. Any other text is parsed as JSON if possible. */
 function valueOf(text: string, schema: ParamSchema): unknown {
   if (schema.type === 'string') return text;
   try {

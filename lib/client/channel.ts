@@ -1,8 +1,8 @@
 /**
  * Requests to a server, with a token.
  *
- * Guarantees: a request is sent once, and never followed to another address; an answer that is not a success is an error
- * with its status; the token is in no message.
+ * Guarantees: a request is sent once, and no redirect is followed; an answer that is not a success is an error with its
+ * status; no message contains the token.
  */
 import { describeThrown, ERROR_CODES, MillraceError, type ErrorCode } from '../model/errors.js';
 import type { RequestOf, Routes } from './routes.js';
@@ -10,9 +10,9 @@ import type { RequestOf, Routes } from './routes.js';
 /** The time within which a server must answer. */
 const PATIENCE_MS = 30_000;
 
-/** An answer of a server that is not a success: it does not know, or does not allow, what it was asked. */
+/** The server has refused a request: it does not know a name in the request, or does not allow the request. */
 export class ServerRefusedError extends MillraceError {
-  /** The status of HTTP: 401 without a valid token, 403 for a role that may not, 404 for an unknown name, 409, 429. */
+  /** The HTTP status: 401 without a valid token, 403 for a forbidden role, 404 for an unknown name, 409, 429. */
   readonly status: number;
 
   constructor(code: ErrorCode, message: string, status: number) {
@@ -59,7 +59,7 @@ export class Channel {
     }
   }
 
-  /** The start of an answer that is a success. Rejects as `call` does. */
+  /** Resolves with a successful answer before its body is read. Rejects as `call` does. */
   async send(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Response> {
     let response: Response;
     try {
@@ -90,7 +90,7 @@ export class Channel {
   }
 }
 
-/** `?a=1&b=2`; '' for nothing. */
+/** The query as a text, such as `?a=1&b=2`; '' without values. */
 export function queryOf(query: object): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query as Readonly<Record<string, string | number | undefined>>)) {

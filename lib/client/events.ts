@@ -1,9 +1,9 @@
 /**
  * The live events of a server, which it sends as server-sent events over a request with the token.
  *
- * Guarantees: the reader connects again when the connection breaks, and each connection begins with `change`, so a user
- * who reads again at each `change` misses nothing; events that the user has not read yet are at most those of the
- * buffers of the connection, because a slow reader gets fewer events.
+ * Guarantees: the reader connects again when the connection breaks. Each connection begins with `change`, so a program
+ * that requests the state at each `change` misses nothing. Unread events are bounded by the buffers of the connection,
+ * because a slow reader gets fewer events.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -44,7 +44,7 @@ export async function* readEvents(
       const { body } = await channel.send('GET', `/live${queryOf({ run })}`, undefined, stop);
       if (body !== null) yield* eventsOf(body);
     } catch (error) {
-      // A server that has too many streams or fails answers later; one that refuses goes on refusing.
+      // A server that has too many streams, or that fails, may answer later. Any other refusal is final.
       const mayAnswer = error instanceof MillraceError && error.retryable;
       if (!stop.aborted && !mayAnswer) throw error;
     } finally {
@@ -78,7 +78,7 @@ async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Serve
   const reader = body.getReader();
   let rest = '';
   for (;;) {
-    // A connection that breaks has ended: events are connected again after both.
+    // A broken connection is treated like one that has ended: the caller connects again in both cases.
     const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }) as const);
     if (done) return;
     const parts = (rest + decoder.decode(value, { stream: true })).split('\n\n');

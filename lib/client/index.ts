@@ -1,4 +1,4 @@
-/** The door `millrace/client`: requests to a server, `millrace serve`, from a program. */
+/** The entry point `millrace/client`: requests to a server, `millrace serve`, from a program. */
 export {
   serverClient,
   type ServerBackfills,

@@ -1,6 +1,6 @@
 /**
- * The routes of the API of a server, with the types of what goes in and out. `spec/client/routes.spec.ts` holds this
- * table against the schemas from which the server makes its OpenAPI document: the two have the same routes and shapes.
+ * The routes of the API of a server, with the types of requests and answers. `spec/client/routes.spec.ts` compares this
+ * table with the schemas from which the server makes its OpenAPI document: both have the same routes and shapes.
  */
 import type { LetterGroups, RunOutput, RunRequest, RunsPage, RunsQuery, ServerRun } from './shapes/runs.js';
 import type { ServerRunHistory } from './shapes/run-history.js';
@@ -30,7 +30,7 @@ import type {
   TokenRequest,
 } from './shapes/server.js';
 
-/** By method and path below `/api/v1`. What a route does not have is left out. */
+/** The routes by method and path below `/api/v1`. A route without a query or a body has no such member. */
 export interface Routes {
   'GET /overview': { answer: ServerOverview };
   'GET /workflows': { answer: ServerWorkflows };
@@ -81,7 +81,7 @@ type ParametersOf<Path extends string> = Path extends `${string}:${infer Name}/$
     ? Name
     : never;
 
-/** What a request of a route has. */
+/** The parts of a request of a route. */
 export type RequestOf<Route extends keyof Routes> = ([ParametersOf<Route>] extends [never]
   ? unknown
   : { readonly path: Readonly<Record<ParametersOf<Route>, string>> }) &

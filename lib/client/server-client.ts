@@ -1,7 +1,7 @@
 /**
  * A client of `millrace serve`: one method per route of its API, with the types of the schemas that the server checks.
  *
- * Guarantees: it holds nothing open but the events that somebody reads, and needs no module of Node.
+ * Guarantees: a connection stays open only while its events are read. The client needs no module of Node.
  */
 import type { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -80,8 +80,8 @@ export interface ServerRuns {
   /** A run. Role viewer. */
   get(id: string): Promise<ServerRun>;
   /**
-   * The run, once it is over. Goes on waiting when the server has restarted. Rejects with MILLRACE_ABORTED when the
-   * signal aborts. Role viewer.
+   * Waits for the end of a run, also across restarts of the server, and returns the run. Rejects with MILLRACE_ABORTED
+   * when the signal aborts. Role viewer.
    */
   ended(id: string, query?: { readonly signal?: AbortSignal }): Promise<ServerRun>;
   /** The graph of a run with its figures, now or at its end. Role viewer. */
@@ -90,11 +90,11 @@ export interface ServerRuns {
   history(id: string): Promise<ServerRunHistory>;
   /** Dead letters by reason. Role operator. */
   deadLetters(id: string): Promise<LetterGroups>;
-  /** The end of what the last process of a run has printed. Role operator. */
+  /** The end of the output of the last process of a run. Role operator. */
   output(id: string): Promise<RunOutput>;
   /** The report of a run, as HTML. Role viewer. */
   report(id: string): Promise<string>;
-  /** Stops the sources of a run, and lets what has started end. Role operator. */
+  /** Stops the sources of a run, and lets records in flight settle. Role operator. */
   drain(id: string): Promise<ServerRun>;
   /** Stops a run; it can be resumed. Role operator. */
   cancel(id: string): Promise<ServerRun>;
@@ -106,20 +106,20 @@ export interface ServerRuns {
 export interface ServerSchedules {
   /** All schedules, with their next ticks. Role viewer. */
   list(): Promise<readonly ServerSchedule[]>;
-  /** What became of the ticks of a schedule, newest first. Role viewer. */
+  /** The decisions about the ticks of a schedule, newest first. Role viewer. */
   decisions(workflow: string, name: string, query?: DecisionsQuery): Promise<readonly ScheduleDecision[]>;
   /**
-   * What became of the ticks between each two of the edges, which are 2 to 63 ascending moments, and how many are to
-   * come; of all schedules, or of one, by its id. Role viewer.
+   * The runs of past ticks, the ticks without a run, and the number of future ticks, between each two neighbouring
+   * edges: of all schedules, or of one, by its id. The edges are 2 to 63 ascending moments. Role viewer.
    */
   calendar(edges: readonly number[], schedule?: string): Promise<readonly CalendarRow[]>;
-  /** Pauses a schedule: its ticks have no runs until it goes on. Role operator. */
+  /** Pauses a schedule: its ticks have no runs until it is unpaused. Role operator. */
   pause(workflow: string, name: string, note?: string): Promise<ServerSchedule>;
-  /** Lets a paused schedule go on. The ticks of the pause have no runs. Role operator. */
+  /** Ends the pause of a schedule. The ticks of the pause have no runs. Role operator. */
   unpause(workflow: string, name: string): Promise<ServerSchedule>;
   /** The next ticks of a rule. Changes nothing. Role operator. */
   preview(rule: ScheduleRule): Promise<SchedulePreview>;
-  /** Makes a schedule, or changes one that was made so. Role operator. */
+  /** Makes a schedule, or changes one that a user made. Role operator. */
   put(workflow: string, name: string, rule: ScheduleRule): Promise<ServerSchedule>;
   /** Removes a schedule that a user made. Its runs and its history stay. Role operator. */
   remove(workflow: string, name: string): Promise<void>;
@@ -129,9 +129,9 @@ export interface ServerSchedules {
 export interface ServerBackfills {
   /** Backfills, newest first, at most 100. Role viewer. */
   list(): Promise<readonly ServerBackfill[]>;
-  /** The ticks that a backfill of this range has. Changes nothing. Role viewer. */
+  /** The ticks that a backfill of this range would have. Changes nothing. Role viewer. */
   preview(workflow: string, schedule: string, range: TickRange): Promise<BackfillPreview>;
-  /** Asks for a run for each tick of a range of the past. Role operator. */
+  /** Asks for a run for each tick of a past range. Role operator. */
   start(workflow: string, schedule: string, request: BackfillRequest): Promise<ServerBackfill>;
   /** Stops the runs of a backfill, and returns their number. Role operator. */
   stop(id: string, how: 'drain' | 'cancel'): Promise<number>;
@@ -143,9 +143,9 @@ export interface ServerTriggers {
   list(): Promise<readonly ServerTrigger[]>;
   /** The events at which a trigger has started a run, newest first. Role viewer. */
   deliveries(workflow: string, name: string): Promise<readonly ServerDelivery[]>;
-  /** Pauses a trigger: its events start no runs until it goes on. Role operator. */
+  /** Pauses a trigger: its events start no runs until it is unpaused. Role operator. */
   pause(workflow: string, name: string, note?: string): Promise<ServerTrigger>;
-  /** Lets a paused trigger go on. Role operator. */
+  /** Ends the pause of a trigger. Role operator. */
   unpause(workflow: string, name: string): Promise<ServerTrigger>;
 }
 
@@ -177,15 +177,15 @@ export interface ServerClient {
   workflows(): Promise<ServerWorkflows>;
   /** The alerts of the last month, newest first; `limit` is 1 to 200, default 50. Role viewer. */
   alerts(query?: { readonly limit?: number }): Promise<readonly ServerAlert[]>;
-  /** Who did what, newest first, at most 200 entries. Role admin. */
+  /** The actions of users, newest first, at most 200 entries. Role admin. */
   audit(): Promise<readonly ServerAuditEntry[]>;
   /** Copies the store of the server into a file, and returns the path on its machine. Role admin. */
   backup(): Promise<string>;
   /** The name and the role of the token. */
   me(): Promise<{ readonly name: string; readonly role: ServerRole }>;
   /**
-   * Live events, for `for await`. They go on when the server has restarted. Leaving the loop ends the request; to end
-   * it while no event comes, abort the signal. Throws a ServerRefusedError. Role viewer.
+   * Live events, for `for await`. They continue after a restart of the server. Leaving the loop ends the request; to
+   * end the request while no event arrives, abort the signal. Throws a ServerRefusedError. Role viewer.
    */
   events(query?: EventsQuery): AsyncIterable<ServerEvent>;
   /** The same events as an Observable. Each subscriber has a request of its own, which ends when it unsubscribes. */
@@ -194,7 +194,7 @@ export interface ServerClient {
 
 /**
  * A client of the server at an address. Nothing is sent before a method is called. Throws MILLRACE_INVALID_OPTION for
- * an address that is none, and without a token.
+ * an invalid address, and without a token.
  */
 export function serverClient(options: ServerClientOptions): ServerClient {
   const { url, token, retryMs } = resolveOptions(TABLE, options);
@@ -241,7 +241,7 @@ function runsOf(channel: Channel, events: (query: EventsQuery) => AsyncIterable<
     start: (workflow, body = {}) => channel.call('POST /workflows/:workflow/runs', { path: { workflow }, body }),
     get,
     ended: async (id, { signal } = {}) => {
-      // Each connection begins with a change, so an end that came before is seen too.
+      // Each connection begins with a `change` event, so an end before the connection is noticed as well.
       for await (const { type } of events({ signal })) {
         const run = type === 'change' ? await get(id) : undefined;
         if (run !== undefined && !ACTIVE.includes(run.state)) return run;

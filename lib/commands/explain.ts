@@ -1,6 +1,6 @@
 /**
- * `explain`: what can be said about a workflow before it runs, beside what the last run has measured: the critical path,
- * the bounds of memory, and what a crash repeats.
+ * `explain`: explains a workflow before it runs, beside the measures of its last run: the critical path, the bounds of
+ * memory, and the work that a crash repeats.
  *
  * Guarantees: nothing is run, opened or written.
  */

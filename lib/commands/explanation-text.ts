@@ -15,7 +15,7 @@ const HOW: Readonly<Record<AfterCrash['how'], string>> = {
 export function explanationText(explanation: Explanation): string[] {
   const { workflow, run, obstacle, unrepeatable } = explanation;
   return [
-    `${printable(workflow)}: ${run === null ? 'no run of it was measured' : `measures of run ${printable(run)}`}`,
+    `${printable(workflow)}: ${run === null ? 'no run was measured' : `measures of run ${printable(run)}`}`,
     '',
     ...pathLines(explanation),
     '',

@@ -1,8 +1,8 @@
 /**
- * What can be said about a workflow before it runs, and what was measured in a run of it: the critical path, the bounds
- * of memory, and what a crash repeats.
+ * Explains a workflow before it runs, beside the measures of one of its runs: the critical path, the bounds of memory,
+ * and the work that a crash repeats.
  *
- * Guarantees: nothing is run or opened. All of it follows from the plan that a run uses, and from the declarations of
+ * Guarantees: nothing is run or opened. All answers follow from the plan that a run uses, and from the declarations of
  * the tasks; nothing is guessed from the kind of a task.
  */
 import { joinRootOf, type NodePlan } from '../model/graph.js';
@@ -16,7 +16,9 @@ import type { RunMeasures } from './run-measures.js';
 /** One task of the critical path. */
 export interface PathTask {
   readonly task: string;
-  /** The median of the time that a record waited for the task and spent in it, in milliseconds; null if not measured. */
+  /**
+   * The median of the time that a record waited for the task and spent in it, in milliseconds; null if not measured.
+   */
   readonly recordMs: number | null;
   /** The time that the task was busy, in milliseconds; null if not measured. */
   readonly busyMs: number | null;
@@ -26,7 +28,7 @@ export interface PathTask {
 export interface CriticalPath {
   /** From a source to the end. */
   readonly tasks: readonly PathTask[];
-  /** The sum of the times of a record; null if nothing was measured: then it is the chain with the most tasks. */
+  /** The sum of the times of a record; null if nothing was measured: the path is then the chain with the most tasks. */
   readonly recordMs: number | null;
   /** The busiest task of all; null if nothing was measured. */
   readonly busiest: PathTask | null;
@@ -36,7 +38,7 @@ export interface CriticalPath {
 export interface MemoryBound {
   /** The name of the root or of the task. */
   readonly of: string;
-  /** What is counted: `records in flight`, `keys`. */
+  /** The counted things: `records in flight`, `keys`. */
   readonly what: string;
   readonly most: number;
   /** The most that the progress events of the run have shown; null if it was not measured. */
@@ -47,25 +49,25 @@ export interface MemoryBound {
 export interface AfterCrash {
   readonly task: string;
   /**
-   * `continues`: behind a source that can be read again, only what was in flight is processed again. `kept`: its state is
-   * in the checkpoints. `computed`: it gets all of its input again. `repeated`: it does all of its work again.
-   * `skips`: a source that cannot be read again goes on with new records.
+   * `continues`: behind a source that can be read again, only records that were in flight are processed again. `kept`:
+   * its state is in the checkpoints. `computed`: it gets all of its input again. `repeated`: it does all of its work
+   * again. `skips`: a source that cannot be read again continues with new records.
    */
   readonly how: 'continues' | 'kept' | 'computed' | 'repeated' | 'skips';
-  /** For a task that makes calls: whether a call that is repeated has no further effect; null if nobody has said. */
+  /** For a task with calls: whether a repeated call has no further effect; null if the task does not declare it. */
   readonly calls?: { readonly isIdempotent: boolean | null };
-  /** Whether outputs that are remembered are not made again. */
+  /** True if the task has a memo: remembered outputs are not made again. */
   readonly isRemembered?: true;
 }
 
-/** A task whose records or outputs are different, or missing, the second time. */
+/** A task whose records or outputs may differ, or be missing, when it runs again. */
 export interface Unrepeatable {
   readonly task: string;
-  /** One clause. */
+  /** The reason, as one clause. */
   readonly reason: string;
 }
 
-/** All of it, as plain data. */
+/** The whole explanation, as plain data. */
 export interface Explanation {
   readonly workflow: string;
   /** The run that was measured; null if there is none. */
@@ -80,7 +82,7 @@ export interface Explanation {
   readonly unrepeatable: readonly Unrepeatable[];
 }
 
-/** @param measures those of a run of the workflow; undefined if none was kept. */
+/** @param measures the measures of a run of the workflow; undefined if no run was kept. */
 export function explainWorkflow(prepared: PreparedWorkflow, measures: RunMeasures | undefined): Explanation {
   const { plan, declarations } = prepared;
   const resume = new ResumePlan(plan, declarations);
@@ -104,7 +106,7 @@ export function explainWorkflow(prepared: PreparedWorkflow, measures: RunMeasure
   };
 }
 
-/** The longest chain, by the time of a record; by the number of tasks where no time differs. */
+/** The longest chain by the time of a record. Chains of equal time are compared by their number of tasks. */
 function criticalPath(nodes: readonly NodePlan[], measures: RunMeasures | undefined): CriticalPath {
   const best = new Map<string, { readonly ms: number; readonly length: number; readonly from: string | undefined }>();
   for (const { node } of nodes) {

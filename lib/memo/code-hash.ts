@@ -1,9 +1,9 @@
 /**
- * The hash of the code of a module: of its file, and of each file that it imports by a relative path, and so on.
+ * Hashes the code of a module: its file and all files that it imports by relative paths, directly or indirectly.
  *
- * Guarantees: a change in one of these files changes the hash; where the files are does not. Imports are found in the
- * text, so one in a comment counts as well. Not seen: packages and their versions, imports whose path is computed,
- * values from outside such as the environment.
+ * Guarantees: a change in one of these files changes the hash; moving all of them together does not. Imports are found
+ * by a search in the text, so an import in a comment counts as well. Not covered: packages and their versions, imports
+ * with a computed path, and values from outside, such as the environment.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -12,19 +12,19 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MillraceError, describeValue } from '../model/errors.js';
 import { fileError, systemCodeOf } from '../storage/file-errors.js';
 
-/** The hash, and how many files it covers. */
+/** The hash, and the number of files that it covers. */
 export interface CodeHash {
   readonly hash: string;
   readonly files: number;
 }
 
-/** A module with more files than this is a bundle in pieces, and reading it would delay each run. */
+/** The most files. A module with more files is a bundle in pieces, and reading it would delay each run. */
 const MOST_FILES = 5000;
 
 /** `from './x.js'`, `import './x.js'`, `import('./x.js')`, `new URL('./x.js'`, `require('./x.cjs')`. */
 const IMPORTS = /\b(?:from\s*|import\s*\(?\s*|require\s*\(\s*|new\s+URL\s*\(\s*)(['"`])(\.{1,2}\/[^'"`\n]+)\1/g;
 
-/** A path of compiled code, and that of its source, which runs where Node strips types. */
+/** The extension of compiled code, and that of its source, which runs where Node strips types. */
 const SOURCES = [
   [/\.js$/, '.ts'],
   [/\.mjs$/, '.mts'],
@@ -58,7 +58,7 @@ export async function codeHash(module: string | URL): Promise<CodeHash> {
   return { hash: hash.digest('hex'), files: found.length };
 }
 
-/** Both of compiled code and source, if both are there: which one runs is not known here. */
+/** The paths of compiled code and of its source: it is not known here which of the two runs. */
 function candidates(path: string): string[] {
   return [path, ...SOURCES.filter(([js]) => js.test(path)).map(([js, ts]) => path.replace(js, ts))];
 }
@@ -74,14 +74,14 @@ function pathOf(module: string | URL): string {
   }
 }
 
-/** Without the query that a loader adds to load a changed module again. */
+/** Removes the query and the fragment: a loader adds a query to load a changed module again. */
 function plain(url: URL): URL {
   url.search = '';
   url.hash = '';
   return url;
 }
 
-/** Undefined for a file that is not there: the import is text in a comment, or fails when it is reached. */
+/** Undefined for an imported file that does not exist: the import is in a comment, or fails when it is executed. */
 async function textOf(path: string, isFirst: boolean): Promise<string | undefined> {
   try {
     return await readFile(path, 'latin1');

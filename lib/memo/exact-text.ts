@@ -1,8 +1,9 @@
 /**
- * Values as text, exactly: what is read back is equal in every type, number and order of properties.
+ * Exact texts of values: a value that is read back has the same types, numbers and order of properties.
  *
- * JSON represents what it can. All other values are arrays with their kind in front: `["Date",0]`, `["number","-0"]`;
- * an array is `["",…]`. The text of two values is the same only if no function can tell them apart, except by identity.
+ * A text is JSON. Values that JSON cannot represent are arrays that begin with their kind: `["Date",0]`,
+ * `["number","-0"]`; an array is `["",…]`. Two values have the same text only if no function can distinguish them,
+ * except by identity.
  *
  * Guarantees: a value that would be read back as something else (an instance of a class, a function, an accessor, a
  * cycle) has no text. The size of a text is bounded.
@@ -12,7 +13,7 @@ import { types } from 'node:util';
 /** The most characters of a text. A larger value is not remembered. */
 const MOST_CHARS = 16 * 1024 * 1024;
 const MOST_DEPTH = 200;
-/** The most values inside of a value. An object that occurs many times is written, and counts, many times. */
+/** The most values inside one value. An object that occurs several times is written and counted each time. */
 const MOST_VALUES = 500_000;
 
 const BYTES: Readonly<Record<string, new (bytes: ArrayBuffer) => ArrayBufferView>> = {
@@ -20,7 +21,7 @@ const BYTES: Readonly<Record<string, new (bytes: ArrayBuffer) => ArrayBufferView
   ...{ Float32Array, Float64Array, BigInt64Array, BigUint64Array, DataView },
 };
 
-/** Thrown inside of this file only. */
+/** Thrown for a value without an exact text. It never leaves this file. */
 class NoText extends Error {}
 
 /** The text of the value; undefined if it has none. */
@@ -105,7 +106,7 @@ class Writer {
       } else if (!('value' in member) || member.enumerable !== true) throw new NoText();
       else items.push(this.write(member.value, depth));
     }
-    // Named members would be lost. `length` is the only other key.
+    // An array with named members is refused, because they would be lost. `length` is the only other key.
     if (Reflect.ownKeys(value).length - 1 !== value.length - holes) throw new NoText();
     return `[${items.join(',')}]`;
   }
@@ -125,8 +126,8 @@ class Writer {
 }
 
 /**
- * The name of the class of the object itself; '' without a prototype. By name, because a value may come from another
- * realm. A subclass has another name, or a prototype of its own.
+ * The name of the object's own class; '' for an object without a prototype. Classes are compared by name, because a
+ * value may come from another realm. Throws NoText for a class that is not built in.
  */
 function classOf(value: object): string {
   const prototype = Object.getPrototypeOf(value) as object | null;
@@ -135,7 +136,7 @@ function classOf(value: object): string {
   if (prototype === null) return '';
   const constructor = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value as unknown;
   if (typeof constructor !== 'function' || constructor.prototype !== prototype) throw new NoText();
-  // A class of the user may have the name of one of the language.
+  // A class of the user may have the same name as a built-in class.
   if (constructor === Buffer) return 'Buffer';
   if (!/\[native code\]\s*\}$/.test(Function.prototype.toString.call(constructor))) throw new NoText();
   return constructor.name;
@@ -194,7 +195,7 @@ function readItems(part: readonly Part[]): unknown[] {
   return items;
 }
 
-/** Also a member called __proto__ becomes a member. */
+/** Defines the members one by one, so that a member called `__proto__` becomes a member as well. */
 function readMembers(part: Readonly<Record<string, Part>>, into: object): object {
   for (const [key, value] of Object.entries(part)) {
     Object.defineProperty(into, key, { value: read(value), enumerable: true, writable: true, configurable: true });

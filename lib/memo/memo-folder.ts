@@ -22,9 +22,9 @@ import { fileError, systemCodeOf } from '../storage/file-errors.js';
 /** Options of `memoFolder`. */
 export interface MemoFolderOptions {
   /**
-   * The most bytes on the disk, each file rounded up to 4 KiB. Beyond this the oldest outputs are removed, down to nine
-   * tenths. Runs that write at the same time each count their own files, and see those of the others when they begin and
-   * when they remove. Default 1 GiB.
+   * The most bytes on the disk, with each file rounded up to 4 KiB. Above this, the oldest outputs are removed until
+   * nine tenths remain. Runs that write at the same time count their own files only: a run counts the files of the
+   * others at its first write and when it removes outputs. Default 1 GiB.
    */
   readonly maxBytes?: number;
 }
@@ -37,14 +37,14 @@ const TABLE: OptionTable<MemoFolderOptions, typeof DEFAULTS> = {
   defaults: DEFAULTS,
 };
 
-/** Half the time of the functions of `node:fs/promises`, which read in pieces. */
+/** These functions need half the time of those of `node:fs/promises`, which read in pieces. */
 const readFile = promisify(fs.readFile);
 const writeFile = promisify(fs.writeFile);
 
 const BLOCK_BYTES = 4096;
 /** The share of `maxBytes` that remains after a removal. */
 const KEPT_SHARE = 0.9;
-/** A temporary file that is older belongs to a process that has died. */
+/** A temporary file that is older than this, in milliseconds, belongs to a process that has died. */
 const STALE_MS = 3_600_000;
 
 interface Entry {
@@ -68,7 +68,7 @@ class MemoFolder implements MemoStore {
   readonly location: string;
   private readonly folder: string;
   private readonly maxBytes: number;
-  /** Bytes on the disk, once they were counted. */
+  /** Bytes on the disk; 0 until they are counted. */
   private bytes = 0;
   private counting: Promise<void> | undefined;
   private removing: Promise<void> | undefined;
@@ -147,7 +147,7 @@ class MemoFolder implements MemoStore {
     this.bytes = sizeOf(await this.entries());
   }
 
-  /** Counts a new file, and waits for the removal that it makes necessary. One in place of another counts too. */
+  /** Counts a new file, also one that replaces another, and waits for the removal that it makes necessary. */
   private async account(bytes: number): Promise<void> {
     this.bytes += bytes;
     if (this.bytes <= this.maxBytes) return;
@@ -167,11 +167,11 @@ class MemoFolder implements MemoStore {
       await rm(path, { force: true });
       left -= bytes;
     }
-    // Files that were written meanwhile may be counted twice, which errs on the safe side.
+    // Files that were written in the meantime may be counted twice: the folder then stays below its limit.
     this.bytes = left + (this.bytes - before);
   }
 
-  /** The files of the folder. Removes temporary files that a process has left. */
+  /** Lists the files of the folder. Removes temporary files of processes that have died. */
   private async entries(): Promise<Entry[]> {
     const found: Entry[] = [];
     for (const folder of await namesIn(this.folder)) {

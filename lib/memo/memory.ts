@@ -1,11 +1,11 @@
 /**
  * The memory of one task in one run: the keys of records, and the entries of outputs.
  *
- * A key is the hash of all that an output depends on as far as the run can see: the form of entries, the name of the
- * task, its version, its code, and the record.
+ * A key is the hash of everything that an output depends on, as far as the run knows it: the format of entries, the
+ * name of the task, its version, its code, and the record.
  *
- * Guarantees: an entry is believed only if its checksum and its key are right. A store that fails is reported once per
- * task, and costs no record.
+ * Guarantees: an entry is used only if its checksum and its key are right. If the store fails, no record is lost, and
+ * each kind of failure is reported once per task.
  */
 import { createHash } from 'node:crypto';
 import { MillraceError, describeThrown } from '../model/errors.js';
@@ -15,7 +15,7 @@ import { seal, unseal } from '../storage/sealed.js';
 import { codeHash } from './code-hash.js';
 import { exactText, exactValue } from './exact-text.js';
 
-/** The form of keys and entries. Another form has other keys, so old entries are not found. */
+/** The version of the format of keys and entries. Another version has other keys, so old entries are not found. */
 const FORM = 1;
 
 export class Memory {
@@ -50,14 +50,16 @@ export class Memory {
   keyOf(record: unknown): string | undefined {
     const text = exactText(record);
     if (text === undefined) {
-      this.noticeOnce('its records hold what cannot be compared, such as an instance of a class or a function');
+      this.noticeOnce(
+        'its records contain values that cannot be compared, such as an instance of a class or a function',
+      );
       return undefined;
     }
     const { prefix = '' } = this;
     return createHash('sha256').update(`${prefix.length}:${prefix}${text}`).digest('hex');
   }
 
-  /** Looks for the entry of a key. Resolves with undefined if there is none that can be believed. */
+  /** Looks up the output under a key. Resolves with undefined if there is no valid entry. */
   async find(key: string): Promise<{ readonly value: unknown } | undefined> {
     let entry: string | undefined;
     try {
@@ -73,13 +75,13 @@ export class Memory {
         return { value: exactValue(found.output) };
       }
     } catch {
-      // Reported as any other damage.
+      // An entry that cannot be read is reported below, as damaged.
     }
     this.noticeOnce(`an entry is damaged: ${key}. It is computed again`);
     return undefined;
   }
 
-  /** Keeps an output. Never rejects. `entry` is what `entryOf` returned. */
+  /** Stores an output. Never rejects. `entry` is the result of `entryOf`. */
   async keep(key: string, entry: string): Promise<void> {
     try {
       await this.memo.options.store.put(key, entry);
@@ -89,15 +91,17 @@ export class Memory {
     }
   }
 
-  /** The entry of an output; undefined for one without an exact text. */
+  /** The entry of an output; undefined for an output without an exact text. */
   entryOf(key: string, output: unknown): string | undefined {
     const text = exactText(output);
     if (text !== undefined) return seal({ key, task: this.scope.task, output: text });
-    this.noticeOnce('its outputs hold what cannot be kept exactly, such as an instance of a class or a function');
+    this.noticeOnce(
+      'its outputs contain values that cannot be kept exactly, such as an instance of a class or a function',
+    );
     return undefined;
   }
 
-  /** One notice per kind of trouble: a broken store would report each record. */
+  /** Reports each kind of failure once: a broken store would otherwise be reported for each record. */
   private noticeOnce(reason: string): void {
     const kind = reason.split(':', 1)[0] as string;
     if (this.noticed.has(kind)) return;

@@ -4,10 +4,10 @@
  *     accept ─► look up ─┬─ found ─────────────────────────────────► leave
  *                        └─ not found ─► operator of the task ─► store ─┘
  *
- * Guarantees: there is one output slot per input slot, by lineage. At most one window of records is held, and a fixed
- * number of operations of the store is pending. An output leaves after it was stored, so a slow store slows the task
- * down instead of filling memory. Only outputs of the function are stored: no skip, no fallback, nothing of a record
- * that was given up. A store that fails costs no record.
+ * Guarantees: there is one output slot per input slot, by lineage. At most one window of records is held, and the
+ * number of pending store operations is bounded. An output leaves only after it was stored, so a slow store slows the
+ * task down instead of filling memory. Only outputs of the function are stored: no skip, no fallback, and nothing of a
+ * record that was given up. No record is lost if the store fails.
  */
 import { Observable, Subject, type OperatorFunction, type Subscriber } from 'rxjs';
 import { Ring } from '../ledger/ring.js';
@@ -18,7 +18,7 @@ import { Reorder } from '../stream/reorder.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Memory } from './memory.js';
 
-/** The most operations of the store at a time. */
+/** The most store operations at a time. */
 const MOST_OPERATIONS = 32;
 
 export function rememberOutputs(
@@ -129,7 +129,7 @@ class Remembering implements Engine<unknown> {
     this.keys.clear();
   }
 
-  /** Starts what the store has room for. Outputs go first: they free the window. */
+  /** Starts store operations up to the limit. Outputs are stored first, because they free the window. */
   private pump(): void {
     while (!this.isStopped && this.operations < MOST_OPERATIONS) {
       if (this.made.size > 0) void this.store(this.made.shift());
@@ -176,13 +176,13 @@ class Remembering implements Engine<unknown> {
   }
 
   private acceptOutputs({ lineages, values, gone }: Batch<unknown>): void {
-    // They leave the task when they are stored.
+    // The outputs leave the task only when they are stored.
     this.scope.account.out -= lineages.length - gone;
     lineages.forEach((lineage, index) => {
       const output = values[index];
       const key = this.keys.get(lineage);
       this.keys.delete(lineage);
-      // Written before anything downstream can change the output.
+      // The entry is made before a task downstream can change the output.
       const entry = output === GONE || key === undefined ? undefined : this.memory.entryOf(key, output);
       if (entry === undefined) this.leave(lineage, output);
       else this.made.push({ lineage, output, key: key as string, entry });
@@ -209,7 +209,7 @@ class Remembering implements Engine<unknown> {
     if (this.done.length > 0) this.flushSoon();
   }
 
-  /** Records that are ready together go on as one batch. */
+  /** Records that are ready at the same time leave as one batch. */
   private flushSoon(): void {
     if (this.isFlushDue) return;
     this.isFlushDue = true;
@@ -222,7 +222,7 @@ class Remembering implements Engine<unknown> {
     const { account, clock } = this.scope;
     if (this.misses.length > 0) {
       const misses = this.misses.take();
-      // The operator of the task counts them.
+      // The operator of the task counts these records itself.
       account.in -= misses.length;
       this.unknown$.next(misses);
     }

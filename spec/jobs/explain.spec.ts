@@ -196,7 +196,7 @@ describe('the explanation of a workflow', () => {
   it('is a text without times before the first run, and with them after it', () => {
     const before = explanationText(explainWorkflow(Shop.prepare(undefined), undefined));
     expect(before.slice(0, 4)).toEqual([
-      'Shop: no run of it was measured',
+      'Shop: no run was measured',
       '',
       'Critical path: the chain with the most tasks',
       '  task',

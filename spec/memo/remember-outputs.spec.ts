@@ -165,8 +165,8 @@ describe('a task that remembers', () => {
       [new Money(), new Money()],
     ]);
     expect([noticesOf(inputs), noticesOf(outputs)]).toEqual([
-      [expect.stringMatching(/its records hold/)],
-      [expect.stringMatching(/its outputs hold/)],
+      [expect.stringMatching(/its records contain/)],
+      [expect.stringMatching(/its outputs contain/)],
     ]);
     expect(store.entries.size).toBe(0);
   });

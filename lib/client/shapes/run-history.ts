@@ -24,13 +24,13 @@ export interface ServerRunHistory {
   readonly from: number;
   /** The time of the last event. */
   readonly to: number;
-  /** The names of the tasks, in the order of the graph; of more than 40 those that were busiest. */
+  /** The names of the tasks, in the order of the graph; of more than 40 tasks, the busiest ones. */
   readonly tasks: readonly string[];
   /** The number of tasks that are left out. */
   readonly omitted: number;
-  /** Oldest first. There is none for times when no process was at work. */
+  /** Oldest first. Times at which no process was at work have no stretch. */
   readonly stretches: readonly ServerStretch[];
-  /** What the process needed: memory in bytes, and the 99th percentile of the delay of its event loop. Oldest first. */
+  /** Memory of the process in bytes, and the 99th percentile of the delay of its event loop. Oldest first. */
   readonly resources: readonly {
     readonly at: number;
     readonly rssBytes: number;

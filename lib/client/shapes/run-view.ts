@@ -62,13 +62,13 @@ export interface ServerTaskView {
   readonly p95: number | null;
 }
 
-/** The way of records from one task to another. */
+/** An edge: the connection along which records flow from one task to another. */
 export interface ServerEdgeView {
   /** The sending task. */
   readonly from: string;
   /** The receiving task. */
   readonly to: string;
-  /** Records that took this way. */
+  /** Records that were sent along this edge. */
   readonly records: number;
   /** Records per second over about the last five seconds. */
   readonly perSecond: number;
@@ -136,7 +136,7 @@ export interface ServerRunView {
     readonly message: string;
     readonly count: number;
   }[];
-  /** Events of the run worth a sentence, oldest first. */
+  /** Notable events of the run, one sentence each, oldest first. */
   readonly notes: readonly { readonly at: number; readonly text: string }[];
   /** The configuration; secrets are masked. */
   readonly config: unknown;

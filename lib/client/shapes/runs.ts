@@ -1,4 +1,4 @@
-/** What a server sends and accepts about runs. Plain data; times are milliseconds since 1970. */
+/** The data about runs that a server sends and accepts. Plain data; times are milliseconds since 1970. */
 import type { Json } from '../../model/json.js';
 
 /**
@@ -8,7 +8,7 @@ import type { Json } from '../../model/json.js';
 export type ServerRunState =
   'queued' | 'starting' | 'running' | 'completed' | 'failed' | 'drained' | 'cancelled' | 'interrupted';
 
-/** What asked for a run; `webhook`, `file` and `workflow` are triggers. */
+/** The origin of a run; `webhook`, `file` and `workflow` are triggers. */
 export type ServerRunOrigin = 'schedule' | 'request' | 'command line' | 'backfill' | 'webhook' | 'file' | 'workflow';
 
 /** A run as a server knows it. */
@@ -17,9 +17,9 @@ export interface ServerRun {
   readonly id: string;
   /** The name of the workflow. */
   readonly workflow: string;
-  /** Where the run stands. */
+  /** The state of the run. */
   readonly state: ServerRunState;
-  /** What asked for the run. */
+  /** The origin of the run. */
   readonly origin: ServerRunOrigin;
   /** The name of the token that asked for the run; '' for none. */
   readonly askedBy: string;
@@ -81,7 +81,7 @@ export interface RunsQuery {
   readonly limit?: number | undefined;
 }
 
-/** What a run that is asked for should have. */
+/** The properties of a requested run. */
 export interface RunRequest {
   /** Values by key; only keys in the `params` of the workflow. Their texts are used as they are. */
   readonly settings?: Readonly<Record<string, Json>> | undefined;
@@ -89,7 +89,7 @@ export interface RunRequest {
   readonly requestKey?: string | undefined;
 }
 
-/** The end of what the last process of a run has printed, at most 64 kB. */
+/** The end of the output of the last process of a run, at most 64 kB. */
 export interface RunOutput {
   /** The text, without control sequences of terminals. */
   readonly text: string;

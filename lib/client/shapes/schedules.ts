@@ -1,4 +1,4 @@
-/** What a server sends and accepts about schedules and backfills. Plain data; times are milliseconds since 1970. */
+/** The data about schedules and backfills that a server sends and accepts. Times are milliseconds since 1970. */
 import type { Json } from '../../model/json.js';
 import type { ServerRunState } from './runs.js';
 
@@ -28,7 +28,7 @@ export interface ServerSchedule {
   readonly stated: Readonly<Record<string, Json>>;
   /** Who paused the schedule, when and why; null if it is not paused. */
   readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;
-  /** The last decided tick, or when the schedule came into being. */
+  /** The last decided tick, or the time at which the schedule was created. */
   readonly decidedTo: number;
   /** The next ticks, at most ten; none while the schedule is paused. */
   readonly next: readonly number[];
@@ -54,7 +54,7 @@ export interface ScheduleRule {
   readonly overlap?: 'skip' | 'queue' | 'allow' | undefined;
   /** What happens about ticks that passed while the server was down. Default `last`. */
   readonly catchUp?: 'last' | 'none' | 'all' | undefined;
-  /** The most time that a run starts after its tick, such as `5m`. Default: none. */
+  /** The longest delay between a tick and the start of its run, such as `5m`. Default: none. */
   readonly jitter?: string | undefined;
   /** Values by key; only keys in the `params` of the workflow. */
   readonly settings?: Readonly<Record<string, Json>> | undefined;
@@ -68,7 +68,7 @@ export interface SchedulePreview {
   readonly warnings: readonly string[];
 }
 
-/** What became of a tick, or of a stretch of ticks. */
+/** The decision about a tick, or about a stretch of ticks. */
 export interface ScheduleDecision {
   /** The number of the decision; a later one has a larger number. */
   readonly number: number;
@@ -87,7 +87,7 @@ export interface ScheduleDecision {
   readonly count: number | null;
   /** The id of the run; null for none. */
   readonly runId: string | null;
-  /** When it was decided. */
+  /** The time of the decision. */
   readonly decidedAt: number;
 }
 
@@ -107,7 +107,7 @@ export interface TickRange {
   readonly to: number;
 }
 
-/** What a backfill that is asked for should have. */
+/** The properties of a requested backfill. */
 export interface BackfillRequest extends TickRange {
   /** Whether its runs may overlap. Default false: each waits for the end of the one before. */
   readonly overlaps?: boolean | undefined;
@@ -115,7 +115,7 @@ export interface BackfillRequest extends TickRange {
   readonly requestKey?: string | undefined;
 }
 
-/** What a backfill would do. */
+/** A preview of a backfill. */
 export interface BackfillPreview {
   /** The number of its runs. */
   readonly count: number;
@@ -159,9 +159,9 @@ export interface CalendarQuery {
 export interface CalendarCell {
   /** The number of runs by state; `removed` for runs that are no longer kept. */
   readonly runs: Readonly<Partial<Record<ServerRunState | 'removed', number>>>;
-  /** The number of ticks without a run by reason; null for some that were not counted one by one. */
+  /** The number of ticks without a run by reason; null if some of them were not counted one by one. */
   readonly noRuns: Readonly<Partial<Record<NonNullable<ScheduleDecision['reason']>, number | null>>>;
-  /** The number of ticks to come; null for too many to count. */
+  /** The number of future ticks; null for too many to count. */
   readonly coming: number | null;
 }
 

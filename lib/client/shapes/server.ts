@@ -1,4 +1,4 @@
-/** What a server sends about itself, its workflows, triggers, alerts and users. Plain data. */
+/** The data that a server sends about itself, its workflows, triggers, alerts and users. Plain data. */
 import type { Json } from '../../model/json.js';
 import type { ServerRun, ServerRunState } from './runs.js';
 import type { ServerSchedule } from './schedules.js';
@@ -28,7 +28,7 @@ export interface ServerWorkflow {
 export interface ServerWorkflows {
   /** The workflows. */
   readonly workflows: readonly ServerWorkflow[];
-  /** What is wrong with files that did not load. */
+  /** The problems of files that did not load. */
   readonly problems: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export interface ServerOverview {
   readonly startedAt: number;
   /** The most runs at work at once. */
   readonly maxRuns: number;
-  /** What somebody should look at, most urgent first; `subject` is the id of a run or of a schedule, or ''. */
+  /** The problems that need attention, most urgent first; `subject` is the id of a run or of a schedule, or ''. */
   readonly attention: readonly {
     readonly about: 'run' | 'schedule' | 'workflow' | 'alert';
     readonly subject: string;
@@ -60,7 +60,7 @@ export interface ServerOverview {
 
 /** An alert, and whether it was sent. Times are milliseconds since 1970. */
 export interface ServerAlert {
-  /** The id, which follows from what the alert is about. */
+  /** The id, which is derived from the subject of the alert. */
   readonly id: string;
   /** What happened. */
   readonly kind: 'failed' | 'late' | 'dead letters' | 'no run';
@@ -76,11 +76,11 @@ export interface ServerAlert {
   readonly text: string;
   /** How often the server tried to send the alert. */
   readonly attempts: number;
-  /** When the server tries next; null if it does not. */
+  /** The time of the next attempt; null if there is none. */
   readonly nextAt: number | null;
   /** When the alert was sent. */
   readonly sentAt: number | null;
-  /** Why the last attempt did not succeed; '' if it did, or there was none. */
+  /** The reason why the last attempt failed; '' if it succeeded, or if there was none. */
   readonly problem: string;
 }
 
@@ -92,7 +92,7 @@ export interface ServerTrigger {
   readonly workflow: string;
   /** The name of the trigger. */
   readonly name: string;
-  /** What its events are: messages, files, or ends of runs. */
+  /** The kind of its events: messages, files, or ends of runs. */
   readonly kind: 'webhook' | 'file' | 'workflow';
   /** In words: the address of a webhook, the pattern of files, or the end of another workflow. */
   readonly rule: string;
@@ -126,7 +126,7 @@ export interface ServerToken {
   readonly expiresAt: number | null;
 }
 
-/** What a token that is asked for should have. */
+/** The properties of a requested token. */
 export interface TokenRequest {
   /** The name. */
   readonly name: string;
@@ -136,7 +136,7 @@ export interface TokenRequest {
   readonly days?: number | undefined;
 }
 
-/** An entry of the audit: who did what. */
+/** An entry of the audit: an action of a user. */
 export interface ServerAuditEntry {
   /** When, in milliseconds since 1970. */
   readonly at: number;
@@ -144,6 +144,6 @@ export interface ServerAuditEntry {
   readonly who: string;
   /** A verb and an object: `cancel run`. */
   readonly what: string;
-  /** What it was done to. */
+  /** The object of the action. */
   readonly subject: string;
 }

@@ -2,8 +2,8 @@
  * Values of JavaScript as values of a column of DuckDB.
  *
  * Guarantees: nothing is rounded, cut or guessed. A value that does not fit the type of its column is an error that
- * names the column, so the failure policy ends that record only. What a source of DuckDB has read can be written to a
- * column of the same type.
+ * names the column, so the failure policy ends that record only. A value that a source of DuckDB has read can be
+ * written to a column of the same type.
  */
 import { isDate, isUint8Array } from 'node:util/types';
 import type { DuckDBDecimalType, DuckDBListType, DuckDBStructType, DuckDBType, DuckDBValue } from '@duckdb/node-api';
@@ -126,7 +126,7 @@ function decimal({ width, scale }: DuckDBDecimalType): Writing {
   };
 }
 
-/** Half a surrogate pair has no form in UTF-8. */
+/** Refuses texts with half a surrogate pair, which UTF-8 cannot represent. */
 const wellFormed: Writing = (value) => (typeof value === 'string' && !/\p{Surrogate}/u.test(value) ? value : undefined);
 
 const DAY_MS = 86_400_000;
@@ -149,7 +149,7 @@ const json: Writing = (value) => {
   try {
     return JSON.stringify(value);
   } catch {
-    // A bigint or a circle in it.
+    // The value contains a bigint or a cycle.
     return undefined;
   }
 };

@@ -2,8 +2,8 @@
 import { messageOf } from '../../connect/files.js';
 
 /**
- * The message in one line, without the quotation of the statement: its line numbers are those of the statement that was
- * made of the user's.
+ * The message in one line, without the quoted statement: the statement was generated from that of the user, and has
+ * other line numbers.
  */
 export function describeDuckdb(error: unknown): string {
   const [message = ''] = messageOf(error).split(/\n+LINE \d+:/);

@@ -1,7 +1,7 @@
 /**
  * One connection to a DuckDB of its own, in memory.
  *
- * Guarantees: a query reads its result chunk by chunk, and DuckDB is at most one small buffer ahead of it. Nothing
+ * Guarantees: a result is read chunk by chunk, and DuckDB is at most one small buffer ahead of the reader. Nothing
  * depends on the machine's time zone, and no query downloads an extension unless the user allows it. `close` interrupts
  * the query at work and waits for its end.
  */
@@ -47,7 +47,7 @@ export class DuckdbSession {
   private readonly stop = (): void => {
     void this.settle();
   };
-  /** The calls that work in another thread. */
+  /** The calls whose work is under way in another thread. */
   private readonly pending = new Set<Promise<unknown>>();
   private isClosed = false;
 
@@ -63,7 +63,7 @@ export class DuckdbSession {
     const { DuckDBInstance } = duckdbPackage();
     const instance = await DuckDBInstance.create(':memory:', {
       autoinstall_known_extensions: 'false',
-      // The default is a folder in the current one. DuckDB makes it when it must, and removes it.
+      // The default is a folder in the current folder. DuckDB makes the folder when it needs one, and removes it.
       temp_directory: join(tmpdir(), `millrace-duckdb-${randomUUID()}`),
     });
     const session = new DuckdbSession(instance, await instance.connect(), signal);
@@ -76,7 +76,7 @@ export class DuckdbSession {
     return session;
   }
 
-  /** Executes statements. @param of what they belong to, for messages. */
+  /** Executes statements. @param of names the owner of the statements in messages. */
   async run(of: string, sql: string): Promise<void> {
     await this.guarded(of, () => this.connection.run(sql));
   }
@@ -147,7 +147,7 @@ export class DuckdbSession {
       this.connection.interrupt();
     };
     interrupt();
-    // An interrupt that arrives just before a statement begins is forgotten.
+    // DuckDB forgets an interrupt that arrives just before a statement begins, so the interrupt is repeated.
     const timer = setInterval(interrupt, INTERRUPT_EVERY_MS);
     await Promise.allSettled(this.pending);
     clearInterval(timer);

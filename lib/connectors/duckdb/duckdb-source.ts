@@ -45,21 +45,21 @@ export interface DuckdbSourceOptions<Out> extends SourceOptions<Out> {
   readonly sql: string;
   /**
    * The files that the query reads: each name is a table in it. They are part of the identity of the input, so a
-   * resumed run refuses files that have changed. Files that only the text of the query names are not.
+   * resumed run refuses files that have changed. Files that are named only in the text of the query are not part of it.
    */
   readonly files?: DuckdbFiles;
   /** The values of the parameters: null, booleans, numbers, bigints, texts, Dates and bytes. */
   readonly params?: readonly unknown[];
   /**
    * Columns of the result that are different in each row and never NULL, such as those of a GROUP BY. The rows come in
-   * their order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
+   * the order of these columns, and a resumed run continues after the last row. Without it, a run cannot be resumed.
    */
   readonly keyset?: readonly string[];
   /** Statements that are executed first, for settings, macros, attached databases and extensions. */
   readonly setup?: string | readonly string[];
   /**
-   * Types the fields of a row. The result of the validation is the record. Default: the values by the table of the
-   * guide.
+   * Types the fields of a row. The result of the validation is the record. Default: the values that the table in the
+   * guide lists.
    */
   readonly schema?: Schema<Out>;
 }

@@ -1,8 +1,9 @@
 /**
  * The values of DuckDB as values of JavaScript, by the type of their column.
  *
- * Guarantees: a type has one form. Whole numbers and decimals are never rounded; a moment is rounded down to
- * milliseconds. Bytes are copies. A type that has no rule here is refused before the first row, with what to do.
+ * Guarantees: each type has one form in JavaScript. Whole numbers and decimals are never rounded; a moment is rounded
+ * down to milliseconds. Bytes are copies. A type without a rule is refused before the first row, by an error that names
+ * the fix.
  */
 import type {
   DuckDBArrayValue,
@@ -23,7 +24,7 @@ import { FatalTaskError } from '../../connect/index.js';
 import { duckdbPackage } from './duckdb-package.js';
 import type { ResultColumn } from './duckdb-session.js';
 
-/** Makes the value of JavaScript of a value that is not NULL. */
+/** Converts a value that is not NULL to JavaScript. */
 type Reading = (value: DuckDBValue) => unknown;
 
 /** Reads the values of a column, NULL as null. Throws MILLRACE_SQL for a type without a rule. */
@@ -102,7 +103,7 @@ const wholeNumber: Reading = (value) => {
   return Number.isSafeInteger(number) ? number : value;
 };
 
-/** A Date; `infinity`, which has none, is Infinity. */
+/** Returns a Date; `infinity` and `-infinity`, which no Date represents, become Infinity and -Infinity. */
 function moment<Value extends { readonly isFinite?: boolean }>(
   ticksOf: (value: Value) => bigint,
   perMillisecond: bigint,

@@ -1,7 +1,6 @@
 /**
- * The door `millrace/duckdb`: queries of DuckDB over files as sources, and Parquet files as sources and sinks. It needs
- * the package
- * @duckdb/node-api.
+ * The entry point `millrace/duckdb`: queries of DuckDB over files as sources, and Parquet files as sources and sinks.
+ * It needs the package `@duckdb/node-api`.
  */
 export { duckdbSource, type DuckdbSourceOptions } from './duckdb-source.js';
 export type { DuckdbFiles, DuckdbFileSet, DuckdbFormat } from './input-files.js';

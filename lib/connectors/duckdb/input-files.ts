@@ -1,9 +1,8 @@
 /**
- * The files of a query, each set of them under a name that the query uses as a table.
+ * The files of a query. Each set of files has a name, which the query uses as a table.
  *
- * Guarantees: the query reads the files that were looked up when the run started, in their order. A file that is
- * missing fails the run, and so does one that changes while it is read. A resumed run refuses other files, or files
- * with other content.
+ * Guarantees: the query reads the files that were looked up when the run started, in their order. A run fails if a file
+ * is missing, or changes while it is read. A resumed run refuses other files, or files with other content.
  */
 import { resolve } from 'node:path';
 import { describeValue, MillraceError, type Json, type OptionRule, type TouchedFile } from '../../connect/index.js';
@@ -20,7 +19,7 @@ export type DuckdbFormat = 'csv' | 'json' | 'parquet';
 export interface DuckdbFileSet {
   /** A path, a pattern such as `in/*.csv`, or a list of them. */
   readonly path: string | readonly string[];
-  /** Default: by the end of the first name, without `.gz` or `.zst`. */
+  /** Default: by the extension of the first name, without `.gz` or `.zst`. */
   readonly format?: DuckdbFormat;
   /**
    * Further arguments of DuckDB's `read_csv`, `read_json` or `read_parquet`, as SQL: `delim = ';', all_varchar = true`.
@@ -84,11 +83,11 @@ export class InputFiles {
     return this.sets.flatMap(({ selection }) => selection.findNow().map((path) => touchedFile(path, 'read')));
   }
 
-  /** Differs when the files differ, or how they are read. */
+  /** The identity of the files, their content, and the way in which they are read. */
   async identify(): Promise<Json> {
     const sets: Record<string, Json> = {};
     for (const { name, selection, format, options } of this.sets) {
-      // The opening of the source reports what is missing.
+      // Missing files are reported when the source is opened.
       const found = await selection.find().catch(() => []);
       const content: Json[] = [];
       for (const { path } of found) content.push(await identifyFile(path));
@@ -115,7 +114,7 @@ export class InputFiles {
     this.opened = opened;
   }
 
-  /** Throws MILLRACE_FILE if a file is not what it was when it was opened. */
+  /** Throws MILLRACE_FILE if a file has changed since it was opened. */
   async assertUnchanged(): Promise<void> {
     const now = new Map<string, FoundFile>();
     for (const { selection } of this.sets) for (const file of await selection.find()) now.set(file.path, file);
@@ -130,7 +129,7 @@ export class InputFiles {
   }
 }
 
-/** DuckDB opens the files itself, and needs an extension for anything but the disk. */
+/** DuckDB opens the files itself, and can open only files on the disk without an extension. */
 function refuseUrls(name: string, { paths }: FileSelection): void {
   const url = paths.find(isInStore);
   if (url === undefined) return;

@@ -1,8 +1,8 @@
 /**
- * The keys of the rows of a query: what a resumed run continues after.
+ * The keys of the rows of a query. A resumed run continues after the last key.
  *
- * Guarantees: a key is kept as the text that DuckDB makes of it, with its type, so it is compared as what it was. A row
- * without a key, or two rows with one, fail the run: after a resume such rows would be lost.
+ * Guarantees: a key is kept as a text with its type in DuckDB, so a resumed run compares it as a value of that type. A
+ * row without a key, or two rows with the same key, fail the run: such rows would be lost when the run is resumed.
  */
 import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api';
 import { MillraceError } from '../../connect/index.js';
@@ -50,7 +50,7 @@ export class KeyReader {
     this.last = last?.map(({ text }) => text);
   }
 
-  /** Reads the keys of a chunk. Throws MILLRACE_SQL if a row has none, or that of the row before. */
+  /** Reads the keys of a chunk. Throws MILLRACE_SQL if a row has no key, or the same key as the row before. */
   accept(chunk: DuckDBDataChunk): void {
     this.texts = this.places.map((at) => chunk.getColumnValues(at).map(textOf));
     const { task, keyset } = this.options;

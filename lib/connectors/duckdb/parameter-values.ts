@@ -7,8 +7,8 @@ import type { TypedValue } from './duckdb-session.js';
 const MOST_BIGINT = 2n ** 63n;
 
 /**
- * The value as a parameter: whole numbers as BIGINT, dates as TIMESTAMP in UTC. Throws MILLRACE_INVALID_OPTION for a
- * value that is none of null, a boolean, a number, a bigint, a text, a Date and bytes.
+ * The value as a parameter: whole numbers as BIGINT, dates as TIMESTAMP in UTC, undefined as NULL. Throws
+ * MILLRACE_INVALID_OPTION for any other value than null, a boolean, a number, a bigint, a text, a Date or bytes.
  */
 export function parameterValue(value: unknown, of: string): TypedValue {
   const { BIGINT, BLOB, BOOLEAN, DOUBLE, HUGEINT, SQLNULL, TIMESTAMP, VARCHAR, blobValue, timestampValue } =

@@ -4,9 +4,9 @@
  * A Parquet file is readable only with its end, so it cannot be continued after a crash as a text file can. Each part
  * is a whole Parquet file beside the result, and is never changed.
  *
- * Guarantees: a part is durable when `write` has resolved. An incarnation of a run writes only names of its own, so a
- * process that wakes up after it was replaced cannot change a part of another. Parts that no checkpoint knows are
- * removed when the run is opened.
+ * Guarantees: a part is durable when `add` has resolved. Each incarnation of a run uses file names of its own, so a
+ * process that wakes up after it was replaced cannot change the parts of another incarnation. Parts that are not in the
+ * checkpoint are removed when the run is opened.
  */
 import { randomBytes } from 'node:crypto';
 import { MillraceError, type Json } from '../../connect/index.js';
@@ -44,8 +44,8 @@ export class ParquetParts {
   }
 
   /**
-   * The parts of the result at this place, from this point on. Removes all other parts. Throws MILLRACE_RESUME if a part is
-   * missing.
+   * Opens the parts of the result at this place, up to this point. Removes all other parts. Throws MILLRACE_RESUME if a
+   * part is missing.
    */
   static async open(place: ParquetPlace, from: PartsPoint | undefined): Promise<ParquetParts> {
     const parts = new ParquetParts(place, from);
@@ -106,7 +106,7 @@ export function partPath(end: string, token: string, index: number): string {
   return `${end}.${token}-${index}.part`;
 }
 
-/** The first part of this point that is not there; undefined if all are. */
+/** The first part of this point that is missing; undefined if all parts exist. */
 export async function missingPart(place: ParquetPlace, { series }: PartsPoint): Promise<string | undefined> {
   for (const path of pathsOf(place.end, series)) {
     if (!(await place.has(path))) return path;

@@ -1,5 +1,5 @@
 /**
- * Where a Parquet file and its parts are kept: beside each other on the disk, or in a store with copies on the disk.
+ * The place of a Parquet file and its parts: beside each other on the disk, or in a store with copies on the disk.
  *
  * Guarantees: a part that was kept survives a loss of power. The result appears as a whole.
  */
@@ -22,7 +22,7 @@ import { download, newCopyFolder, upload, type CopyFolder } from '../files/local
 import { assertForRowsIn } from '../files/stored-result.js';
 import { syncFile } from './sync-file.js';
 
-/** Which files are replaced. */
+/** The kind of existing files that may be replaced. */
 const KIND: RowFileKind = {
   names: /\.parquet$/i,
   ending: '.parquet',
@@ -30,20 +30,20 @@ const KIND: RowFileKind = {
 };
 
 export interface ParquetPlace {
-  /** The path of the result. Its parts have it as the beginning of their paths. */
+  /** The path of the result. The paths of its parts begin with it. */
   readonly end: string;
-  /** Whether there is such a part. */
+  /** Whether the part exists. */
   has(part: string): Promise<boolean>;
   /** The paths of all files whose names begin with that of the result. */
   siblings(): Promise<readonly string[]>;
   remove(part: string): Promise<void>;
-  /** The path on the disk at which a part can be written, or read if it is there. */
+  /** The path on the disk at which a part can be written, or read if it exists. */
   local(part: string): Promise<string>;
-  /** Makes a part durable that was written to its local path. */
+  /** Makes a part durable after it was written to its local path. */
   keep(part: string): Promise<void>;
   /** A path on the disk at which the result can be read; undefined if there is none. */
   localResult(): Promise<string | undefined>;
-  /** Makes a part of the file at this local path. */
+  /** Copies the file at this local path as a part, and makes the part durable. */
   adopt(local: string, part: string): Promise<void>;
   /** Writes the result and gives it its name. */
   publish(write: (local: string) => Promise<void>): Promise<void>;
@@ -52,7 +52,7 @@ export interface ParquetPlace {
   release(): Promise<void>;
 }
 
-/** Throws MILLRACE_FILE if no Parquet file can be written to this path, and MILLRACE_LOCKED if somebody writes it. */
+/** Throws MILLRACE_FILE if no Parquet file can be written to the path, MILLRACE_LOCKED if another process writes it. */
 export async function openParquetPlace(
   path: string,
   store: FileStore | undefined,
@@ -88,7 +88,7 @@ class DiskPlace implements ParquetPlace {
 
   async siblings(): Promise<readonly string[]> {
     const own = basename(this.end);
-    // Written as the path of the result is: a folder can be written in several ways, such as './out' and 'out/.'.
+    // The folder as the path of the result spells it: a folder has several spellings, such as './out' and 'out/.'.
     const folder = this.end.slice(0, this.end.length - own.length);
     const names = await readdir(dirname(this.end));
     return names.filter((name) => name.startsWith(own)).map((name) => folder + name);

@@ -34,7 +34,7 @@ export interface ParquetReaderOptions {
 export async function openParquetReader(options: ParquetReaderOptions): Promise<RowReader<DuckdbFields>> {
   const store = await storeOf(options.path, options.store);
   if (store === undefined) return openOnDisk(options, () => Promise.resolve());
-  // DuckDB reads the end of a file first, and needs an extension for anything but the disk.
+  // DuckDB reads the end of a file first, and can open only files on the disk without an extension.
   const folder = await newCopyFolder();
   try {
     const path = join(folder.path, basename(options.path));
@@ -57,7 +57,7 @@ async function openOnDisk(options: ParquetReaderOptions, release: () => Promise<
     const names = known.map(({ name }) => name);
     for (const name of columns ?? []) assertKnownColumn(path, name, names);
     const [[rows] = []] = await session.rows(path, `SELECT num_rows FROM parquet_file_metadata(${pathLiteral(path)})`);
-    // Row groups before the start are passed over by their metadata.
+    // DuckDB skips row groups before the start by their metadata.
     const from = `${table.slice(0, -1)}, file_row_number = true) WHERE file_row_number >= ${start}`;
     const chunks = await session.query(path, `SELECT ${quotedList(columns ?? names)} FROM ${from}`);
     return new ParquetReader({ path, session, chunks, start, rows: Number(rows), version, release });
@@ -67,7 +67,7 @@ async function openOnDisk(options: ParquetReaderOptions, release: () => Promise<
   }
 }
 
-/** A path that stands for itself: DuckDB would read `[`, `*` and `?` as a pattern. */
+/** The path as a literal without patterns: otherwise, DuckDB would read `[`, `*` and `?` in it as a pattern. */
 export function pathLiteral(path: string): string {
   return literal(resolve(path).replace(/[[*?]/g, (sign) => `[${sign}]`));
 }

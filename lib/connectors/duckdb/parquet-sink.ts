@@ -67,7 +67,7 @@ export interface ParquetSinkOptions<In, Column extends string> extends TaskOptio
   readonly ordered?: boolean;
   /** Default `snappy`, which every reader knows. */
   readonly compression?: 'snappy' | 'zstd' | 'gzip' | 'uncompressed';
-  /** Rows per row group, from 2,048. So many rows are held in memory. Default 122,880. */
+  /** Rows per row group, at least 2,048. This number of rows is held in memory. Default 122,880. */
   readonly rowGroupRows?: number;
 }
 
@@ -262,7 +262,7 @@ class OpenParquetFile {
     if (this.held >= this.open.groupRows) await this.addPart();
   }
 
-  /** The point after the rows so far, once they would survive a loss of power. */
+  /** Makes the rows so far durable, and returns the point after them. */
   async mark(): Promise<PartsPoint> {
     await this.addPart();
     return this.open.parts.point;
@@ -276,8 +276,8 @@ class OpenParquetFile {
       const { rows, series } = parts.point;
       const list = (await parts.locals()).map(pathLiteral).join(', ');
       const from = rows === 0 ? 'held' : `read_parquet([${list}])`;
-      // The parts that the file consists of are named in it: a run that dies before it has noted its end knows its
-      // result again.
+      // The file names the parts that it was made of, so a run that died before it recorded its end recognises its
+      // result.
       const metadata = `KV_METADATA {${MADE_OF}: ${literal(JSON.stringify(series))}}`;
       await place.publish((local) =>
         session.run(path, `COPY (SELECT * FROM ${from}) TO ${literal(resolve(local))} (${format}, ${metadata})`),
@@ -340,7 +340,7 @@ const MADE_OF = 'millrace_parts';
  */
 async function bringBack(place: ParquetPlace, from: PartsPoint): Promise<PartsPoint> {
   const { series, rows } = from;
-  // It may have died when it had removed some of the parts.
+  // The earlier incarnation may have died after it had removed some of the parts.
   if ((await missingPart(place, from)) === undefined) return from;
   const result = await place.localResult();
   if (result === undefined || (await madeOf(result)) !== JSON.stringify(series)) return from;
@@ -349,7 +349,7 @@ async function bringBack(place: ParquetPlace, from: PartsPoint): Promise<PartsPo
   return { series: [{ token, parts: 1 }], rows };
 }
 
-/** What a result says about the parts that it consists of; undefined if it says nothing, or is no Parquet file. */
+/** The parts that the metadata of a result names; undefined if it names none, or if the file is no Parquet file. */
 async function madeOf(path: string): Promise<unknown> {
   const session = await DuckdbSession.open();
   try {
@@ -359,7 +359,7 @@ async function madeOf(path: string): Promise<unknown> {
     );
     return value;
   } catch {
-    // The missing parts are reported.
+    // The caller then reports the missing parts.
     return undefined;
   } finally {
     await session.close();

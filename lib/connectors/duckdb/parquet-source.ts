@@ -42,8 +42,8 @@ export interface ParquetSourceOptions<Out> extends SourceOptions<Out> {
   /** The columns that are read; others are not even decoded. Default: all. */
   readonly columns?: readonly string[];
   /**
-   * Types the fields of a row. The result of the validation is the record. Default: the values by the table of the
-   * guide.
+   * Types the fields of a row. The result of the validation is the record. Default: the values that the table in the
+   * guide lists.
    */
   readonly schema?: Schema<Out>;
 }

@@ -1,7 +1,7 @@
 /**
  * The chunks of a result as rows.
  *
- * Guarantees: a column has one name; two columns of one name fail the run, because one of them would be lost.
+ * Guarantees: two columns of the same name fail the run, because one of them would be lost.
  */
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { wrongStatement } from '../sql/sql-errors.js';

@@ -2,8 +2,8 @@
  * Avro whose schemas are in a registry, with the package `avsc`.
  *
  * Guarantees: each value is read with the schema with which it was written, and, if `schema` is given, becomes a value
- * of that schema by the rules of Avro. A 64-bit number that JavaScript cannot represent is an error, or a bigint if
- * `longs` says so; it is never rounded.
+ * of that schema by the rules of Avro. A 64-bit number that JavaScript cannot represent is an error, or a bigint with
+ * `longs: 'bigint'`; it is never rounded.
  */
 import type * as Avsc from 'avsc';
 import {
@@ -37,7 +37,7 @@ const RULES: OptionRules<AvroOptions> = {
   longs: oneOf('number', 'bigint'),
 };
 
-/** How values of one written schema are read; or why they cannot be. */
+/** The function that reads values of one written schema, or the error for all of them. */
 type Reader = ((payload: Buffer) => unknown) | MillraceError;
 
 const MOST_READERS = 4096;
@@ -169,7 +169,7 @@ class AvroSchemas {
     this.longs = longs;
   }
 
-  /** The type of a schema of the user. Throws MILLRACE_INVALID_OPTION if it is none. */
+  /** The type of a schema of the user. Throws MILLRACE_INVALID_OPTION for an invalid schema. */
   own(schema: object | string): Avsc.Type {
     try {
       return this.parse(schema);
@@ -202,7 +202,7 @@ const BIGINTS = {
   compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
 };
 
-/** 64-bit numbers as numbers. What avsc does by default changes some numbers beyond 2^52 without an error. */
+/** 64-bit numbers as numbers. The default of avsc changes some numbers beyond 2^52 without an error. */
 const NUMBERS = {
   fromBuffer: (bytes: Buffer) => {
     const value = bytes.readBigInt64LE();
@@ -230,7 +230,7 @@ async function load(): Promise<typeof Avsc> {
   }
 }
 
-/** Where a value does not fit, and how. */
+/** The first place at which a value does not fit, and the expected type. */
 function why(type: Avsc.Type, value: unknown, error: unknown): string {
   let first: string | undefined;
   const errorHook = (path: string[], _: unknown, expected: Avsc.Type): void => {
@@ -240,7 +240,7 @@ function why(type: Avsc.Type, value: unknown, error: unknown): string {
   try {
     type.isValid(value, { errorHook });
   } catch {
-    // The first error says enough.
+    // The first error is enough.
   }
   return first ?? describeThrown(error);
 }

@@ -8,7 +8,7 @@ import { frame, unframe } from './wire-format.js';
 export interface JsonSchemaOptions<T> extends RegisteredOptions {
   /** The JSON Schema of written values, as an object. A `kafkaSink` needs it. */
   readonly schema?: object;
-  /** Validates what is read; its output is the record. Default: no validation. */
+  /** Validates values that are read; its output is the record. Default: no validation. */
   readonly validate?: Schema<T>;
 }
 

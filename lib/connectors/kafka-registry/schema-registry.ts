@@ -1,5 +1,5 @@
 /**
- * A client of a schema registry: schemas by id, and ids by schema. It speaks the REST interface of Confluent's Schema
+ * A client of a schema registry: schemas by id, and ids by schema. It uses the REST interface of Confluent's Schema
  * Registry, which Karapace, Apicurio and Redpanda have as well.
  *
  * Guarantees: a request is repeated while the registry cannot be reached or is overloaded, at most for `timeoutMs`. A
@@ -122,7 +122,7 @@ export class SchemaRegistry {
       try {
         return await this.shared(id, signal);
       } catch (error) {
-        // The run that asked first was stopped.
+        // The run that sent the shared request was stopped.
         if (signal.aborted || (error as Error).name !== 'AbortError') throw error;
       }
     }

@@ -1,4 +1,4 @@
-/** Where the schema of what is written is found in a registry. */
+/** The place in a registry of the schema of written values. */
 import { flag, invalidOption, madeBy, text, type OptionRules } from '../../connect/index.js';
 import type { SerdeUse } from '../kafka/index.js';
 import { SchemaRegistry, type SchemaType } from './schema-registry.js';
@@ -11,7 +11,7 @@ export interface RegisteredOptions {
    * The subject under which the schema of written values is found. Default: the topic, followed by `-value` or `-key`.
    */
   readonly subject?: string;
-  /** Registers the schema of written values if it is not there yet. Default false: then it must be there. */
+  /** Registers the schema of written values if it is missing. Default false: the schema must exist. */
   readonly register?: boolean;
 }
 

@@ -1,5 +1,6 @@
 /**
- * The door `millrace/postgres`: tables and queries of PostgreSQL as sources, sinks and tasks. It needs the package pg.
+ * The entry point `millrace/postgres`: tables and queries of PostgreSQL as sources, sinks and tasks. It needs the
+ * package `pg`.
  */
 export { postgresSink, type PostgresSinkOptions, type PostgresValue } from './postgres-sink.js';
 export { postgresSource, type PostgresFields, type PostgresSourceOptions } from './postgres-source.js';

@@ -1,4 +1,4 @@
-/** Where a PostgreSQL server is, and who connects to it. */
+/** The address of a PostgreSQL server, and the credentials of its user. */
 import type { ClientConfig } from 'pg';
 import {
   anObject,
@@ -16,7 +16,7 @@ import {
   type OptionRules,
 } from '../../connect/index.js';
 
-/** The parts of a connection. What is missing comes from the environment variables of PostgreSQL, such as PGHOST. */
+/** The parts of a connection. Missing parts come from the environment variables of PostgreSQL, such as PGHOST. */
 export interface PostgresConnection {
   /** The name or address of the server, or the folder of its Unix socket. */
   readonly host?: string;
@@ -26,7 +26,7 @@ export interface PostgresConnection {
   readonly database?: string;
   /** The name of the user. */
   readonly user?: string;
-  /** The password, or a function that is asked for it at each connection, such as for a token. */
+  /** The password, or a function that returns it for each connection, such as for a token that expires. */
   readonly password?: string | (() => Awaitable<string>);
   /** True for TLS, or the options of TLS, such as `ca`. */
   readonly ssl?: boolean | object;
@@ -50,7 +50,7 @@ export const postgresConnection: OptionRule = either(
   anObject,
 );
 
-/** Throws MILLRACE_INVALID_OPTION for parts that do not exist or do not fit. */
+/** Throws MILLRACE_INVALID_OPTION for unknown parts and for values that do not fit. */
 export function checkConnection(connection: string | PostgresConnection | undefined): void {
   if (typeof connection === 'object') checkOptions('a connection', connection, RULES);
 }
@@ -93,7 +93,7 @@ function placeOf(connection: string | PostgresConnection | undefined): string {
   return `${host}:${port}/${database}`;
 }
 
-/** Masks the password of the connection in all that the run writes. */
+/** Masks the password of the connection in everything that the run writes. */
 export function hidePassword(
   connection: string | PostgresConnection | undefined,
   secrets: ConnectorContext['secrets'],

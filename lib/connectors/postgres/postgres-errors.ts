@@ -1,5 +1,5 @@
 /**
- * What the errors of PostgreSQL mean, by their SQLSTATE.
+ * The meaning of the errors of PostgreSQL, by their SQLSTATE.
  *
  * Guarantees: no decision depends on the text of a message.
  */
@@ -31,7 +31,7 @@ const LOST = /^08|^57P0[1-5]$|^25P0[34]$/;
  */
 export function failureOf(error: unknown, isConnected: boolean, isSecured = false): SqlFailure {
   const { code } = error as ServerError;
-  // The client could not make text of a parameter.
+  // The client could not convert a parameter to text.
   if (error instanceof TypeError) return 'row';
   if (!isSqlState(code)) return 'lost';
   if (LOST.test(code)) return 'lost';

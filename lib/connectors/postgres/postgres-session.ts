@@ -12,8 +12,8 @@ import { describePostgres, isSqlState } from './postgres-errors.js';
 import { Client } from './postgres-package.js';
 
 /**
- * Settings of a session: a crash of the server loses nothing that was acknowledged; the server
- * notices within a minute that a client has vanished.
+ * Settings of a session: a crash of the server loses no acknowledged commit, and the server notices within a minute
+ * that a client has vanished.
  */
 const SETTINGS = `SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 4;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
@@ -78,7 +78,7 @@ export class PostgresSession {
       values: [...values],
       rowMode: 'array',
       types: { getTypeParser: () => (value: string) => value },
-      // Parameters or not, one statement.
+      // The extended protocol accepts one statement only, also without parameters.
       queryMode: 'extended',
     } as never);
   }
@@ -94,13 +94,13 @@ export class PostgresSession {
     destroyConnection(this.client);
   }
 
-  /** Says goodbye to the server, then ends the connection. */
+  /** Ends the connection after the server was informed. */
   async end(): Promise<void> {
     if (!this.isLost) await this.client.end();
   }
 }
 
-/** Ends the connection of a client at once. The query at work is rejected. */
+/** Ends the connection of a client at once. The current query is rejected. */
 export function destroyConnection(client: object): void {
   const { connection } = client as { readonly connection?: { readonly stream?: { destroy(): void } } };
   connection?.stream?.destroy();

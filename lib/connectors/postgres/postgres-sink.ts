@@ -54,8 +54,8 @@ export interface PostgresSinkOptions<In, Column extends string> extends TaskOpti
   /** Writes in root order. Default true. */
   readonly ordered?: boolean;
   /**
-   * How long a write is repeated while the server is away, or asks for a repetition (serialization failures,
-   * deadlocks), in milliseconds. Then the run fails, and can be resumed. Default 60,000.
+   * The time in milliseconds for which a write is repeated while the server is away, or asks for a repetition
+   * (serialization failures, deadlocks). After it, the run fails and can be resumed. Default 60,000.
    */
   readonly retryForMs?: number;
 }

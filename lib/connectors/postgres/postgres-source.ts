@@ -2,7 +2,7 @@
  * The rows of a query of PostgreSQL as a source, read through a cursor.
  *
  * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run and a new connection
- * continue after the last key. The rows of one connection are those of one moment.
+ * continue after the last key. All rows of one connection belong to one snapshot.
  */
 import {
   checkOptions,
@@ -58,15 +58,15 @@ export interface PostgresSourceOptions<Out> extends SourceOptions<Out> {
   /** The values of the parameters. */
   readonly params?: readonly unknown[];
   /**
-   * Columns of the result that are different in each row and never NULL, such as the primary key. The rows come in
-   * their order, and a resumed run continues after the last one. Without it, a run cannot be resumed.
+   * Columns of the result that are different in each row and never NULL, such as the primary key. The rows come in the
+   * order of these columns, and a resumed run continues after the last row. Without it, a run cannot be resumed.
    */
   readonly keyset?: readonly string[];
   /** Types the fields of a row. The result of the validation is the record. Default: the values as pg reads them. */
   readonly schema?: Schema<Out>;
   /** The number of rows per round trip to the server. Default 1,000. */
   readonly fetchRows?: number;
-  /** With a `keyset`: how long the source connects again after a lost connection, in milliseconds. Default 60,000. */
+  /** With a `keyset`: the milliseconds for which the source tries to replace a lost connection. Default 60,000. */
   readonly retryForMs?: number;
 }
 
@@ -177,7 +177,7 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
 interface Row {
   readonly fields: PostgresFields;
   readonly key: Key;
-  /** Why a value could not be read; then it is its text. */
+  /** The error of a value that could not be read; its field is then the text of the value. */
   readonly error?: MillraceError | undefined;
 }
 
@@ -251,7 +251,7 @@ class QueryCursor {
       parameter: (index) => `$${params.length + index + 1}`,
     });
     await session.query('BEGIN READ ONLY');
-    // The run may wait for long between two reads.
+    // The run may pause for a long time between two reads.
     await session.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     await session.texts(`DECLARE millrace NO SCROLL CURSOR FOR ${statement}`, [...params, ...(this.key ?? [])]);
   }

@@ -41,7 +41,7 @@ export interface PostgresRow {
   readonly key: string;
 }
 
-/** A table may be taken over a million times before its incarnation exceeds a bigint. */
+/** The largest step of the incarnation: a table can be taken over a million times before it exceeds a bigint. */
 const MOST_SKIPPED = 2 ** 42;
 
 /** What the catalog contains about a table. */
@@ -60,7 +60,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   private facts: TableFacts | undefined;
   private tables: ProgressTables = progressTables('public');
   private insert = '';
-  /** The same, within a statement that finds the row of the owner. */
+  /** The same INSERT as a part of a statement that first finds the row of the owner. */
   private insertOfOwner = '';
   /** Whether rows are sent by COPY. */
   private copies = false;
@@ -92,7 +92,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
       await session.query(`DELETE FROM ${ranges} WHERE sink = $1`, [this.sink]);
       await session.query(`DELETE FROM ${names} WHERE sink = $1`, [this.sink]);
     } else {
-      // Names of earlier incarnations stay until their records have come by again.
+      // Names of earlier incarnations are kept until their records have arrived again.
       await session.query(`UPDATE ${names} SET epoch = -1 WHERE sink = $1`, [this.sink]);
     }
     const numbers = await session.texts(`SELECT root, partition, first, past FROM ${ranges} WHERE sink = $1`, [
@@ -180,7 +180,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     try {
       await attempt(false);
     } catch (error) {
-      // Deferred constraints are checked by the commit, which does not say for which row.
+      // The commit checks deferred constraints, and its error does not name the row.
       if (this.failureOf(error) !== 'row') throw error;
       await attempt(true);
     }
@@ -313,9 +313,9 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   }
 
   /**
-   * The incarnation of this process after a lost connection, the same until the server has confirmed it: an answer that
-   * was lost must not look like another owner. It is drawn, because another process would be the one after the present
-   * one.
+   * The incarnation of this process after a lost connection. It stays the same until the server has confirmed it, so
+   * that a lost answer does not look like another owner. The step is random, because another process that takes over
+   * the table increases the current incarnation by one.
    */
   private nextIncarnation(): string {
     this.next ??= String(BigInt(this.incarnation) + BigInt(randomInt(2, MOST_SKIPPED)));
@@ -384,7 +384,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   }
 }
 
-/** Of rows with the same key the last one: one statement cannot change a row twice. */
+/** Keeps the last one of the rows with the same key: one statement cannot change a row twice. */
 function latest(rows: readonly PostgresRow[]): readonly PostgresRow[] {
   if (rows[0]?.key === '') return rows;
   const byKey = new Map<string, PostgresRow>();
@@ -406,7 +406,7 @@ interface InsertForm {
   readonly key: readonly string[];
 }
 
-/** @param owner a table without whose row nothing is inserted. */
+/** @param owner '' or a table with a comma: then nothing is inserted unless that table has a row. */
 function insertOf({ table, columns, types, key }: InsertForm, owner: string): string {
   const fields = columns.map((_, i) => `c${i}`);
   const updates = columns
@@ -434,7 +434,7 @@ function storeNames(table: string, sink: string, at: number): string {
     ON CONFLICT (sink, root, partition, name) DO UPDATE SET epoch = excluded.epoch`;
 }
 
-/** @param at the number of the first parameter: root, partition. @param joined that of the beginnings of the ranges. */
+/** @param at the number of the first parameter: root, partition. @param joined that of the first numbers. */
 function removeRanges(table: string, at: number, joined: number): string {
   return `DELETE FROM ${table} AS r USING owner
     WHERE r.sink = owner.id AND r.root = $${at}::text AND r.partition = $${at + 1}::bigint

@@ -48,7 +48,7 @@ export const typesOfQuery = {
   },
 };
 
-/** The error of a parser, which may be that of the program. Only the row with the value is concerned. */
+/** The error of a parser, which may be a parser of the program. It concerns only the row with the value. */
 export function parserFailed(of: string, error: unknown): MillraceError {
   return new MillraceError('MILLRACE_SQL', `${of} threw: ${describeThrown(error)}`, { cause: error });
 }

@@ -1,8 +1,8 @@
 /**
  * The tables in which sinks store the progress of runs, beside the tables with the rows.
  *
- * Guarantees: several processes may create them at the same time. They are created only if they are missing, so a user
- * without that right can have them created by somebody else.
+ * Guarantees: several processes may create the tables at the same time. The tables are created only if they are
+ * missing, so another user can create them for a user without that right.
  */
 import { quoted } from '../sql/identifiers.js';
 import type { PostgresSession } from './postgres-session.js';

@@ -41,7 +41,7 @@ export interface SqlStatementOptions<In, Out> extends ConcurrentOptions<In, Out>
   readonly result?: (rows: readonly Record<string, unknown>[], record: In) => Out;
   /** The most statements at a time, each on a connection of its own. Default 8. */
   readonly concurrency?: number;
-  /** How long a statement is repeated while the server is away or asks for it, in milliseconds. Default 60,000. */
+  /** The milliseconds for which a statement is repeated while the server is away or asks for it. Default 60,000. */
   readonly retryForMs?: number;
 }
 
@@ -89,7 +89,7 @@ class SqlStatement<In, Out> extends StatementTask<In, readonly unknown[], Record
     void super.open(scope);
     const pool = new Pool({ ...clientConfig(connection), max: concurrency });
     this.pool = pool;
-    // A connection that is lost while it is idle is made again.
+    // The pool replaces an idle connection that is lost.
     pool.on('error', () => undefined);
     pool.on('connect', (client) => {
       this.clients.add(client);
@@ -112,7 +112,7 @@ class SqlStatement<In, Out> extends StatementTask<In, readonly unknown[], Record
   }
 
   protected override async execute(values: readonly unknown[]): Promise<readonly Record<string, unknown>[]> {
-    // One statement, also without parameters.
+    // The extended protocol accepts one statement only, also without parameters.
     const query = { text: this.query.sql, values: [...values], types: typesOfQuery, queryMode: 'extended' };
     const { rows } = await (this.pool as PostgresPool).query<Record<string, unknown>>(query as never);
     return rows;

@@ -1,8 +1,8 @@
 /**
  * Rows of Arrow as objects.
  *
- * Guarantees: no value is rounded. What a number cannot represent is a text (decimals, dates, timestamps), or refused
- * (integers beyond 2^53): then only its row is.
+ * Guarantees: no value is rounded. Decimals, dates and timestamps are texts. An integer beyond 2^53 is refused, and
+ * only its row with it.
  */
 import type { Batch, DataType, Table } from '@uwdata/flechette';
 import { MillraceError } from '../../connect/index.js';
@@ -19,7 +19,7 @@ export interface ArrowRows {
   row(index: number): SparkFields;
   /** The value of one column of a row. */
   value(index: number, column: string): unknown;
-  /** The type of a column in SQL, if rows can be in its order and be continued after one of its values. */
+  /** The SQL type of a column that may be part of a key; undefined for any other column. */
   keyTypeOf(column: string): string | undefined;
 }
 
@@ -32,7 +32,7 @@ type Convert = (value: never) => unknown;
 
 /** Reads a message. Values are converted when their row is asked for. */
 export function readArrow(arrow: ArrowPackage, data: Uint8Array): ArrowRows {
-  // Numbers of eight bytes must begin at a multiple of eight, and within its message a batch begins anywhere.
+  // The copy is aligned: 8-byte numbers must begin at a multiple of eight, but a batch begins anywhere in its message.
   const table: Table = arrow.tableFromIPC(new Uint8Array(data), { useBigInt: true, useDecimalInt: true });
   const { fields } = table.schema;
   const columns = fields.map(({ name, type }, i) => {

@@ -1,10 +1,10 @@
 /**
- * One execution of a plan, whose answers are read through as many connections as it takes.
+ * One execution of a plan. Its answers are read through several connections if the first one breaks.
  *
- * Guarantees: each answer is returned once, in order. An execution whose connection breaks is reattached, and is never
- * begun a second time unless the server says that it has not begun it. One that shows no progress for the limit fails;
- * one that takes long reports its progress each ten seconds.
- * `close` cancels an execution that is not over, and makes the server forget it in any case.
+ * Guarantees: each answer is returned once, in order. After a broken connection the execution is reattached; it is
+ * begun a second time only if the server reports that it has not begun it. An execution without progress for
+ * `noProgressMs` fails; a long one reports its progress every ten seconds. `close` cancels an execution that is not
+ * over, and makes the server forget it in any case.
  */
 import { randomUUID } from 'node:crypto';
 import { FatalTaskError, type ConnectorContext } from '../../connect/index.js';
@@ -15,14 +15,14 @@ import type { ExecutePlanResponse, Plan, Progress } from './protocol/messages.js
 import { reportOf } from './spark-errors.js';
 import type { Answers, SparkSession } from './spark-session.js';
 
-/** What an execution needs of its run. */
+/** The parts of its run that an execution needs. */
 export type ExecutionContext = Pick<ConnectorContext, 'clock' | 'random' | 'signal'> &
   Partial<Pick<ConnectorContext, 'notice'>>;
 
 export interface ExecutionLimits {
-  /** How long a broken connection is made again, in milliseconds. */
+  /** The time for which the client tries to replace a broken connection, in milliseconds. */
   readonly retryForMs: number | undefined;
-  /** How long the execution may show no progress while it is waited for, in milliseconds. */
+  /** The longest time without progress while the client waits for the execution, in milliseconds. */
   readonly noProgressMs: number;
 }
 
@@ -69,7 +69,7 @@ export class Execution {
         this.iterator ??= await this.connect();
         const answer = await this.withinLimit(this.iterator.next());
         if (answer.done === true) {
-          // The server ends a long stream by itself, and expects to be asked for the rest.
+          // The server ends a long stream by itself, and the client must request the rest.
           this.drop();
           continue;
         }
@@ -96,7 +96,7 @@ export class Execution {
     let isEnded = this.isOver;
     try {
       if (!isEnded) {
-        // Nothing to cancel: the execution has ended in the meantime, or has never begun.
+        // The result is not needed: without an execution to cancel, it has ended in the meantime or has never begun.
         await this.session.interrupt(this.operationId);
         isEnded = true;
       }
@@ -113,7 +113,7 @@ export class Execution {
     const answers = await (hasBegun
       ? session.reattach(operationId, this.lastResponseId)
       : session.execute(plan, operationId));
-    // It is read by its iterator, which rejects; a stream that is dropped may fail later.
+    // The iterator reports errors of the stream. A dropped stream may fail later, which must not end the process.
     answers.on('error', () => undefined);
     this.answers = answers;
     if (this.isClosed) answers.cancel();
@@ -131,7 +131,7 @@ export class Execution {
     // The first request has arrived after all.
     if (errorClass === 'INVALID_HANDLE.OPERATION_ALREADY_EXISTS') return true;
     if (failure === 'gone' && !this.hasAnswered && this.hasBegun && /_NOT_FOUND$/.test(errorClass ?? '')) {
-      // It has never arrived.
+      // The request has never arrived.
       this.hasBegun = false;
       return this.patience.wait();
     }

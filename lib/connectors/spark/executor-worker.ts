@@ -1,6 +1,6 @@
 /**
  * The program that Spark starts beside each of its tasks, to run a function or an aggregate of TypeScript over the rows
- * of the task. It is sent to the executors as one file, so it imports nothing of the package.
+ * of the task. It is sent to the executors as one file, so it imports no other file of this package.
  *
  * In: one JSON object per line. Out: one JSON array per line:
  *
@@ -18,14 +18,14 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { inspect } from 'node:util';
 
-/** What a worker is told on its command line. */
+/** The order for a worker, as an argument on its command line. */
 export interface WorkerOrder {
   readonly kind: 'fold' | 'map';
   readonly work: WorkRef;
   readonly schema?: WorkRef | undefined;
   /** The column of the key. */
   readonly key: string;
-  /** For how long nobody may read the output, in milliseconds. Default 60,000. */
+  /** The time after which a worker ends if its output is not read, in milliseconds. Default 60,000. */
   readonly unreadMs?: number;
   /** The time between two signs of life, in milliseconds. Default 1000. */
   readonly heartbeatMs?: number;
@@ -71,10 +71,10 @@ interface Checked {
 type Validate = (row: unknown) => Checked | Promise<Checked>;
 
 const HEARTBEAT_MS = 1000;
-/** Some of them fill a pipe. */
+/** A line so long that a few of them fill a pipe. */
 const HEARTBEAT = `[]${' '.repeat(16_384)}\n`;
 const UNREAD_MS = 60_000;
-/** Letters of one key are in one line. */
+/** The most dead letters per key: those of one key are in one line. */
 const MAX_LETTERS = 1000;
 /** Begins the key of a line that is no result, so that it sorts apart from results. */
 const OWN = '\u0000';
@@ -83,7 +83,7 @@ const UNFINISHED = 70;
 
 let hasFinished = false;
 let pending: string[] = [];
-/** Standard output would block the process when the pipe is full. */
+/** `process.stdout` would block the process when the pipe is full. */
 const output = createWriteStream('', { fd: 1 });
 let writes = 0;
 let lastWrittenAt = 0;
@@ -132,7 +132,7 @@ abstract class Work {
   protected skips: string[] = [];
   private hasKey = false;
 
-  /** A row of this key comes. Rows of one key come one after another. */
+  /** Called before each row, with its key. Rows of one key are adjacent. */
   begin(key: unknown): void {
     if (this.hasKey && key === this.key && this.isGrouped()) return;
     this.end();
@@ -140,7 +140,7 @@ abstract class Work {
     this.hasKey = true;
   }
 
-  /** No more rows of the current key. */
+  /** Called when there are no more rows of the current key. Writes its result. */
   end(): void {
     if (!this.hasKey) return;
     this.hasKey = false;
@@ -151,7 +151,7 @@ abstract class Work {
     this.skips = [];
   }
 
-  /** Gives up an input, with what was thrown. */
+  /** Gives up an input, with the error that was thrown. */
   refuse(input: unknown, error: unknown, code?: string): void {
     if (this.letters.length === MAX_LETTERS) {
       throw new WorkerError(`More than ${MAX_LETTERS} rows with the key ${String(this.key)} were given up`);
@@ -169,7 +169,7 @@ abstract class Work {
       this.skips.push((output as { readonly reason: string }).reason);
       return undefined;
     }
-    // A value that JSON does not have is an error of its key.
+    // A value that JSON cannot represent is an error of its key.
     exact(output);
     return output;
   }
@@ -248,7 +248,7 @@ class Mapping extends Work {
   }
 }
 
-/** The input or the work is not as declared: nothing that follows would be right. */
+/** The input or the work is not as declared: all further results would be wrong. */
 class WorkerError extends Error {}
 
 async function checked(validate: Validate, row: unknown, worker: Work): Promise<unknown> {
@@ -332,7 +332,7 @@ try {
 } catch (error) {
   // Spark adds what is printed to the error of the task.
   process.stderr.write(`${error instanceof WorkerError ? error.message : inspect(error)}\n`);
-  // It would report a broken pipe instead if it could not write all rows.
+  // Spark would report a broken pipe instead of this error if it could not write all rows.
   process.stdin.resume();
   if (!process.stdin.readableEnded) await new Promise((resolve) => process.stdin.once('end', resolve));
   process.exit(UNFINISHED);

@@ -1,6 +1,6 @@
 /**
- * The door `millrace/spark`: queries, statements and own code on Apache Spark as sources and tasks, through Spark
- * Connect. Connecting needs the packages @grpc/grpc-js and @uwdata/flechette.
+ * The entry point `millrace/spark`: queries, statements and own code on Apache Spark as sources and tasks, through
+ * Spark Connect. A connection needs the packages `@grpc/grpc-js` and `@uwdata/flechette`.
  */
 export { sparkSource, type SparkReadOptions, type SparkSourceOptions } from './spark-source.js';
 export { sparkStatement, type SparkStatementOptions } from './spark-statement.js';

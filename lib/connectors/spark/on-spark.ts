@@ -58,7 +58,7 @@ import {
 } from './spark-source.js';
 import { Turns } from './turns.js';
 
-/** Options of `onSpark`: the rows, and where the code is. */
+/** Options of `onSpark`: the rows, and the place of the code. */
 export interface OnSparkOptions<In, Out> extends SourceOptions<Out>, SparkReadOptions {
   /** The query whose rows are the input, with `:name` for its parameters. It must return the same rows each time. */
   readonly sql: string;
@@ -92,7 +92,8 @@ export interface OnSparkOptions<In, Out> extends SourceOptions<Out>, SparkReadOp
   /** The most parts that are computed at a time. Default 2. */
   readonly concurrency?: number;
   /**
-   * Whether the rows of the query are counted beside, to compare them with what the workers have read. Default true.
+   * Whether Spark counts the rows of the query as well, to compare them with the rows that the workers have read.
+   * Default true.
    */
   readonly countRows?: boolean;
 }
@@ -101,7 +102,7 @@ const expressions: OptionRule = {
   expected: 'an array of expressions',
   accepts: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' && one.trim() !== ''),
 };
-/** It is a word of a command line within a text of SQL. */
+/** The command becomes a word of a command line within a text of SQL. */
 const program: OptionRule = {
   expected: 'a command or a path without blanks and quotes',
   accepts: (value) => typeof value === 'string' && /^[\w./@+-]+$/.test(value),
@@ -143,8 +144,8 @@ export function onSpark<In, Key, State, Out>(
 }
 
 /**
- * Ends the task of Spark at a sign of life of its worker if it was cancelled. Spark interrupts the thread of the task
- * and waits for its end, and nothing else looks at that between two lines.
+ * Ends a cancelled task of Spark at the next sign of life of its worker. Spark only interrupts the thread of the task
+ * and waits for its end, and nothing else checks for the interrupt between two lines.
  */
 const IS_CANCELLED = `if(reflect('java.lang.Thread', 'interrupted') = 'true', raise_error('cancelled'), false)`;
 /** The file that the executors run. */
@@ -313,7 +314,7 @@ class Tally {
     this.task = task;
   }
 
-  /** The query is executed, maybe again. */
+  /** Called when the query is executed, also when it is executed again. */
   begin(): void {
     this.read = this.written = this.results = 0;
     this.rows = undefined;

@@ -1,4 +1,4 @@
-/** Reports how many tasks of Spark are done, to the observers of a run: each ten seconds, and only if there is news. */
+/** Reports the number of finished tasks of Spark to the observers of a run: every ten seconds, if it has changed. */
 import type { Clock } from '../../connect/index.js';
 
 /** The time between two reports, and before the first one, in milliseconds. */
@@ -10,7 +10,7 @@ export class ProgressNotice {
   private reportedAt: number | undefined;
   private last = '';
 
-  /** @param of names what is executed, at the beginning of the sentence. */
+  /** @param of the name of the execution, with which the sentence begins. */
   constructor(of: string, context: { readonly clock: Clock; notice?(message: string): void }) {
     this.of = of;
     this.context = context;

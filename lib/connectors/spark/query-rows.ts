@@ -1,19 +1,19 @@
 /**
  * One part of the result of a query, as a partition of a source.
  *
- * Guarantees: a position is returned only where a row of Spark ends, also if several records were made of it.
+ * Guarantees: a position is returned only after the last record of a row of Spark, which may become several records.
  */
 import type { Rejected, Skip, SourcePartition, SourceRead } from '../../connect/index.js';
 import type { CursorRow, Key, SparkCursor } from './spark-cursor.js';
 import type { Turns } from './turns.js';
 
-/** Where a later incarnation continues: after a key. */
+/** The position from which a later incarnation continues: after a key. */
 export interface KeyPosition {
   readonly lineage: number;
   readonly key: Key;
 }
 
-/** What a part of a result is made of. */
+/** The cursor of a part of a result, and the way in which its rows become records. */
 export interface QueryRowsParts<Out> {
   readonly partition: number;
   readonly position: KeyPosition | undefined;

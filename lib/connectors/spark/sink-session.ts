@@ -20,8 +20,8 @@ import { executeSql } from './sql-execution.js';
 export interface SinkStatement {
   readonly args?: Readonly<Record<string, SparkValue>>;
   /**
-   * What INSERT OVERWRITE replaces: the partitions that its rows name, or all of those that its statement names.
-   * Default `batch`. The former needs no folder that writers of other partitions share.
+   * The partitions that INSERT OVERWRITE replaces. `batch` (default): those that its rows name; this mode needs no
+   * folder that writers of other partitions share. `run`: all those that the statement names.
    */
   readonly overwrites?: 'batch' | 'run';
 }
@@ -49,7 +49,7 @@ export class SinkSession {
     this.limits = limits;
   }
 
-  /** Connects, cancels what an earlier incarnation has begun, and waits for its end. */
+  /** Connects, cancels the statements of an earlier incarnation, and waits for their end. */
   async begin(): Promise<void> {
     await this.untilDone(() => Promise.resolve());
   }
@@ -121,7 +121,9 @@ export class SinkSession {
   }
 }
 
-/** The id of a session of this sink: the same for each incarnation of the run, and for nobody else. */
+/**
+ * The id of a session of this sink: the same in each incarnation of the run, and different for any other sink or run.
+ */
 function idOf({ runId, task }: ConnectorContext, generation: number): string {
   const digest = createHash('sha256')
     .update(JSON.stringify(['millrace sink', runId, task, generation]))

@@ -2,8 +2,8 @@
  * Reads the rows of a query in a session of its own.
  *
  * Guarantees: rows are requested from the server only when they are read. Each row is returned once and in order: the
- * offsets of the server are checked. With a key, the query is executed again after the last row if the server has lost
- * it.
+ * offsets of the server are checked. With a key, a query that the server has lost is executed again, for the rows after
+ * the last one.
  */
 import { describeThrown, holdClock, MillraceError, type ConnectorContext } from '../../connect/index.js';
 import { assertKnownColumn } from '../sql/identifiers.js';
@@ -23,7 +23,7 @@ import { executeSql } from './sql-execution.js';
 export type KeyValue = { readonly type: string; readonly text: string };
 export type Key = readonly KeyValue[];
 
-/** What is read. */
+/** The query to read. */
 export interface CursorQuery {
   readonly connection: SparkConnection;
   /** Statements that are executed before the query, in its session. */
@@ -51,7 +51,7 @@ export class SparkCursor {
   private at = 0;
   /** The offset of the next row in the result of the server. */
   private offset = 0;
-  /** Whether a row of this process has been returned. */
+  /** Whether this cursor has returned a row. */
   private hasRead = false;
   private isOver = false;
   private closing: Promise<void> | undefined;
@@ -83,7 +83,7 @@ export class SparkCursor {
     return this.closing;
   }
 
-  /** Gets the next rows from the server, and repeats what a lost server has made necessary. */
+  /** Gets the next rows from the server. Executes the query again if the server has lost it. */
   private async untilDone(): Promise<void> {
     const { context, of, query } = this;
     const patience = new Patience(context, query.limits.retryForMs);

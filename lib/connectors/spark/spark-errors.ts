@@ -1,5 +1,5 @@
 /**
- * What the errors of Spark mean, by their error class.
+ * The meaning of the errors of Spark, by their error class.
  *
  * Guarantees: no decision depends on the text of a message. The status of gRPC alone decides only whether the server
  * could be reached, because Spark reports a syntax error, a division by zero and a cancelled query with the same
@@ -11,12 +11,12 @@ import { ErrorInfo, Status } from './protocol/messages.js';
 
 /**
  * `lost`: the connection broke, and the execution may go on. `gone`: the server no longer has the session, the
- * execution or its rows. `cancelled`: somebody has cancelled the execution. `row`: values of the statement are wrong.
+ * execution or its rows. `cancelled`: the execution was cancelled. `row`: values of the statement are wrong.
  * `statement`: the statement itself failed.
  */
 export type SparkFailure = 'lost' | 'gone' | 'cancelled' | 'row' | 'statement';
 
-/** What Spark has reported about a failure. */
+/** The report of Spark about a failure. */
 export interface SparkReport {
   readonly failure: SparkFailure;
   /** Such as `TABLE_OR_VIEW_NOT_FOUND`; undefined if Spark did not answer, or gave none. */
@@ -67,7 +67,7 @@ function failureOf(
   if (errorClass === DISCONNECTED || code === UNAVAILABLE) return 'lost';
   // The stream was reset below the protocol.
   if (info === undefined && code === INTERNAL) return 'lost';
-  // The server leaves the class out when the values that it names are long.
+  // The server omits the error class when the values in the message are long.
   if (errorClass === undefined) return ROW.test(sqlState ?? '') ? 'row' : 'statement';
   if (/^INVALID_(?:HANDLE|CURSOR)\b/.test(errorClass)) return 'gone';
   if (errorClass === 'OPERATION_CANCELED') return 'cancelled';

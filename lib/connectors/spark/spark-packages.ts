@@ -2,7 +2,7 @@
  * Loads the client of gRPC and the reader of Arrow, optional peer dependencies that a program installs if it uses
  * Spark.
  *
- * Guarantees: nothing is loaded before Spark is connected to. If a package is missing, the error names both and the
+ * Guarantees: nothing is loaded before the first connection. If a package is missing, the error names both and the
  * command that installs them.
  */
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-/** Where a Spark Connect server is, and who connects to it. */
+/** The address of a Spark Connect server, and the credentials of its user. */
 import {
   callback,
   describeValue,
@@ -10,7 +10,7 @@ import {
   type OptionRule,
 } from '../../connect/index.js';
 
-/** How a Spark Connect server is reached. */
+/** The address of a Spark Connect server and the token for it. */
 export interface SparkConnection {
   /**
    * The address of the server, as all clients of Spark write it: `sc://host:15002/;use_ssl=true`. Parameters:
@@ -18,8 +18,8 @@ export interface SparkConnection {
    */
   readonly remote: string;
   /**
-   * The token that the server asks for, or a function that is asked for it at each connection. Default: none, or that
-   * of `remote`.
+   * The token that the server requires, or a function that returns it and is called for each request. Default: the
+   * token in `remote`, or none.
    */
   readonly token?: string | (() => Awaitable<string>);
 }
@@ -43,8 +43,8 @@ export const sparkConnectionRules: Readonly<Record<keyof SparkConnection, Option
 };
 
 /**
- * Reads an address. Throws MILLRACE_INVALID_OPTION if it is none, and for a token that would travel through a network
- * without TLS.
+ * Reads an address. Throws MILLRACE_INVALID_OPTION for an invalid address, and for a token that would travel through a
+ * network without TLS.
  */
 export function addressOf({ remote, token }: SparkConnection): SparkAddress {
   const found = /^sc:\/\/([^/;?#@]+)\/?(?:;(.*))?$/.exec(remote);
@@ -82,7 +82,7 @@ export function addressOf({ remote, token }: SparkConnection): SparkAddress {
   };
 }
 
-/** Masks the tokens of a connection in all that the run writes. */
+/** Masks the tokens of a connection in everything that the run writes. */
 export function hideToken(connection: SparkConnection, secrets: ConnectorContext['secrets']): void {
   const { token } = addressOf(connection);
   if (token !== undefined) secrets.add(token);

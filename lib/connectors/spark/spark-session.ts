@@ -1,8 +1,8 @@
 /**
- * One session with a Spark Connect server: its requests, one method each.
+ * One session with a Spark Connect server, with one method per request.
  *
- * Guarantees: a request that is answered once ends within its time limit. A broken connection rejects requests and
- * never ends the process; the next request connects again.
+ * Guarantees: a request with a single answer ends within its time limit. A broken connection rejects requests and never
+ * ends the process; the next request connects again.
  */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -34,7 +34,7 @@ const CLIENT_TYPE = '_SPARK_CONNECT_MILLRACE';
 /** The largest message: Spark does not split one value, and the default of gRPC is 4 MiB. */
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 const KEEPALIVE_MS = 60_000;
-/** The limit of a request that is answered once. */
+/** The time limit of a request with a single answer. */
 const REQUEST_MS = 60_000;
 
 /** The stream of the answers of an execution. */
@@ -50,8 +50,8 @@ export class SparkSession {
   private readonly metadata: () => Promise<Metadata>;
 
   /**
-   * @param id that of a session that another process has begun. Default: a new session, which begins with its first
-   *   request.
+   * @param id the id of a session that another process may have begun. Default: a new session, which begins with its
+   *   first request.
    */
   constructor(connection: SparkConnection, id: string = randomUUID()) {
     const { Client, credentials, Metadata } = grpcPackage();
@@ -62,7 +62,7 @@ export class SparkSession {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
-      // Connections of other sessions must not be shared: each is closed with its session.
+      // Sessions must not share a connection, because each session closes its connection at its end.
       'grpc.use_local_subchannel_pool': 1,
     });
     const { token = inAddress } = connection;

@@ -1,9 +1,9 @@
 /**
  * A table of Spark as a sink: each write is a partition of the table, named by the run and by the first of its records.
  *
- * Guarantees: each row is in the table once. A write whose end is unknown is repeated and replaces itself. What a run
- * has written is read when it is resumed, from the records that the rows name; before that, statements of the
- * incarnation that died are cancelled, and have ended. A row that Spark refuses ends by the failure policy, alone.
+ * Guarantees: each row is in the table once. A write whose end is unknown is repeated and replaces itself. A resumed
+ * run first cancels the statements of the incarnation that died and waits for their end; then it reads which records
+ * have rows in the table. The failure policy ends the record of a row that Spark refuses, without other records.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -50,7 +50,7 @@ export interface SparkSinkOptions<In, Column extends string> extends TaskOptions
   readonly columns: { readonly [Key in Column]: string };
   /** The fields of a record. Default: the record's own properties. */
   readonly row?: (record: In) => { readonly [Key in Column]?: unknown };
-  /** How long a server that is away is waited for, in milliseconds. Default 60,000. */
+  /** The time for which the sink waits for a server that is away, in milliseconds. Default 60,000. */
   readonly retryForMs?: number;
   /** How long a write may run without any task of Spark beginning or ending, in milliseconds. Default 1,800,000. */
   readonly noProgressMs?: number;
@@ -76,13 +76,13 @@ const RULES: OptionRules<SparkSinkOptions<unknown, string>> = {
   noProgressMs: count(),
 };
 
-/** The columns that a table has besides its own: two that name a partition, and the record of a row. */
+/** The columns that the sink adds to a table: two that name a partition, and the record of a row. */
 const RUN = 'millrace_run';
 const BATCH = 'millrace_batch';
 const RECORD = 'millrace_record';
 const RECORD_TYPE = 'STRUCT<root: STRING, part: INT, number: BIGINT, name: STRING>';
 
-/** The characters of JSON that one statement carries. */
+/** A statement takes no further row once its JSON has this many characters. */
 const MOST_CHARACTERS = 16 * 2 ** 20;
 
 /**
@@ -211,7 +211,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
       .join(', ');
   }
 
-  /** Removes what earlier incarnations have written: their partitions are overwritten by nothing. */
+  /** Removes the rows of earlier incarnations: their partitions are overwritten with nothing. */
   private async removeRows(): Promise<void> {
     const nothing = this.types((_, type) => `CAST(NULL AS ${type})`);
     await this.session.execute(

@@ -37,14 +37,14 @@ import { quoted, SparkCursor, wrapQuery, type CursorQuery } from './spark-cursor
 import { addressOf, hideToken, sparkConnectionRules, type SparkConnection } from './spark-remote.js';
 import { Turns } from './turns.js';
 
-/** What every reading of a query has. */
+/** The options that all sources of Spark have. */
 export interface SparkReadOptions extends SparkConnection {
   /**
    * Statements that are executed before the query, in its session, such as `CREATE TEMPORARY VIEW` for files with
    * options. They may be executed again.
    */
   readonly setup?: readonly string[];
-  /** How long a lost connection is made again, in milliseconds. Default 60,000. */
+  /** The time for which the source tries to replace a lost connection, in milliseconds. Default 60,000. */
   readonly retryForMs?: number;
   /** How long the query may run without any task of Spark beginning or ending, in milliseconds. Default 1,800,000. */
   readonly noProgressMs?: number;
@@ -58,8 +58,8 @@ export interface SparkSourceOptions<Out> extends SourceOptions<Out>, SparkReadOp
   readonly args?: Readonly<Record<string, SparkValue>>;
   /**
    * Columns of the result that are different in each row and never NULL: texts, integers, decimals, dates or
-   * timestamps. The rows come in their order, and a resumed run continues after the last one. Without it, a run cannot
-   * be resumed.
+   * timestamps. The rows come in the order of these columns, and a resumed run continues after the last row. Without
+   * it, a run cannot be resumed.
    */
   readonly keyset?: readonly string[];
   /** Types the fields of a row. The result of the validation is the record. Default: the row itself. */
@@ -69,7 +69,7 @@ export interface SparkSourceOptions<Out> extends SourceOptions<Out>, SparkReadOp
    * the result is larger than the memory of Spark's driver.
    */
   readonly partitions?: number;
-  /** The column of the result whose hash is the part of a row. */
+  /** The column of the result whose hash determines the part of a row. */
   readonly partitionBy?: string;
   /** The most parts that are read at a time. Default 2. */
   readonly concurrency?: number;

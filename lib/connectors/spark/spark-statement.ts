@@ -1,8 +1,8 @@
 /**
  * A statement of Spark per record, as a task.
  *
- * Guarantees: values are arguments, never parts of the text. A statement whose connection breaks is waited for, not
- * begun again; only a server that has forgotten it may execute it twice: at least once.
+ * Guarantees: values are arguments, never parts of the text. If the connection breaks, the task connects again and
+ * waits for the same execution. Only a statement that the server has forgotten may be executed twice: at least once.
  */
 import {
   callback,
@@ -36,7 +36,7 @@ export interface SparkStatementOptions<In, Out> extends ConcurrentOptions<In, Ou
   readonly result?: (rows: readonly SparkFields[], record: In) => Out;
   /** The most statements at a time. Default 4. */
   readonly concurrency?: number;
-  /** How long a lost connection is made again, in milliseconds. Default 60,000. */
+  /** The time for which the task tries to replace a lost connection, in milliseconds. Default 60,000. */
   readonly retryForMs?: number;
   /** How long a statement may run without any task of Spark beginning or ending, in milliseconds. Default 1,800,000. */
   readonly noProgressMs?: number;
@@ -134,7 +134,7 @@ class SparkStatement<In, Out> extends StatementTask<In, Values, SparkFields, Out
     if (!isOfSpark(error)) return undefined;
     const { failure, message } = reportOf(error);
     if (failure === 'row' || failure === 'statement') return { failure, message };
-    // An execution has waited for its server itself, and may have been executed.
+    // The execution has already waited for its server, and may have been executed.
     throw databaseAway(`The statement of '${this.scope.task}'`, message, error);
   }
 

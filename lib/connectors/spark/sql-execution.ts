@@ -1,4 +1,4 @@
-/** Executing one statement of SQL to its end, with the rows that it returns. */
+/** Executes one statement of SQL to its end, and returns its rows. */
 import { arrowPackage } from './spark-packages.js';
 import { readArrow, type SparkFields } from './arrow-rows.js';
 import { Execution, type ExecutionContext, type ExecutionLimits } from './execution.js';
@@ -6,7 +6,7 @@ import { sqlRelation, type SparkValue } from './literals.js';
 import type { Plan } from './protocol/messages.js';
 import type { SparkSession } from './spark-session.js';
 
-/** A statement, with where and how it is executed. */
+/** A statement, with its session and the limits of its execution. */
 export interface SqlExecution {
   readonly session: SparkSession;
   readonly sql: string;
@@ -24,7 +24,7 @@ export async function executeSql(given: SqlExecution): Promise<readonly SparkFie
   const command = await runPlan({ command: { sql: { input: sqlRelation(given.sql, given.args) } } }, given);
   const { relation } = command;
   if (relation === undefined) return command.rows;
-  // A command has been executed, and its rows are in the answer; a query is executed only now.
+  // The rows of a command, which was executed, are in the answer. A query is executed only now.
   if (relation.local !== undefined) return relation.local.data === undefined ? [] : rowsOf(relation.local.data);
   return (await runPlan({ root: relation }, given)).rows;
 }

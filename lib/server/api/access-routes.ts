@@ -87,7 +87,7 @@ export function accessRoutes(api: Api): void {
   );
   http.get(
     '/api/v1/audit',
-    { config: { role: 'admin', summary: 'Who did what, newest first' }, schema: { response: { 200: Audit } } },
+    { config: { role: 'admin', summary: 'The actions of users, newest first' }, schema: { response: { 200: Audit } } },
     async () => ({ entries: [...(await store.audit(SHOWN_ENTRIES))] }),
   );
 }

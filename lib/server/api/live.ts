@@ -11,10 +11,10 @@ import type { RunViews } from '../runs/run-views.js';
 import { SECURITY_HEADERS } from './guards.js';
 
 const MOST_STREAMS = 100;
-/** The time between two looks. */
+/** The time between two checks for changes. */
 const LOOK_MS = 500;
 const BEAT_LOOKS = 30;
-/** Looks between two checks of the token. */
+/** The number of checks for changes between two checks of the token. */
 const TOKEN_LOOKS = 10;
 
 export class LiveStreams {

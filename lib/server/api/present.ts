@@ -44,7 +44,7 @@ export function shownSchedule(stored: StoredSchedule, supervisor: Supervisor, no
   };
 }
 
-/** The ticks to come that are shown. */
+/** The future ticks that are shown. */
 export function nextTicks(timetable: Timetable, after: number): readonly number[] {
   const next: number[] = [];
   let at: number | null = after;

@@ -115,7 +115,7 @@ export function runRoutes(api: Api): void {
   http.get(
     '/api/v1/runs/:id/history',
     {
-      config: { role: 'viewer', summary: 'The work of the tasks of a run over time, and what its process needed' },
+      config: { role: 'viewer', summary: 'The work of the tasks of a run over time, and the memory of its process' },
       schema: { params: RunParams, response: { 200: RunHistory, 404: Problem } },
     },
     async ({ params }) => {
@@ -140,7 +140,7 @@ export function runRoutes(api: Api): void {
   http.get(
     '/api/v1/runs/:id/output',
     {
-      config: { role: 'operator', summary: 'The end of what the last process of a run has printed' },
+      config: { role: 'operator', summary: 'The end of the output of the last process of a run' },
       schema: { params: RunParams, response: { 200: Output, 404: Problem } },
     },
     async ({ params }) => {

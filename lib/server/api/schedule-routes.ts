@@ -36,7 +36,7 @@ export function scheduleRoutes(api: Api): void {
   http.get(
     '/api/v1/calendar',
     {
-      config: { role: 'viewer', summary: 'What became of the ticks of each day or hour, and how many are to come' },
+      config: { role: 'viewer', summary: 'The ticks of each day or hour: runs, ticks without a run, and future ticks' },
       schema: { querystring: CalendarQuery, response: { 200: Calendar } },
     },
     async ({ query: { edges, schedule } }) => {
@@ -52,7 +52,7 @@ export function scheduleRoutes(api: Api): void {
   http.get(
     '/api/v1/schedules/:workflow/:name/decisions',
     {
-      config: { role: 'viewer', summary: 'What became of the ticks of a schedule, newest first' },
+      config: { role: 'viewer', summary: 'The decisions about the ticks of a schedule, newest first' },
       schema: { params: ScheduleParams, querystring: PageQuery, response: { 200: Decisions, 404: Problem } },
     },
     async ({ params, query }) => {
@@ -64,7 +64,7 @@ export function scheduleRoutes(api: Api): void {
   http.post(
     '/api/v1/schedules/:workflow/:name/pause',
     {
-      config: { role: 'operator', summary: 'Pauses a schedule: its ticks have no runs until it goes on' },
+      config: { role: 'operator', summary: 'Pauses a schedule: its ticks have no runs until it is unpaused' },
       schema: { params: ScheduleParams, body: PauseBody, response: { 200: Schedule, 404: Problem } },
     },
     async (request) => {
@@ -78,7 +78,7 @@ export function scheduleRoutes(api: Api): void {
   http.post(
     '/api/v1/schedules/:workflow/:name/unpause',
     {
-      config: { role: 'operator', summary: 'Lets a paused schedule go on. The ticks of the pause have no runs' },
+      config: { role: 'operator', summary: 'Ends the pause of a schedule. The ticks of the pause have no runs' },
       schema: { params: ScheduleParams, response: { 200: Schedule, 404: Problem } },
     },
     async (request) => {
@@ -91,7 +91,7 @@ export function scheduleRoutes(api: Api): void {
   http.post(
     '/api/v1/schedules/preview',
     {
-      config: { role: 'operator', summary: 'The next ticks of a rule, and what is odd about it. Changes nothing' },
+      config: { role: 'operator', summary: 'The next ticks of a rule, and warnings about it. Changes nothing' },
       schema: { body: ScheduleBody, response: { 200: SchedulePreview, 400: Problem } },
     },
     ({ body }) => {
@@ -102,7 +102,7 @@ export function scheduleRoutes(api: Api): void {
   http.put(
     '/api/v1/schedules/:workflow/:name',
     {
-      config: { role: 'operator', summary: 'Makes a schedule, or changes one that was made so' },
+      config: { role: 'operator', summary: 'Makes a schedule, or changes one that a user made' },
       schema: {
         params: MadeScheduleParams,
         body: ScheduleBody,
@@ -126,7 +126,7 @@ export function scheduleRoutes(api: Api): void {
   http.delete(
     '/api/v1/schedules/:workflow/:name',
     {
-      config: { role: 'operator', summary: 'Removes a schedule that was made here. Its runs and its history stay' },
+      config: { role: 'operator', summary: 'Removes a schedule that a user made. Its runs and its history stay' },
       schema: { params: ScheduleParams, response: { 200: Done, 404: Problem, 409: Problem } },
     },
     async (request) => {

@@ -41,7 +41,7 @@ export function triggerRoutes(api: Api): void {
   http.post(
     '/api/v1/triggers/:workflow/:name/pause',
     {
-      config: { role: 'operator', summary: 'Pauses a trigger: its events start no runs until it goes on' },
+      config: { role: 'operator', summary: 'Pauses a trigger: its events start no runs until it is unpaused' },
       schema: { params: TriggerParams, body: PauseBody, response: { 200: Trigger, 404: Problem } },
     },
     async (request) => {
@@ -55,7 +55,7 @@ export function triggerRoutes(api: Api): void {
   http.post(
     '/api/v1/triggers/:workflow/:name/unpause',
     {
-      config: { role: 'operator', summary: 'Lets a paused trigger go on' },
+      config: { role: 'operator', summary: 'Ends the pause of a trigger' },
       schema: { params: TriggerParams, response: { 200: Trigger, 404: Problem } },
     },
     async (request) => {
@@ -95,7 +95,7 @@ function hookRoute(api: Api): void {
   http.post(
     '/api/v1/hooks/:workflow/:name',
     {
-      config: { role: 'public', summary: 'Takes a message with a signature of Standard Webhooks, and starts a run' },
+      config: { role: 'public', summary: 'Accepts a message with a signature of Standard Webhooks, and starts a run' },
       bodyLimit: BODY_BYTES,
       schema: {
         params: TriggerParams,

@@ -1,9 +1,8 @@
 /**
- * Looks into the folder of runs for what the command line has done: runs that it has started, and runs that were over
- * and that it has resumed.
+ * Finds the runs that the command line has started, and the ended runs that it has resumed, in the folder of runs.
  *
- * Guarantees: a folder is read only if something in it has changed since the last look; a completed run stays
- * completed, so its end starts the runs after it once.
+ * Guarantees: the folder of a run is read only if it has changed since the last look; a completed run stays completed,
+ * so its end starts the runs after it only once.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,12 +21,12 @@ export interface RunFoldersPorts {
   readonly now: () => number;
 }
 
-/** The states of runs that are over and that can be resumed. */
+/** The states of ended runs that can be resumed. */
 const RESUMABLE: readonly ServerRunState[] = ['failed', 'drained', 'cancelled', 'interrupted'];
 
 export class RunFolders {
   private readonly ports: RunFoldersPorts;
-  /** By run, when its folder was last changed before the last look. */
+  /** By run, the time of the last change of its folder, as of the last look. */
   private readonly changedAt = new Map<string, number>();
 
   constructor(ports: RunFoldersPorts) {
@@ -39,7 +38,7 @@ export class RunFolders {
     const { runs, store } = this.ports;
     for (const name of readdirSync(runs)) {
       if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) continue;
-      // A folder without it is one that is being made.
+      // A folder without a manifest is still being made.
       if (changeOf(join(runs, name, 'manifest.json')) === undefined) continue;
       const changedAt = changeOf(join(runs, name));
       if (changedAt === undefined || changedAt === this.changedAt.get(name)) continue;
@@ -58,14 +57,14 @@ export class RunFolders {
     const { workflow, createdAt } = folder.manifest;
     const queuedAt = Math.min(createdAt, now());
     const facts = { id: name, state: 'running', origin: 'command line', startedAt: createdAt } as const;
-    // The next pass sees whether it is at work, and how it has ended.
+    // The next pass finds out whether the run is at work, or how it has ended.
     await store.addRun(queuedRun(workflow, queuedAt, facts));
   }
 
-  /** A run that is over for the store is at work if it is again, or was since then. */
+  /** Sets a run that is over in the store to running, if it is at work again, or has ended again since then. */
   private async correct({ id, endedAt }: StoredRun): Promise<void> {
     const { store, processes } = this.ports;
-    // A folder that cannot be read says nothing.
+    // Without a readable folder, nothing is known about the run.
     const sight = await processes.look(id).catch(() => undefined);
     const wasAtWork = sight?.state === 'ended' && (sight.endedAt ?? 0) > (endedAt ?? 0);
     if (sight?.state !== 'working' && !wasAtWork) return;
@@ -76,7 +75,7 @@ export class RunFolders {
   }
 }
 
-/** When a file was last changed, in milliseconds since 1970; undefined if it is not there. */
+/** The time of the last change of a file, in milliseconds since 1970; undefined if the file does not exist. */
 function changeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 }

@@ -1,7 +1,7 @@
 /**
  * A run over time, for the timeline and the charts of a page. Plain data; times are milliseconds since 1970.
  *
- * Guarantees: at most `MOST_TASKS` tasks and as many stretches as the story of a run keeps, whatever its length.
+ * Guarantees: a run of any length has at most `MOST_TASKS` tasks, and as many stretches as its story keeps.
  */
 import type { RunStory } from '../../observe/report/run-story.js';
 

@@ -232,7 +232,7 @@ function outlineView(graph: readonly GraphTask[], edges: readonly EdgeView[]): G
   };
 }
 
-/** What deserves a look comes first. */
+/** The states of edges, most important first: a merged edge has the first state that one of its parts has. */
 const STATES: readonly EdgeView['state'][] = ['blocked', 'flowing', 'starved', 'idle', 'rule'];
 
 function mergedEdge(one: EdgeView, other: EdgeView): EdgeView {

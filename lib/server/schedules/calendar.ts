@@ -1,8 +1,8 @@
 /**
- * What became of the ticks of schedules in each of several stretches of time, and how many are to come.
+ * The ticks of schedules in each of several stretches of time: their runs, ticks without a run, and future ticks.
  *
- * Guarantees: the work is bounded by the arguments, and says where it has stopped; the event loop is free between two
- * schedules.
+ * Guarantees: the work is bounded, and the result marks what was not counted (`isPartial`, null); the event loop is
+ * free between two schedules.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { MillraceError } from '../../model/errors.js';
@@ -16,9 +16,9 @@ import type { Timetable } from './timetable.js';
 export interface CalendarCell {
   /** Runs by state. A run that was removed since counts as `removed`. */
   runs: Partial<Record<ServerRunState | 'removed', number>>;
-  /** Ticks without a run, by reason; null for some that were not counted one by one. */
+  /** Ticks without a run, by reason; null if some of them were not counted one by one. */
   noRuns: Partial<Record<Reason, number | null>>;
-  /** Ticks to come; null for too many to count. */
+  /** Future ticks; null for too many to count. */
   coming: number | null;
 }
 
@@ -39,7 +39,7 @@ export interface CalendarPorts {
 const PAGE = 200;
 /** The most decisions that are read per schedule. */
 const MOST_DECISIONS = 2000;
-/** The most ticks to come that are counted for all schedules: a tick of a pattern costs about 0.1 ms. */
+/** The most future ticks that are counted for all schedules together: a tick of a pattern costs about 0.1 ms. */
 const MOST_COMING = 5000;
 
 /** @param edges at least two moments, ascending. */
@@ -96,7 +96,7 @@ async function addDecision(
     const state = (await store.run(runId))?.state ?? 'removed';
     first.runs[state] = (first.runs[state] ?? 0) + 1;
   } else if (reason !== null) {
-    // Ticks of a stretch over several days were counted together.
+    // The ticks of one decision are counted together, so their number per stretch is known only within one stretch.
     const isWhole = another === undefined && from >= (edges[0] as number) && to < (edges.at(-1) as number);
     for (const { noRuns } of own) {
       const known = noRuns[reason] ?? (reason in noRuns ? null : 0);
@@ -105,7 +105,7 @@ async function addDecision(
   }
 }
 
-/** Returns how many ticks may still be counted. */
+/** Returns the number of ticks that may still be counted. */
 function addComing(
   cells: readonly CalendarCell[],
   timetable: Timetable,

@@ -122,7 +122,7 @@ export interface ServerStore {
   deliver(delivery: StoredDelivery, run: StoredRun): Promise<StoredDelivery>;
   /** The triggers that are paused, by their ids. */
   pausedTriggers(): Promise<ReadonlyMap<string, Pause>>;
-  /** Pauses a trigger, or lets it go on with null. */
+  /** Pauses a trigger, or ends its pause with null. */
   pauseTrigger(trigger: string, pause: Pause | null): Promise<void>;
   /** Newest first. */
   deliveries(trigger: string, limit: number): Promise<readonly StoredDelivery[]>;

@@ -19,7 +19,7 @@ import type {
 import type { SqliteEngine, SqliteFields, SqliteStored } from '../../storage/sqlite.js';
 import { OwnedDatabase } from './owned-database.js';
 
-/** The steps from an empty file to the present tables. A released step never changes. */
+/** The steps from an empty file to the current tables. A released step never changes. */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE schedules (
      id TEXT PRIMARY KEY, workflow TEXT NOT NULL, name TEXT NOT NULL, schedule TEXT NOT NULL, generation INTEGER NOT NULL,
@@ -110,7 +110,7 @@ const RUN_COLUMNS = [
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.join(', ')}) VALUES (${RUN_COLUMNS.map(() => '?').join(', ')})`;
 
 /**
- * Opens the store; makes the file, or brings it to the present version. Throws MILLRACE_FILE for a file of a newer
+ * Opens the store; makes the file, or migrates it to the current version. Throws MILLRACE_FILE for a file of a newer
  * millrace.
  */
 export function sqliteStore(path: string, engine?: SqliteEngine): ServerStore {

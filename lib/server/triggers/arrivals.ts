@@ -1,6 +1,6 @@
 /**
- * Finds files that have arrived. Folders are read at intervals, because notices of the file system may be lost, and do
- * not exist on network drives.
+ * Finds files that have arrived. Folders are read at intervals, because notifications of the file system may be lost,
+ * and do not exist on network drives.
  *
  * Guarantees: a file is reported when its size and its time of change were the same in two looks, and again only after
  * it has changed; links, folders, pipes and empty files are never reported; a look reads at most `MOST_ENTRIES` entries
@@ -20,7 +20,7 @@ export interface Arrival {
 
 export interface Look {
   readonly arrivals: readonly Arrival[];
-  /** The reason why not all files could be seen, in one sentence; '' if there is none. */
+  /** The reason why some files could not be found, in one sentence; '' if there is none. */
   readonly problem: string;
 }
 

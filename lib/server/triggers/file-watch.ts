@@ -9,7 +9,7 @@ import type { KnownTrigger } from './known-triggers.js';
 import type { TriggerEvent } from '../supervisor.js';
 
 export interface FileWatchPorts {
-  /** The folder that paths are relative to; absolute. */
+  /** The folder to which paths are relative; absolute. */
   readonly folder: string;
   readonly triggers: () => readonly KnownTrigger[];
   readonly deliver: (trigger: KnownTrigger, event: TriggerEvent) => Promise<unknown>;

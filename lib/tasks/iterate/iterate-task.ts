@@ -1,6 +1,6 @@
 /**
  * Iteration: a function is called for a record again and again, with the state that the call before it returned, until
- * the record is done. For refinement, and for polling until an upstream has finished.
+ * the record is done. It serves refinement, and polling until an upstream has finished.
  *
  * Guarantees: an iteration is a call, so retries, timeouts, rate limits, the limiter and the circuit breaker hold per
  * iteration; a record that waits for its next iteration holds no place of `concurrency`. The number of iterations is
@@ -43,12 +43,13 @@ const ITERATED_RULES: OptionRules<Iterated<never, unknown>> = {
 
 /**
  * Calls `step` for a record until `until` returns true, and emits the last state. A record that is not done after
- * `maxIterations` is given up with MILLRACE_ITERATIONS. Throws MILLRACE_INVALID_OPTION for functions and options that do
- * not fit, and without `maxIterations`.
+ * `maxIterations` is given up with MILLRACE_ITERATIONS. Throws MILLRACE_INVALID_OPTION for functions and options that
+ * do not fit, and without `maxIterations`.
  *
  * @example
- * iterateTask({ init: (job: Job) => ({ ...job, status: 'queued' }), step: async (_, { record, signal }) => ask(record.id,
- *   signal), until: ({ status }) => status === 'done', maxIterations: 100, everyMs: 2000 }, { retry: { attempts: 3 } })
+ * iterateTask({ init: (job: Job) => ({ ...job, status: 'queued' }), step: async (_, { record, signal }) =>
+ * ask(record.id, signal), until: ({ status }) => status === 'done', maxIterations: 100, everyMs: 2000 }, { retry: {
+ * attempts: 3 } })
  */
 export function iterateTask<In, State>(
   iterated: Iterated<In, State>,

@@ -1,12 +1,12 @@
-/** What an iteration is: the functions that carry a record from its first state to its last one. */
+/** The functions of an iteration, which lead a record from its first state to its last one. */
 import type { Awaitable, RecordContext } from '../../model/ports.js';
 import type { Skip } from '../../model/record.js';
 
-/** The second argument of a step. `attempt` counts the attempts of the present iteration. */
+/** The second argument of a step. `attempt` counts the attempts of the current iteration. */
 export interface IterationContext<In> extends RecordContext {
   /** The record that is iterated. */
   readonly record: In;
-  /** The number of the iteration, from 1. A resumed run goes on counting. */
+  /** The number of the iteration, from 1. A resumed run continues the count. */
   readonly iteration: number;
 }
 
@@ -18,7 +18,7 @@ export interface Iterated<In, State> {
   readonly step: (state: State, context: IterationContext<In>) => Awaitable<State | Skip>;
   /** Called with the state after each iteration; true ends the record, which has that state as its output. */
   readonly until: (state: State) => boolean;
-  /** The most iterations of a record. One that is not done then is given up, with MILLRACE_ITERATIONS. */
+  /** The most iterations of a record. A record that is not done after them is given up with MILLRACE_ITERATIONS. */
   readonly maxIterations: number;
   /** Milliseconds between two iterations of a record. Default 0. */
   readonly everyMs?: number;

@@ -1,9 +1,9 @@
 /**
  * Iterations as the calls of a task: each round of a call is one iteration.
  *
- * Guarantees: a state is the result of an iteration that has ended; an attempt that failed, took too long or lost to
- * another one changes nothing. Where the state of the task is kept, a checkpoint contains the last state of each record
- * that is iterated, and a resumed run goes on from it.
+ * Guarantees: a state is the result of an iteration that has ended. An attempt that failed, timed out or lost against
+ * another attempt changes nothing. If the state of the task is kept, a checkpoint contains the last state of each
+ * record that is iterated, and a resumed run continues from it.
  */
 import { Again, type Attempt, type Call, type Caller, type CallOutcomes, type CancelReason } from '../../calls/call.js';
 import { describeThrown, MillraceError } from '../../model/errors.js';
@@ -18,7 +18,7 @@ import { checkInputEventually, checkOutputEventually, StepContext } from '../rec
 import type { TaskOptions } from '../task-options.js';
 import type { Iterated, IterationContext } from './iterated.js';
 
-/** Where a record stands. */
+/** The progress of a record. */
 interface Standing<State> {
   readonly state: State;
   /** The iterations that have ended. */
@@ -95,7 +95,7 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
       const { state, iterations } = this.standingOf(call, record);
       const context = new StepOfRecord(this.scope, { lineage, attempt: number, waiting }, record, iterations + 1);
       const next = await this.iterated.step(state, context);
-      // The report of an attempt that is over only says that its work has ended.
+      // The result of an attempt that is over is ignored: its report means only that its work has ended.
       output = isOver(attempt) ? new Again(0) : await this.settle(lineage, next, iterations + 1);
     } catch (error) {
       outcomes.fail(attempt, error);
@@ -104,7 +104,7 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
     outcomes.succeed(attempt, output);
   }
 
-  /** Where the record stands: in this incarnation, in an earlier one, or at its beginning. */
+  /** The progress of the record, from this incarnation or an earlier one, or its first state. */
   private standingOf({ lineage }: Call<In>, record: In): Standing<State> {
     const known = this.standings.get(lineage) ?? this.kept?.restored(lineage);
     if (known !== undefined) return known;
@@ -127,7 +127,7 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
     return new Again(iterated.everyMs ?? 0);
   }
 
-  /** An error of these functions would come again, so it is not retried. */
+  /** Calls a function of the user. Its errors are not retried, because they would occur again. */
   private asked<Answer>(name: 'init' | 'until', ask: () => Answer): Answer {
     try {
       return ask();
@@ -143,12 +143,12 @@ function isOver(attempt: Attempt<unknown>): boolean {
   return attempt.isOver;
 }
 
-/** The durable form: by the identity of a record, its iterations and its state. */
+/** The durable form of the progress: the iterations and the state of each record, by the identity of the record. */
 class KeptStandings<State> implements StateHolder {
   readonly entries: KeptEntries<Lineage>;
   private readonly standings: Map<Lineage, Standing<State>>;
   private readonly identityOf: (lineage: Lineage) => string;
-  /** Standings of an earlier incarnation, of records that have not come again. */
+  /** Progress from an earlier incarnation, of records that have not arrived again. */
   private readonly before = new Map<string, Standing<State>>();
 
   constructor(space: StateSpace, standings: Map<Lineage, Standing<State>>, identityOf: (lineage: Lineage) => string) {
@@ -166,7 +166,7 @@ class KeptStandings<State> implements StateHolder {
     space.consumed();
   }
 
-  /** Where an earlier incarnation has left the record. */
+  /** The progress of the record in an earlier incarnation; undefined if there is none. */
   restored(lineage: Lineage): Standing<State> | undefined {
     if (this.before.size === 0) return undefined;
     const key = this.identityOf(lineage);

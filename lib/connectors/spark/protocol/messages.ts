@@ -35,7 +35,7 @@ export type Plan = Parameters<typeof Plan.encode>[0];
 const Reattachable = message({ isReattachable: boolean(1) });
 const RequestOption = message({ reattach: nested(1, Reattachable) });
 
-/** What nearly all requests begin with. */
+/** The fields with which nearly all requests begin. */
 const head = { sessionId: string(1), user: nested(2, UserContext) };
 
 export const ExecutePlanRequest = message({
@@ -52,7 +52,7 @@ const SqlCommandResult = message({ relation: nested(1, Relation) });
 const Stage = message({ tasks: integer(2), completed: integer(3) });
 const ProgressFields = { stages: repeated(nested(1, Stage)) };
 const Progress = message(ProgressFields);
-/** How far the tasks of an execution are. */
+/** The progress of the tasks of an execution. */
 export type Progress = ValueOf<typeof ProgressFields>;
 const ResponseFields = {
   arrow: nested(2, ArrowBatch),
@@ -86,7 +86,7 @@ export const InterruptRequest = message({
   operationId: string(6),
 });
 export const InterruptResponse = message({ interruptedIds: repeated(string(2)) });
-/** What is interrupted: everything of a session, or one operation. */
+/** The kinds of an interrupt: all operations of a session, or one operation. */
 export const ALL = 1;
 export const BY_OPERATION = 3;
 
@@ -103,7 +103,7 @@ const ConfigOperation = message({ get: nested(2, ConfigGet) });
 export const ConfigRequest = message({ ...head, operation: nested(3, ConfigOperation) });
 export const ConfigResponse = message({ pairs: repeated(nested(2, ConfigPair)), serverSessionId: string(4) });
 
-/** The answer of a request from which nothing is needed. */
+/** An answer whose fields are not needed. */
 export const Nothing = message({});
 
 const MetadataEntry = message({ key: string(1), value: string(2) });

@@ -161,7 +161,7 @@ export class Writer {
   }
 }
 
-/** Reads the bytes of one message. What it returns are views of them. */
+/** Reads the bytes of one message. Returned bytes are views of them. */
 export class Reader {
   private readonly source: Buffer;
   private at = 0;

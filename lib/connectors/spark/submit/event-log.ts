@@ -1,5 +1,5 @@
 /**
- * The event log of Spark, read while Spark writes it: the name of the application, and how many of its tasks are done.
+ * The event log of Spark, read while Spark writes it: the id of the application, and the number of its finished tasks.
  *
  * Guarantees: memory does not depend on the length of the log.
  */
@@ -17,7 +17,7 @@ export function eventLogSettings(folder: string): Readonly<Record<string, string
 }
 
 const BLOCK_BYTES = 256 * 1024;
-/** The longest line that is looked at: only lines of stages are longer, and their numbers come first. */
+/** The most characters that are kept of a line: only lines of stages are longer, and their numbers come first. */
 const MAX_LINE = 4 * 1024 * 1024;
 
 export class EventLog {

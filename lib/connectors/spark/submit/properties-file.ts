@@ -1,7 +1,7 @@
 /**
  * Settings as a file of properties, as `spark-submit --properties-file` reads it.
  *
- * Guarantees: each setting is read back as it was given, whatever characters it has. Spark removes blanks around it.
+ * Guarantees: Spark reads each setting as it was given, whatever characters it has, except for blanks around it.
  */
 export function propertiesText(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)

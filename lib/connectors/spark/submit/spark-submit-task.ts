@@ -1,10 +1,9 @@
 /**
  * A job of `spark-submit` per record, as a task: for jobs that exist already, in any language.
  *
- * Guarantees: a job is begun once while it can be found: a resumed run takes the rows of a job that has ended well, and
- * waits for one that still runs. No setting and no variable is on a command line, which every user of the machine can
- * read. A job ends with the process of its run, unless `survivesCrash` says otherwise, and always when its run is
- * cancelled.
+ * Guarantees: a resumed run reads the rows of a job that has ended well, and waits for a job that still runs; it begins
+ * neither of them again. No setting and no variable is on a command line, which every user of the machine can read. A
+ * job ends with the process of its run, unless `survivesCrash` is set, and always when its run is cancelled.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -36,21 +35,21 @@ export interface SparkSubmitOptions<In, Out> extends ConcurrentOptions<In, Out> 
   readonly application: string;
   /** The class with the main function, for a .jar. */
   readonly mainClass?: string;
-  /** The arguments of the application for a record. They are no place for secrets. Default: none. */
+  /** The arguments of the application for a record. They must not contain secrets. Default: none. */
   readonly args?: (record: In) => readonly string[];
   /** The address of the cluster, such as `spark://host:7077`, or `local[4]`. Default: that of Spark's own settings. */
   readonly master?: string;
   /** Settings of Spark, passed in a file that only this user can read. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Variables of the environment of the job, such as passwords. They are masked in all that the run writes. */
+  /** Environment variables of the job, such as passwords. They are masked in everything that the run writes. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Makes the output of the rows that the job has written. Default: the record itself. */
   readonly result?: (rows: readonly unknown[], record: In) => Out;
   /** The command. Default `spark-submit`. */
   readonly command?: string;
   /**
-   * Whether a job continues when the process of its run dies. Then a resumed run waits for it instead of a second one.
-   * Default false: the job ends too.
+   * Whether a job continues when the process of its run dies. A resumed run then waits for this job instead of
+   * beginning a second one. Default false: the job ends with the process.
    */
   readonly survivesCrash?: boolean;
   /** The folder for settings, logs and rows of jobs. Default `.millrace/spark-jobs`. */
@@ -122,7 +121,7 @@ class SparkSubmit<In, Out> extends RecordTask<In, Out> {
 
   override async close(outcome: RunOutcome): Promise<void> {
     const { scope } = this;
-    // Jobs that were stopped have ended.
+    // Waits until jobs that were stopped have ended.
     await Promise.allSettled(this.executions);
     // No later incarnation asks for a job again.
     if (outcome === 'completed' && scope !== undefined) await new SubmittedJob(this.folderOfRun(scope)).remove();
@@ -226,7 +225,7 @@ class SparkSubmit<In, Out> extends RecordTask<In, Out> {
   }
 }
 
-/** Waits in the time of the machine, in which the job runs. */
+/** Waits in real time, because the job runs in real time. */
 function waitFor(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

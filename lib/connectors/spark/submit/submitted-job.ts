@@ -1,8 +1,8 @@
 /**
- * A job of `spark-submit` and its folder, from which each process finds it again.
+ * A job of `spark-submit` and its folder, by which a later process finds the job.
  *
- * Guarantees: the folder, and what is in it, can be read by this user only. A job is begun once: one that runs, or that
- * has ended well, is found by its folder. `stop` resolves when all processes of the job have ended.
+ * Guarantees: only this user can read the folder and its files. A job that runs, or that has ended well, is found by
+ * its folder. `stop` resolves when the job has ended.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { eventLogSettings } from './event-log.js';
 import { propertiesText } from './properties-file.js';
 import { GRACE_S, SUPERVISOR } from './supervisor.js';
 
-/** What is executed. */
+/** The command of a job, and its surroundings. */
 export interface JobOrder {
   readonly command: string;
   /** The arguments after the options that this package adds. */
@@ -54,7 +54,7 @@ export class SubmittedJob {
     const pid = await this.pid();
     if (pid === undefined) return this.child === undefined ? 'none' : 'lost';
     if (await this.isAlive(pid)) return 'running';
-    // It may have ended between the two looks.
+    // The job may have ended between the two checks.
     const late = await this.exitCode();
     return late === undefined ? 'lost' : { exitCode: late };
   }
@@ -79,7 +79,7 @@ export class SubmittedJob {
     this.child = child;
   }
 
-  /** Asks the job to end, and kills it if it does not for ten seconds. Calls `wait` between two looks. */
+  /** Asks the job to end, and kills it after ten seconds. Calls `wait` between two checks. */
   async stop(wait: () => Promise<void>): Promise<void> {
     const pid = this.child?.pid ?? (await this.pid());
     if (pid === undefined || (await this.state()) !== 'running') return;
@@ -91,7 +91,7 @@ export class SubmittedJob {
     }
   }
 
-  /** The lines of the log that tell why the job has failed. */
+  /** The lines of the log with the reason why the job has failed. */
   async reason(): Promise<string> {
     const log = await readFile(join(this.folder, 'stderr.log'), 'utf8').catch(() => '');
     const lines = log.split('\n').filter((line) => line.trim() !== '' && !LOG_LINE.test(line));
@@ -113,7 +113,7 @@ export class SubmittedJob {
     return text === '' ? undefined : Number.parseInt(text, 10);
   }
 
-  /** Whether the process is that of this job: the system gives a number to another process later. */
+  /** Whether the process belongs to this job: the system may give its number to another process later. */
   private async isAlive(pid: number): Promise<boolean> {
     try {
       const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)]);

@@ -2,16 +2,16 @@
  * The shell script between a run and `spark-submit`. It keeps the process id of the job before the job begins, and its
  * exit code, so that another process can find both.
  *
- * Guarantees: with a leash, the job ends when the process of the run ends, whatever the reason: first it is asked to,
- * and after a while it is killed, with all processes that it has started.
+ * Guarantees: with a leash, the job ends when the process of the run ends, whatever the reason: first the job is asked
+ * to end, and after `GRACE_S` it is killed, with all processes that it has started.
  */
 
-/** How long a job that is asked to end may take for it, in seconds. */
+/** The time within which a job must end after it was asked to, in seconds. */
 export const GRACE_S = 10;
 
 /**
- * `$0` is the folder of the job, and the arguments are the command. It leads a process group of its own. `LEASH` is the
- * number of the descriptor whose end is the end of the run, or empty.
+ * `$0` is the folder of the job, and the arguments are the command. The script leads a process group of its own.
+ * `LEASH` is empty, or the number of a file descriptor that is closed when the process of the run ends.
  *
  * A signal that arrives during `wait` ends it, although the job still runs. A trap with a command is not inherited by
  * the job.
