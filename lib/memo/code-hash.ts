@@ -44,8 +44,8 @@ export async function codeHash(module: string | URL): Promise<CodeHash> {
     if (texts.size > MOST_FILES) throw tooMany(first);
     if (!/\.[cm]?[jt]sx?$/.test(path)) continue;
     for (const [, , specifier] of text.matchAll(IMPORTS)) {
-      const url = new URL(specifier as string, pathToFileURL(path));
-      waiting.push(...candidates(fileURLToPath(plain(url))));
+      const imported = importedPath(specifier as string, path);
+      if (imported !== undefined) waiting.push(...candidates(imported));
     }
   }
   const hash = createHash('sha256');
@@ -56,6 +56,15 @@ export async function codeHash(module: string | URL): Promise<CodeHash> {
     hash.update(`${path.length}:${path}${text.length}:${text}`);
   }
   return { hash: hash.digest('hex'), files: found.length };
+}
+
+/** The path of a specifier; undefined if it names no file, for example because it stands in a comment. */
+function importedPath(specifier: string, from: string): string | undefined {
+  try {
+    return fileURLToPath(plain(new URL(specifier, pathToFileURL(from))));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The paths of compiled code and of its source: it is not known here which of the two runs. */

@@ -56,6 +56,11 @@ describe('the hash of code', () => {
     expect((await hashOf('typed.ts')).hash).not.toBe(before.hash);
   });
 
+  it('passes over what looks like an import and can be no file', async () => {
+    await write('other.js', "// import './50%.js' and import './a%2Fb.js'\nexport {};");
+    expect(await hashOf('other.js')).toMatchObject({ files: 1 });
+  });
+
   it('ignores the query of a module that was loaded again', async () => {
     const url = pathToFileURL(join(folder, 'flow.js'));
     expect(await codeHash(`${url.href}?changed=2`)).toEqual(await codeHash(url));
