@@ -1,6 +1,6 @@
 /**
- * The light door, for modules that threads load: what they need to say where they live and to skip a record, without
- * the engine, so that a thread starts fast.
+ * The entry point for modules that threads load. With it a module declares its location and skips records. It does not
+ * load the engine, so a thread starts fast.
  */
 export {
   threadAggregate,

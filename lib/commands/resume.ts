@@ -82,7 +82,7 @@ async function reopen(folder: RunFolder, job: LoadedJob, place: JobPlace, isRunn
   if (!isRunning) return reopenRun(folder, job, place);
   const { runId } = folder.manifest;
   const waitNotice = setTimeout(() => {
-    say(`Run ${runId} was worked on a moment ago: waiting up to 30 seconds for a sign of life of its process`);
+    say(`Run ${runId} may still be at work: waiting up to 30 seconds for a sign of life of its process`);
   }, NOTICE_AFTER_MS);
   try {
     return await reopenRun(folder, job, place);

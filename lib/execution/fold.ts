@@ -1,5 +1,6 @@
 /**
- * Folds records into one state per key. All aggregation uses this code: inline, in threads and in parts of files.
+ * Folds records into one state per key. Aggregates without durable state in threads use this code: inline, in
+ * threads and in parts of files.
  *
  * Guarantees: a key exists once its first record was added; a promise of the aggregate is refused.
  */

@@ -5,12 +5,12 @@
  * Guarantees: each task is shown once. A graph without sub-workflows is its own outline.
  */
 
-/** A task, and if it is the end of a sub-workflow, the tasks of that. */
+/** A task. The task that is the end of a sub-workflow also names the other tasks of the sub-workflow. */
 export interface GroupedTask {
   readonly name: string;
   /**
-   * All tasks of the sub-workflow but its end, those of further sub-workflows inside of it too. The first one is the
-   * task at which its records come in.
+   * All tasks of the sub-workflow except its end, also those of sub-workflows inside it. The first one receives its
+   * records.
    */
   readonly members?: readonly string[] | undefined;
 }

@@ -1,7 +1,7 @@
 /**
- * Folds an aggregate whose state is kept, in the threads that own the keys. The groups in this thread have the states
- * after a prefix of the input (see `KeyedRounds`), so checkpoints, results and resumed runs are the same as those of a
- * fold in this thread.
+ * Folds an aggregate with durable state, in the threads that own the keys. This thread holds the states as of the last
+ * completed round, which are those after a prefix of the input (see `KeyedRounds`). So checkpoints, results and resumed
+ * runs are the same as those of a fold in this thread.
  */
 import type { Observable, Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';

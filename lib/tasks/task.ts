@@ -140,7 +140,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly makesCalls?: boolean;
   /**
    * For a task that makes calls: whether a call that is repeated has no further effect, as far as the task knows.
-   * Undefined: nobody has said. For `explain`.
+   * Undefined if the task does not declare it. For `explain`.
    */
   readonly isIdempotent?: boolean | undefined;
   /** What the task may hold at most, for `explain`. Absent in tasks of earlier versions of this package. */

@@ -26,7 +26,7 @@ import type { ThreadPool } from './thread-pool.js';
 
 /** After this many deaths in a row while a thread starts or loads a job, the job fails. */
 const MAX_LOAD_DEATHS = 6;
-/** Fewer records than this that killed their threads become dead letters, even if the job has no other records. */
+/** If fewer records than this have killed threads, they become dead letters, even if the job has no other records. */
 const FEW_KILLERS = 6;
 /** This many records that killed their threads, while none was answered, fail the job, even if more may arrive. */
 const MANY_KILLERS = 64;

@@ -1,11 +1,11 @@
 /**
  * A workflow as a task of another one. When the outer workflow is prepared, the task is replaced by the tasks of the
- * inner one, whose names begin with the name of the task: `Score/Features`. With `forEach`, these are changed so that
- * what the inner workflow collects is collected per record of the outer one.
+ * inner one, whose names begin with the name of the task: `Score/Features`. With `forEach`, the
+ * inner workflow collects records per record of the outer one.
  *
  * Guarantees: the tasks keep their meaning, so windows, joins, failures, checkpoints and views need no rule for them;
  * each run builds tasks of its own; a workflow that contains itself is refused. With `forEach`, each record of the outer
- * task has one output, which keeps its lineage; what would mix two records is refused.
+ * task has one output, which keeps its lineage; tasks that would mix records are refused.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalidOption, MillraceError } from '../../model/errors.js';

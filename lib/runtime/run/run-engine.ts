@@ -209,7 +209,7 @@ export class RunEngine {
 
   /**
    * The tasks of the aftermath run again after the next incarnation, with another name for their records. Otherwise an
-   * upstream or a table would take the second alert for a repetition of the first one.
+   * upstream or a table would treat the second alert as a duplicate of the first one.
    */
   private numberingOf(root: string): string {
     const { progress } = this.parts;

@@ -1,10 +1,10 @@
 /**
  * The ticks of a schedule: the moments that it names, in milliseconds since 1970. Pure functions of their arguments.
  *
- * Guarantees: at the beginning of daylight saving time a fixed time inside of the gap has its tick at the end of the
- * gap, once; at the end of it a fixed time has its tick in the first pass only; patterns with a wildcard or step in
- * minutes or hours follow real time (as cron(8) of Vixie). A pattern that is too long, or that never matches, is
- * refused. Nothing here uses the timers of croner.
+ * Guarantees: when clocks go forward, a fixed time in the skipped hour ticks once, at the end of that hour. When clocks
+ * go back, a fixed time in the repeated hour ticks only the first time. Patterns with a wildcard or a step in minutes or
+ * hours follow real time (as cron(8) of Vixie). A pattern that is too long, or that never matches, is refused. Nothing
+ * here uses the timers of croner.
  */
 import { Cron } from 'croner';
 import { describeThrown, invalidOption } from '../../model/errors.js';
