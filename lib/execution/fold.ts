@@ -1,6 +1,6 @@
 /**
- * Folds records into one state per key. Aggregates without durable state in threads use this code: inline, in
- * threads and in parts of files.
+ * Folds records into one state per key. Aggregates use this code inline, in threads and in parts of files. Durable states
+ * in threads have code of their own, `loaded-states.ts`.
  *
  * Guarantees: a key exists once its first record was added; a promise of the aggregate is refused.
  */
