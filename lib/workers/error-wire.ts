@@ -6,7 +6,14 @@
  * one. Errors of millrace and of the language get their own class again. A thrown value that is not an error arrives
  * unchanged. Nothing that can be thrown makes `packError` throw.
  */
-import { describeThrown, describeValue, ERROR_CODES, FatalTaskError, MillraceError, type ErrorCode } from '../model/errors.js';
+import {
+  describeThrown,
+  describeValue,
+  ERROR_CODES,
+  FatalTaskError,
+  MillraceError,
+  type ErrorCode,
+} from '../model/errors.js';
 
 /** An error or another thrown value as plain data. */
 export type WireError =

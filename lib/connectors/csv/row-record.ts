@@ -1,6 +1,14 @@
 /** Converts a row of a CSV file to a record, a skip, or a rejected row. The result is the same in every thread. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { isPromiseLike, MillraceError, Rejected, skip, type Skip, describeIssues, type Schema } from '../../connect/values.js';
+import {
+  isPromiseLike,
+  MillraceError,
+  Rejected,
+  skip,
+  type Skip,
+  describeIssues,
+  type Schema,
+} from '../../connect/values.js';
 import { list } from './csv-header.js';
 import type { CsvItem } from './csv-reader.js';
 
