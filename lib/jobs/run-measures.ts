@@ -1,4 +1,4 @@
-/** What a kept run has measured, as far as `explain` compares it: from its summary and its recorded events. */
+/** The measurements of a kept run that `explain` compares: from its summary and its recorded events. */
 import { existsSync } from 'node:fs';
 import { lastValueFrom, reduce } from 'rxjs';
 import type { RunSummary } from '../model/run-summary.js';

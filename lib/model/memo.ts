@@ -39,7 +39,7 @@ export interface MemoOptions {
   readonly version?: Json;
 }
 
-/** What a task declares about its outputs so that the run can remember them. */
+/** The declaration of a task about its outputs, from which the run can remember them. */
 export interface TaskMemo {
   /** The options, as given. */
   readonly options: MemoOptions;

@@ -51,7 +51,7 @@ export interface ServerRun {
   readonly settled: number;
   /** The number of dead letters. */
   readonly deadLetters: number;
-  /** What is wrong, in one sentence; '' for nothing. */
+  /** The problem of the run, in one sentence; '' if there is none. */
   readonly problem: string;
   /** Why a queued run waits; '' for any other. */
   readonly waitsFor: string;

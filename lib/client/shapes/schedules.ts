@@ -32,9 +32,9 @@ export interface ServerSchedule {
   readonly decidedTo: number;
   /** The next ticks, at most ten; none while the schedule is paused. */
   readonly next: readonly number[];
-  /** What is odd about the rule. */
+  /** Remarks about the rule, for example that some of its ticks do not exist. */
   readonly warnings: readonly string[];
-  /** What is wrong with the rule; '' for nothing. */
+  /** The problem with the rule; '' if there is none. */
   readonly problem: string;
 }
 
@@ -64,7 +64,7 @@ export interface ScheduleRule {
 export interface SchedulePreview {
   /** The next ticks, at most ten. */
   readonly next: readonly number[];
-  /** What is odd about the rule. */
+  /** Remarks about the rule, for example that some of its ticks do not exist. */
   readonly warnings: readonly string[];
 }
 

@@ -96,7 +96,7 @@ export interface ServerTrigger {
   readonly kind: 'webhook' | 'file' | 'workflow';
   /** In words: the address of a webhook, the pattern of files, or the end of another workflow. */
   readonly rule: string;
-  /** What is wrong with the trigger; '' for nothing. */
+  /** The problem with the trigger; '' if there is none. */
   readonly problem: string;
   /** Who paused the trigger, when and why; null if it is not paused. */
   readonly pause: { readonly by: string; readonly at: number; readonly note: string } | null;

@@ -262,7 +262,7 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     return this.partitions;
   }
 
-  /** What the formats need before they can read these records; undefined if nothing is missing. */
+  /** Loads the schemas that the formats need for these records; undefined if none is missing. */
   private load(records: readonly RawRecord[]): Promise<unknown> | undefined {
     const { value, key } = this;
     const { record } = this.options;

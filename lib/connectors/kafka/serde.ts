@@ -9,7 +9,7 @@ import {
   type Schema,
 } from '../../connect/index.js';
 
-/** What a format is used for in one run. */
+/** The use of a format in one run: the topic, the part of the records, and the direction. */
 export interface SerdeUse extends Pick<ConnectorContext, 'secrets' | 'signal'> {
   /** The topic. */
   readonly topic: string;

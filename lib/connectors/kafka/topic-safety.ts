@@ -1,5 +1,5 @@
 /**
- * Whether the settings of a topic keep what was acknowledged, also if a broker is lost for ever. Kafka does not refuse
+ * Whether the settings of a topic keep acknowledged records if a broker is lost for ever. Kafka does not refuse
  * weaker settings, and a cluster for development has them.
  */
 import type { KafkaPort, TopicDescription } from './port.js';
@@ -8,7 +8,7 @@ import type { KafkaPort, TopicDescription } from './port.js';
 const SAFE_COPIES = 3;
 const SAFE_IN_SYNC = 2;
 
-/** A sentence about what the topic does not guarantee; undefined if it has the recommended settings. */
+/** A sentence about the weak settings of the topic; undefined if it has the recommended ones. */
 export async function weaknessOf(client: KafkaPort, topic: TopicDescription): Promise<string | undefined> {
   const [inSync, unclean] = await Promise.all([
     client.setting(topic.name, 'min.insync.replicas'),

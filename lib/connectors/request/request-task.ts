@@ -121,7 +121,7 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     return options && { options, parts: () => this.callParts(), isOrdered: ordered };
   }
 
-  /** What the answers depend on, as far as it is known here. Credentials change, and answers do not depend on them. */
+  /** The known facts that the answers depend on. Credentials are left out: they change, and the answers do not. */
   private callParts(): readonly unknown[] {
     const {
       method,

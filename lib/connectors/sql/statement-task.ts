@@ -1,5 +1,5 @@
 /**
- * A statement of a database per record, as a task: what the statements of all databases have in common.
+ * A task that executes one statement of a database per record. The statements of all databases use this class.
  *
  * Guarantees: values are parameters, never parts of the text. A statement is repeated only while its database is away
  * or asks for it. The failure policy ends a record whose values the database refuses; a statement that it refuses ends
@@ -52,7 +52,7 @@ export abstract class StatementTask<In, Values, Row, Out> extends RecordTask<In,
     this.opened = scope;
   }
 
-  /** The values of the parameters for a record. What it throws is an error of user code. */
+  /** The values of the parameters for a record. An error that it throws is an error of user code. */
   protected abstract valuesOf(record: In): Values;
 
   /** Executes the statement once. Returns the rows. */
