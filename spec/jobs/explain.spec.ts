@@ -16,6 +16,7 @@ import {
   type AsyncOptions,
 } from 'millrace';
 import { requestTask } from 'millrace/http';
+import { iterateTask } from 'millrace/iterate';
 import { tumbling, windowTask } from 'millrace/windows';
 import { explanationText } from '#lib/commands/explanation-text.js';
 import { explainWorkflow } from '#lib/jobs/explain-workflow.js';
@@ -96,6 +97,7 @@ describe('the explanation of a workflow', () => {
   });
 
   it('knows the bounds of each kind of task and of joins', () => {
+    const poll = { init: (n: number) => n, step: (n: number) => Promise.resolve(n), until: () => true };
     const Kinds = defineWorkflow({
       name: 'Kinds',
       build: (flow) =>
@@ -103,6 +105,7 @@ describe('the explanation of a workflow', () => {
           .task('Read', sourceTask([1, 2, 3]))
           .task('Call', ['Read'], requestTask({ url: 'http://upstream/', concurrency: 'auto' }))
           .task('Limited', ['Read'], ask({ timeoutMs: 5, concurrency: 3 }))
+          .task('Poll', ['Read'], iterateTask({ ...poll, maxIterations: 2 }, { concurrency: 4 }))
           .task('State', ['Read'], statefulTask({ init: () => 0, step: (sum: number, n: number) => [sum + n, sum] }))
           .task(
             'Operate',
@@ -137,6 +140,7 @@ describe('the explanation of a workflow', () => {
     expect(found).toEqual([
       ['Call', 'calls in flight', 512],
       ['Limited', 'records in work', 3],
+      ['Poll', 'records in work', 4],
       ['State', 'keys', 10_000_000],
       ['Operate', 'records beyond the window in the operator', 7],
       ['Window', 'open windows', 9],

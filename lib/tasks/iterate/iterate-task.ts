@@ -21,7 +21,7 @@ import type { CallPolicies } from '../../calls/policies/call-policies.js';
 import type { TaskScope } from '../../stream/task-scope.js';
 import { ASYNC_RULES, callPoliciesOf, type AsyncOptions } from '../async-task.js';
 import { DEFAULT_CONCURRENCY } from '../record-task.js';
-import { BaseTask, type Operators, type Task } from '../task.js';
+import { BaseTask, type Operators, type Task, type TaskBound } from '../task.js';
 import { DURABLE_RULES, type DurableOptions } from '../task-options.js';
 import type { Iterated } from './iterated.js';
 
@@ -76,6 +76,12 @@ class IterateTask<In, State> extends BaseTask<In, State> {
     this.iterated = iterated;
     this.iterateOptions = options;
     this.policies = callPoliciesOf(options);
+  }
+
+  override get bounds(): readonly TaskBound[] {
+    // A record that waits between two iterations is not in work, and the window of its root bounds it.
+    const { max } = this.policies.concurrency(this.iterateOptions.concurrency ?? DEFAULT_CONCURRENCY);
+    return [{ what: 'records in work', most: max }];
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<State>> {
