@@ -1,8 +1,8 @@
 /**
  * Signals: the first Ctrl-C drains the run, the second aborts it, the third kills the process as if there were no
- * listener. A draining run is aborted when its grace is over.
+ * listener. A draining run is aborted when its grace is over. SIGQUIT aborts the run at once.
  *
- * Guarantees: SIGTERM has the same effect as SIGINT; after `release` both have their earlier effect. If an aborted run
+ * Guarantees: SIGTERM has the same effect as SIGINT; after `release` all three have their earlier effect. If an aborted run
  * does not end, because code of the user does not end, the process ends.
  */
 import type { Run } from '../runtime/run/run.js';
@@ -49,7 +49,14 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
   };
   const ignoreSignals = (): void => {
     for (const signal of SIGNALS) process.off(signal, onSignal);
+    process.off('SIGQUIT', onQuit);
     process.off('message', onMessage);
+  };
+  const abort = (signal: NodeJS.Signals, again: string): void => {
+    report.stopping('aborting', `${signal}: aborting. What is in flight is lost; ${again} kills the process`);
+    abandonAfter(maxAbortMs);
+    run.cancel();
+    ignoreSignals();
   };
   const press = (signal: NodeJS.Signals): void => {
     presses++;
@@ -64,15 +71,15 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
       abandonAfter(graceMs + maxAbortMs);
       run.drain({ graceMs });
     } else {
-      report.stopping('aborting', `${signal}: aborting. What is in flight is lost; ${again} kills the process`);
-      abandonAfter(maxAbortMs);
-      run.cancel();
-      ignoreSignals();
+      abort(signal, again);
     }
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     if (presses > 0 && performance.now() - pressedAtMs < SAME_KEY_PRESS_MS) return;
     press(signal);
+  };
+  const onQuit = (): void => {
+    abort('SIGQUIT', 'one more signal');
   };
   // The process of `run --watch` counts the signals that it receives. The terminal sends each of them to this process
   // too.
@@ -81,6 +88,7 @@ export function stopOnSignals(run: Stoppable, report: Pick<Report, 'stopping'>, 
     if (typeof counted === 'number' && counted > presses) press(signal ?? 'SIGINT');
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('SIGQUIT', onQuit);
   if (process.env[WATCHED] !== undefined) process.on('message', onMessage);
   return () => {
     clearTimeout(stuck);

@@ -185,8 +185,8 @@ export class Supervisor {
   }
 
   /**
-   * Signals each wish once, also if another server has begun. A run that drains needs one more signal to abort, and a
-   * third signal would kill it. A run that is at work long after its grace is signalled again.
+   * Signals each wish once, also if another server has begun: a second signal would abort a run that drains, or kill
+   * one that aborts. A run that is at work long after its grace is signalled again.
    */
   private async signal(run: StoredRun, wish: StopWish): Promise<void> {
     const { store, processes, now } = this.ports;
@@ -198,7 +198,7 @@ export class Supervisor {
     await store.changeRun(id, ['starting', 'running'], { signalled: wish, signalledAt: now() });
     // A run that a server has started and that outlived its grace is stuck: it does not react to signals.
     const isStuck = signalled === 'cancel' && origin !== 'command line';
-    const isSignalled = await processes.stop(id, isStuck ? 'kill' : signalled === 'drain' ? 'drain' : wish);
+    const isSignalled = await processes.stop(id, isStuck ? 'kill' : wish);
     if (!isSignalled) await store.changeRun(id, ['starting', 'running'], { signalled, signalledAt });
   }
 

@@ -38,6 +38,18 @@ describe('a signal', () => {
     expect(calls).toEqual(['draining', 'drain 8000', 'aborting', 'cancel']);
   });
 
+  it('aborts the run at once if it is SIGQUIT, also while the run drains', () => {
+    jest.useFakeTimers();
+    const calls = listen();
+    signal();
+    process.emit('SIGQUIT', 'SIGQUIT');
+    expect(calls).toEqual(['draining', 'drain 8000', 'aborting', 'cancel']);
+    expect(process.listenerCount('SIGQUIT')).toBe(0);
+    const others = listen();
+    process.emit('SIGQUIT', 'SIGQUIT');
+    expect(others).toEqual(['aborting', 'cancel']);
+  });
+
   it('leaves time to the tasks that run after the end of an aborted run', () => {
     jest.useFakeTimers();
     let isInAftermath = true;

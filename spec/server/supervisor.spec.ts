@@ -112,14 +112,13 @@ describe('a run that drains', () => {
       now += 2_000;
     }
     expect(signals).toEqual(['drain']);
-    // One more signal aborts it.
     await server().stop('r', 'cancel');
     await server().pass();
-    expect(signals).toEqual(['drain', 'drain']);
+    expect(signals).toEqual(['drain', 'cancel']);
     // It should have ended long ago.
     now += 60_000;
     await server().pass();
-    expect(signals).toEqual(['drain', 'drain', 'kill']);
+    expect(signals).toEqual(['drain', 'cancel', 'kill']);
     await store.close();
   });
 

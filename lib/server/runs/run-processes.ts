@@ -9,7 +9,6 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describeThrown } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
 import type { RunSummary } from '../../model/run-summary.js';
@@ -48,8 +47,11 @@ export interface RunProcessOptions {
   readonly onExit: (runId: string) => void;
 }
 
-/** Two signals within 100 ms count as one key press. */
-const BETWEEN_SIGNALS_MS = 200;
+/**
+ * Aborts a run at once. Two signals that drain would not: the run may have drained before the second. Windows has no
+ * SIGQUIT, and ends the process at any signal.
+ */
+const ABORT = process.platform === 'win32' ? 'SIGTERM' : 'SIGQUIT';
 const WORDS_BYTES = 4096;
 const MOST_WORDS = 600;
 
@@ -141,11 +143,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
       process.kill(last.pid, 'SIGKILL');
       return true;
     }
-    process.kill(last.pid, 'SIGTERM');
-    if (wish === 'cancel') {
-      await sleep(BETWEEN_SIGNALS_MS);
-      if ((await isRunning(last)) === true) process.kill(last.pid, 'SIGTERM');
-    }
+    process.kill(last.pid, wish === 'cancel' ? ABORT : 'SIGTERM');
     return true;
   };
 
