@@ -3,7 +3,8 @@
  *
  * A record that has passed only some of these exits is not done, so a resumed run needs it again. If the task calls a
  * system outside of the run, the second answer may differ from the first, and the branches would have different values
- * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again.
+ * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again. That
+ * the task emitted nothing for a record is an outcome too, once one of the exits has passed without the record.
  *
  * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays
  * in the store, so that the letter can be replayed.
@@ -15,8 +16,8 @@ import type { TaskScope } from './task-scope.js';
 
 const NOTHING: unique symbol = Symbol('millrace.nothing');
 
-/** An output in the form in which it is stored, with its name if it has one. */
-type Stored = readonly [value: unknown, isLetter: boolean, output?: string];
+/** An output in the form in which it is stored, with its name if it has one. It is empty if there was no output. */
+type Stored = readonly [] | readonly [value: unknown, isLetter: boolean, output?: string];
 
 export class KeptOutcomes implements StateHolder {
   private readonly scope: TaskScope;
@@ -63,8 +64,7 @@ export class KeptOutcomes implements StateHolder {
   through(batch: Batch<unknown>, isNeeded: (lineage: Lineage) => boolean): Batch<unknown> {
     const left = this.restored.size > 0 ? this.restore(batch, isNeeded) : batch;
     for (let i = 0; i < left.length; i++) {
-      const value = left.values[i];
-      if (value !== GONE) this.values[(left.lineages[i] as Lineage) & this.mask] = value;
+      this.values[(left.lineages[i] as Lineage) & this.mask] = left.values[i];
     }
     return left;
   }
@@ -72,7 +72,7 @@ export class KeptOutcomes implements StateHolder {
   /** Keeps the output of a record beyond its end, because it became a dead letter. */
   retain(lineage: Lineage): void {
     const value = this.values[lineage & this.mask];
-    const isKnown = this.retained.has(lineage) || value === NOTHING;
+    const isKnown = this.retained.has(lineage) || value === NOTHING || value === GONE;
     if (isKnown || !this.scope.root.isInFlight(lineage)) return;
     // The name is known only while the record is in flight.
     this.retained.set(lineage, [this.scope.identityOf(lineage), value]);
@@ -87,7 +87,8 @@ export class KeptOutcomes implements StateHolder {
     }
     for (let lineage = root.watermark; lineage < root.born; lineage++) {
       const value = this.values[lineage & this.mask];
-      if (value !== NOTHING && root.isInFlight(lineage) && this.isNeeded(lineage)) yield* this.store(lineage, value);
+      if (value === NOTHING || !root.isInFlight(lineage) || !this.isNeeded(lineage)) continue;
+      if (value !== GONE || this.isNoticed(lineage)) yield* this.store(lineage, value);
     }
     for (const [lineage, letter] of this.retained) {
       if (letter === undefined) continue;
@@ -114,6 +115,10 @@ export class KeptOutcomes implements StateHolder {
       const found = this.restored.get(name);
       if (found === undefined) continue;
       this.stored.set(lineage, name);
+      if (found.length === 0) {
+        this.restored.delete(name);
+        continue;
+      }
       // The output in front of a dead letter stays for a later replay.
       if (found[1]) this.retained.set(lineage, undefined);
       if (!isNeeded(lineage)) continue;
@@ -130,6 +135,11 @@ export class KeptOutcomes implements StateHolder {
     return this.exits.some((exit) => !this.scope.root.hasPassed(exit, lineage));
   }
 
+  /** Whether a branch has ended the record. */
+  private isNoticed(lineage: Lineage): boolean {
+    return this.exits.some((exit) => this.scope.root.hasPassed(exit, lineage));
+  }
+
   private *store(lineage: Lineage, value: unknown): Iterable<Change> {
     if (this.stored.has(lineage)) return;
     const name = this.scope.identityOf(lineage);
@@ -139,5 +149,6 @@ export class KeptOutcomes implements StateHolder {
 }
 
 function storedForm(value: unknown, isLetter: boolean): Stored {
+  if (value === GONE) return [];
   return value instanceof Routed ? [value.record, isLetter, value.output] : [value, isLetter];
 }

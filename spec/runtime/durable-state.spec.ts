@@ -8,6 +8,7 @@ import {
   expandTask,
   operatorTask,
   sinkTask,
+  skip,
   sourceTask,
   statefulTask,
   syncTask,
@@ -24,6 +25,8 @@ interface LifeOptions<Outputs> {
   readonly kept: MemoryCheckpoints;
   /** The run is cancelled, as by a crash, after so many batches of this task. */
   readonly until?: { readonly task: string & keyof Outputs; readonly outputs: number; readonly how?: 'drain' };
+  /** The run is cancelled after this time. */
+  readonly cancelAfterMs?: number;
 }
 
 /** The time of the present life. */
@@ -32,7 +35,7 @@ let clock = virtualClock();
 /** Runs one life. Resolves with its events. */
 async function live<Outputs>(
   flow: Workflow<StandardSchemaV1, Outputs>,
-  { kept, until }: LifeOptions<Outputs>,
+  { kept, until, cancelAfterMs }: LifeOptions<Outputs>,
 ): Promise<RunEvent[]> {
   clock = virtualClock();
   const run = flow.run(undefined, {
@@ -50,12 +53,17 @@ async function live<Outputs>(
       if (++outputs === until.outputs) run[until.how ?? 'cancel']();
     });
   }
+  if (cancelAfterMs !== undefined) {
+    clock.schedule(cancelAfterMs, () => {
+      run.cancel();
+    });
+  }
   await clock.runUntil(run.finished);
   return events;
 }
 
 /** A task that takes 200 ms per record, so that checkpoints are written in between. */
-const slowly = <T>(work: (record: T) => unknown): Task<T, T> =>
+const slowly = <T>(work: (record: T) => unknown, ordered = false): Task<T, T> =>
   asyncTask<T, T>(
     async (record) => {
       await new Promise<void>((resolve) => {
@@ -64,7 +72,7 @@ const slowly = <T>(work: (record: T) => unknown): Task<T, T> =>
       work(record);
       return record;
     },
-    { concurrency: 2 },
+    { concurrency: 2, ordered },
   );
 
 const noticesOf = (events: readonly RunEvent[]): string[] =>
@@ -143,6 +151,43 @@ describe('a resumed run', () => {
     expect(kept.last?.isComplete).toBe(true);
   });
 
+  it('has branches that agree about a record that was skipped, though it would not be skipped now', async () => {
+    const kept = memoryCheckpoints();
+    const written = { first: [] as number[], second: [] as number[] };
+    let life = 1;
+    const flow = defineWorkflow({
+      name: 'Fork',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask([0, 1]))
+          .task(
+            'Maybe',
+            ['Numbers'],
+            asyncTask(async (n) => (life === 1 && n === 1 ? skip('not today') : n)),
+          )
+          .task(
+            'First',
+            ['Maybe'],
+            sinkTask((n) => void written.first.push(n)),
+          )
+          // In order, so the end of the second record waits behind the first one.
+          .task(
+            'Slow',
+            ['Maybe'],
+            slowly(() => undefined, true),
+          )
+          .task(
+            'Second',
+            ['Slow'],
+            sinkTask((n) => void written.second.push(n)),
+          ),
+    });
+    await live(flow, { kept, cancelAfterMs: 100 });
+    life = 2;
+    await live(flow, { kept });
+    expect(written).toEqual({ first: [0], second: [0] });
+  });
+
   it('calls nothing in front of an aggregate again, and counts each record once', async () => {
     const kept = memoryCheckpoints();
     const calls: number[] = [];
@@ -198,7 +243,7 @@ describe('a resumed run', () => {
           .task(
             'Asked',
             ['Right'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Pairs',
@@ -234,7 +279,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Count',
@@ -264,7 +309,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task('Groups', ['Ask'], operatorTask(bufferCount<number>(7)))
           .task(
@@ -291,7 +336,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Change',
@@ -307,7 +352,7 @@ describe('a resumed run', () => {
           .task(
             'Write',
             ['Change'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           ),
     });
     await live(flow, { kept, until: { task: 'Ask', outputs: 12 } });
@@ -326,7 +371,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task('Groups', ['Ask'], operatorTask(bufferCount<number>(3), { history: 12 })),
     });
@@ -349,7 +394,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Later',
@@ -422,13 +467,13 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task('Make', ['Ask'], operatorTask(map((n: number) => ({ call: () => n }))))
           .task(
             'Write',
             ['Make'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           ),
     });
     const events = await live(flow, { kept });

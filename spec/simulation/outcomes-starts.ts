@@ -52,19 +52,23 @@ export class Starts {
     }
   }
 
-  /** The key of a call is that of its record alone, in every life. */
-  called(life: Life, task: string, path: string, key: string): void {
+  /**
+   * The key of a call is that of its record alone, in every life.
+   * @param record what the call is about. A collection has the same path in any order, but is another record.
+   */
+  called(life: Life, task: string, path: string, key: string, record: unknown): void {
     if (life.isDead || isAmbiguous(path)) return;
     const { world } = this;
     const scope = isPure(path) ? '' : `${life.number} `;
+    const named = isPure(path) ? `${task} ${path}` : `${task} ${path} ${JSON.stringify(record)}`;
     const known = this.pathOfKey.get(scope + key);
-    if (known !== undefined && known !== `${task} ${path}`)
+    if (known !== undefined && known !== named)
       world.broken(`one idempotency key for two records of '${task}': ${known} and ${path}`);
-    this.pathOfKey.set(scope + key, `${task} ${path}`);
-    const before = this.keyOfPath.get(`${task} ${path}`);
+    this.pathOfKey.set(scope + key, named);
+    const before = this.keyOfPath.get(named);
     if (before !== undefined && before !== key)
       world.broken(`two idempotency keys for ${path} of '${task}': ${before} and ${key}`);
-    this.keyOfPath.set(`${task} ${path}`, key);
+    this.keyOfPath.set(named, key);
   }
 
   /** A checkpoint describes this moment. */
