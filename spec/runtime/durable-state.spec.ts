@@ -25,8 +25,8 @@ interface LifeOptions<Outputs> {
   readonly kept: MemoryCheckpoints;
   /** The run is cancelled, as by a crash, after so many batches of this task. */
   readonly until?: { readonly task: string & keyof Outputs; readonly outputs: number; readonly how?: 'drain' };
-  /** The run is cancelled after this time. */
-  readonly cancelAfterMs?: number;
+  /** How the run is stopped after this time. */
+  readonly stopAfter?: { readonly ms: number; readonly how: 'cancel' | 'drain' };
 }
 
 /** The time of the present life. */
@@ -35,7 +35,7 @@ let clock = virtualClock();
 /** Runs one life. Resolves with its events. */
 async function live<Outputs>(
   flow: Workflow<StandardSchemaV1, Outputs>,
-  { kept, until, cancelAfterMs }: LifeOptions<Outputs>,
+  { kept, until, stopAfter }: LifeOptions<Outputs>,
 ): Promise<RunEvent[]> {
   clock = virtualClock();
   const run = flow.run(undefined, {
@@ -53,9 +53,9 @@ async function live<Outputs>(
       if (++outputs === until.outputs) run[until.how ?? 'cancel']();
     });
   }
-  if (cancelAfterMs !== undefined) {
-    clock.schedule(cancelAfterMs, () => {
-      run.cancel();
+  if (stopAfter !== undefined) {
+    clock.schedule(stopAfter.ms, () => {
+      run[stopAfter.how]();
     });
   }
   await clock.runUntil(run.finished);
@@ -182,7 +182,7 @@ describe('a resumed run', () => {
             sinkTask((n) => void written.second.push(n)),
           ),
     });
-    await live(flow, { kept, cancelAfterMs: 100 });
+    await live(flow, { kept, stopAfter: { ms: 100, how: 'cancel' } });
     life = 2;
     await live(flow, { kept });
     expect(written).toEqual({ first: [0], second: [0] });
@@ -266,6 +266,39 @@ describe('a resumed run', () => {
       ...numbers(15).map((n) => `-:${n * 2 + 30}`),
     ];
     expect([...new Set(pairs)].sort()).toEqual(expected.sort());
+  });
+
+  it('loses no record that waits for the first one of another input, however often it drained before', async () => {
+    const kept = memoryCheckpoints();
+    const written: number[] = [];
+    let isThere = false;
+    const flow = defineWorkflow({
+      name: 'Latest',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(30)))
+          .task(
+            'Others',
+            sourceTask(async function* () {
+              while (!isThere) {
+                await new Promise<void>((resolve) => {
+                  clock.schedule(1000, resolve);
+                });
+              }
+              yield 'other';
+            }),
+          )
+          .task(
+            'Write',
+            ['Numbers', 'Others'],
+            { join: 'latest' },
+            sinkTask(([n]) => void written.push(n)),
+          ),
+    });
+    for (let life = 1; life <= 3; life++) await live(flow, { kept, stopAfter: { ms: 100, how: 'drain' } });
+    isThere = true;
+    await live(flow, { kept });
+    expect(written).toEqual(numbers(30));
   });
 
   it('goes on with the states of a statefulTask', async () => {

@@ -52,23 +52,22 @@ export class Starts {
     }
   }
 
-  /**
-   * The key of a call is that of its record alone, in every life.
-   * @param record what the call is about. A collection has the same path in any order, but is another record.
-   */
-  called(life: Life, task: string, path: string, key: string, record: unknown): void {
+  /** The key of a call is that of its record alone, in every life. */
+  called(life: Life, task: string, path: string, key: string): void {
     if (life.isDead || isAmbiguous(path)) return;
     const { world } = this;
     const scope = isPure(path) ? '' : `${life.number} `;
-    const named = isPure(path) ? `${task} ${path}` : `${task} ${path} ${JSON.stringify(record)}`;
+    const named = `${task} ${path}`;
+    // A collection of all records has the same path in any order, but is another record.
+    const madeIn = path.includes('{') ? `${life.number} ` : '';
     const known = this.pathOfKey.get(scope + key);
     if (known !== undefined && known !== named)
       world.broken(`one idempotency key for two records of '${task}': ${known} and ${path}`);
     this.pathOfKey.set(scope + key, named);
-    const before = this.keyOfPath.get(named);
+    const before = this.keyOfPath.get(madeIn + named);
     if (before !== undefined && before !== key)
       world.broken(`two idempotency keys for ${path} of '${task}': ${before} and ${key}`);
-    this.keyOfPath.set(named, key);
+    this.keyOfPath.set(madeIn + named, key);
   }
 
   /** A checkpoint describes this moment. */

@@ -201,7 +201,7 @@ export class OutcomesTasks {
       faultRate: salt % 3 === 0 ? 0.2 : 0.02,
     } as const;
     return new CallTask(traits, upstream, life, (lineage, record, key) => {
-      starts.called(life, name, begin(lineage, record), key, record);
+      starts.called(life, name, begin(lineage, record), key);
     });
   }
 

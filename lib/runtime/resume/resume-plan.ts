@@ -239,7 +239,7 @@ export class ResumePlan {
   }
 
   /** The task and the tasks that its outputs reach within their region. */
-  private behind(task: string): ReadonlySet<string> {
+  behind(task: string): ReadonlySet<string> {
     const found = new Set([task]);
     for (const name of found) {
       for (const dependent of this.nodeOf(name).dependents) {
