@@ -18,11 +18,14 @@ import {
 } from 'millrace';
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints } from 'millrace/testing';
 import { bufferCount, map, observeOn } from 'rxjs';
+import type { LetterHead } from '#lib/model/ports.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 interface LifeOptions<Outputs> {
   readonly kept: MemoryCheckpoints;
+  /** Dead letters that are replayed. */
+  readonly redo?: readonly LetterHead[];
   /** The run is cancelled, as by a crash, after so many batches of this task. */
   readonly until?: { readonly task: string & keyof Outputs; readonly outputs: number; readonly how?: 'drain' };
   /** How the run is stopped after this time. */
@@ -35,7 +38,7 @@ let clock = virtualClock();
 /** Runs one life. Resolves with its events. */
 async function live<Outputs>(
   flow: Workflow<StandardSchemaV1, Outputs>,
-  { kept, until, stopAfter }: LifeOptions<Outputs>,
+  { kept, redo, until, stopAfter }: LifeOptions<Outputs>,
 ): Promise<RunEvent[]> {
   clock = virtualClock();
   const run = flow.run(undefined, {
@@ -44,6 +47,7 @@ async function live<Outputs>(
     checkpointEvery: { everyMs: 1, everyRecords: 1 },
     window: 8,
     ...(kept.last && { resumeFrom: kept.last }),
+    ...(redo && { redo }),
   });
   const events: RunEvent[] = [];
   run.events$.subscribe((event) => events.push(event));
@@ -186,6 +190,52 @@ describe('a resumed run', () => {
     life = 2;
     await live(flow, { kept });
     expect(written).toEqual({ first: [0], second: [0] });
+  });
+
+  it('gives the branch beside a dead letter what it had, though the letter came first', async () => {
+    const kept = memoryCheckpoints();
+    const rows: unknown[] = [];
+    let life = 1;
+    const flow = defineWorkflow({
+      name: 'Beside',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask([7]))
+          .task(
+            'Ask',
+            ['Numbers'],
+            asyncTask(async (n) => {
+              await new Promise<void>((resolve) => {
+                clock.schedule(200, resolve);
+              });
+              return `life ${life} of ${n}`;
+            }),
+          )
+          .task(
+            'Check',
+            ['Numbers'],
+            asyncTask(async (n) => {
+              if (life === 1) throw new Error('not today');
+              return n;
+            }),
+          )
+          .task(
+            'Alone',
+            ['Ask'],
+            sinkTask((text) => void rows.push(text)),
+          )
+          .task(
+            'Both',
+            ['Ask', 'Check'],
+            sinkTask((pair) => void rows.push(pair)),
+          ),
+    });
+    const letters = (await live(flow, { kept })).flatMap((event) =>
+      event.type === 'dead-letter' ? [event.letter] : [],
+    );
+    life = 2;
+    await live(flow, { kept, redo: letters });
+    expect(rows).toEqual(['life 1 of 7', ['life 1 of 7', 7]]);
   });
 
   it('calls nothing in front of an aggregate again, and counts each record once', async () => {
