@@ -6,6 +6,8 @@
  * Heartbeats continue while lanes are drained.
  */
 import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { Waiter } from '../model/awaitable.js';
+import { systemClock } from '../model/clock.js';
 import { codeOf, MillraceError } from '../model/errors.js';
 
 const JOINING = 0;
@@ -40,7 +42,9 @@ export class Membership {
   private beatEveryMs = FIRST_BEAT_MS;
   private heardAt = -Infinity;
   private isLeaving = false;
-  private wake: () => void = () => undefined;
+  /** Whether the brokers must hear of something before the next heartbeat is due. */
+  private hasNews = false;
+  private readonly waiter = new Waiter();
 
   constructor(parts: MembershipParts) {
     this.parts = parts;
@@ -76,7 +80,7 @@ export class Membership {
   /** Leaves the group. All lanes must have been released. */
   async leave(): Promise<void> {
     this.isLeaving = true;
-    this.wake();
+    this.waiter.wake();
     if (this.epoch === JOINING) return;
     this.owned.clear();
     await this.send(LEAVING).catch(() => undefined);
@@ -131,25 +135,14 @@ export class Membership {
     return client.beat({ group, member: this.member, epoch, topic, owned: [...this.owned], rebalanceTimeoutMs });
   }
 
-  private hasNews = false;
-
   private soon(): void {
     this.hasNews = true;
-    this.wake();
+    this.waiter.wake();
   }
 
   private async pause(ms: number): Promise<void> {
-    if (!this.hasNews && !this.isLeaving) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    if (!this.hasNews && !this.isLeaving) await this.waiter.waitAtMost(ms, systemClock);
     this.hasNews = false;
-    this.wake = () => undefined;
   }
 }
 

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
+import { Waiter } from '../model/awaitable.js';
+import { systemClock } from '../model/clock.js';
 import type { RunDefinition } from '../model/checkpoint.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
@@ -206,7 +208,7 @@ export class Worker {
   private surroundings: LaneSurroundings | undefined;
   private news: NewsWriter | undefined;
   private names: readonly (LaneName & { readonly of: Stage })[] = [];
-  private wake: () => void = () => undefined;
+  private readonly waiter = new Waiter();
 
   /** Use `startWorker`. */
   constructor(options: WorkerOptions) {
@@ -223,7 +225,7 @@ export class Worker {
   stop(graceMs?: number): void {
     this.isStopping = true;
     this.stopGraceMs = graceMs ?? this.stopGraceMs;
-    this.wake();
+    this.waiter.wake();
   }
 
   private async work(): Promise<WorkerEnd> {
@@ -322,7 +324,7 @@ export class Worker {
         }
         if (this.ended.size === all) return true;
       }
-      await this.pause(LOOK_EVERY_MS);
+      await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
     return false;
   }
@@ -356,7 +358,7 @@ export class Worker {
         });
       await this.again(number, end);
     }
-    this.wake();
+    this.waiter.wake();
   }
 
   /**
@@ -402,15 +404,5 @@ export class Worker {
         new MillraceError('MILLRACE_TASK', `\`onEvent\` of a worker threw: ${describeThrown(error)}`, { cause: error }),
       );
     }
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -7,7 +7,7 @@ import { clockScheduler } from '#lib/stream/clock-scheduler.js';
 import { GuardedObservable } from '#lib/stream/guarded-observable.js';
 import { Outbox, type OverflowPolicy } from '#lib/stream/outbox.js';
 import { readerOf } from '#lib/stream/reader.js';
-import { Reorder } from '#lib/stream/reorder.js';
+import { ArrivalOrder } from '#lib/stream/arrival-order.js';
 
 const outboxOf = (capacity: number, overflow: OverflowPolicy, onTaken?: () => void): Outbox<number> =>
   new Outbox<number>({ capacity, overflow, name: 'S', ...(onTaken === undefined ? {} : { onTaken }) });
@@ -133,7 +133,7 @@ describe('a reorder buffer', () => {
   it('gives back the order of intake, whatever the order of finishing, gone marks included', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(range(40), { minLength: 40 }), (order) => {
-        const reorder = new Reorder<number>(40);
+        const reorder = new ArrivalOrder<number>(40);
         const into = new BatchBuilder<number>();
         for (const lineage of range(40)) reorder.expect(lineage);
         for (const lineage of order) reorder.release(lineage, lineage % 7 === 0 ? GONE : lineage, into);

@@ -1,6 +1,6 @@
 /** What goes in comes out once, in order, in chunks of any size. */
 import { expect, it } from '@jest/globals';
-import { InOrder } from '#lib/stream/in-order.js';
+import { NumberOrder } from '#lib/stream/number-order.js';
 import { RecordQueue } from '#lib/stream/record-queue.js';
 
 it('hands out what was pushed, across the arrays it came in', () => {
@@ -31,7 +31,7 @@ it('is bounded', () => {
 });
 
 it('puts stretches back into order', () => {
-  const order = new InOrder<readonly [string, number]>();
+  const order = new NumberOrder<readonly [string, number]>();
   const used: (readonly [string, number])[] = [];
   const put = (from: number, count: number, item: string): void => {
     order.pass(
@@ -53,7 +53,7 @@ it('puts stretches back into order', () => {
 });
 
 it('begins with the number it was given, and holds undefined as an item', () => {
-  const order = new InOrder<string | undefined>(7);
+  const order = new NumberOrder<string | undefined>(7);
   order.hold(8, undefined);
   expect([order.size, order.isReady]).toEqual([1, false]);
   order.advance();
