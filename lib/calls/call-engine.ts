@@ -592,7 +592,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const { circuit } = gate;
     if (held.size === 0 || circuit === undefined) return;
     if (held.hasAnswer) {
-      for (const failed of held.take()) {
+      for (const failed of held.removeAll()) {
         // Other calls were answered. So a refusal concerns only this record, and a failed call gets another attempt,
         // which shows whether its record is the cause.
         if (isRefusal(failed.kind)) this.giveUp(failed.call, failed.error);
@@ -608,7 +608,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
     const mayWait = circuit.state !== 'closed' || (isAlone && circuit.opensForTail(this.scope.clock.monotonicMs()));
     if (!mayWait && !isAlone) return;
-    for (const failed of held.take(mayWait && !isAlone)) {
+    for (const failed of held.removeAll(mayWait && !isAlone)) {
       if (mayWait && !isRefusal(failed.kind)) this.requeueHeld(failed.call);
       else this.giveUp(failed.call, failed.error);
     }
@@ -677,7 +677,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (this.hasStopped()) return;
     if (this.outputs.length > 0) {
       const { account, clock } = this.scope;
-      const batch = this.outputs.take();
+      const batch = this.outputs.build();
       const count = batch.length - batch.gone;
       this.settled -= count;
       account.out += count;

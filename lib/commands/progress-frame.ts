@@ -49,8 +49,8 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Records that the task has completed: emitted, folded into a state, or skipped on purpose; no dead letters. */
-export function doneOf({ in: taken, out, inFlight, deadLettered }: TaskCounts): number {
-  return Math.max(out, taken - inFlight - deadLettered);
+export function doneOf({ in: accepted, out, inFlight, deadLettered }: TaskCounts): number {
+  return Math.max(out, accepted - inFlight - deadLettered);
 }
 
 /** As `doneOf`. What a sub-workflow has completed has left it. */

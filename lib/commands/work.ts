@@ -114,7 +114,7 @@ function sentenceOf({ type, stage, partition, error, event }: WorkerEvent): stri
   const lane = `Lane ${partition} of ${stage}`;
   if (type === 'event') return event?.type === 'notice' ? event.message : undefined;
   if (type === 'failed') return `${lane} stopped: ${error instanceof Error ? error.message : String(error)}`;
-  return `${lane}: ${{ taken: 'taken', closed: 'completed', 'given-up': 'given up' }[type]}`;
+  return `${lane}: ${{ started: 'started', closed: 'completed', 'given-up': 'given up' }[type]}`;
 }
 
 /** Prints sentences. A notice that several lanes emit is printed once. */

@@ -196,12 +196,12 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
     return isOver ? null : undefined;
   }
 
-  /** @param taken the number of records in the batch of this turn, which are born next. */
-  private reportOver(taken: number): void {
+  /** @param announced the number of records in the batch of this turn, which are born next. */
+  private reportOver(announced: number): void {
     for (const reader of this.open) {
       if (!reader.isOver || reader.hasRecords || reader.isReported) continue;
       reader.isReported = true;
-      this.ledgers.end(reader.number, this.scope.root.born + taken);
+      this.ledgers.end(reader.number, this.scope.root.born + announced);
     }
   }
 

@@ -99,7 +99,7 @@ export class LaneStore implements CheckpointStore {
     const { transaction, lane, laneOfStage, stateTopic, letterTopic, letters, outputs, plan, declarations } =
       this.parts;
     const resumePlan = new ResumePlan(plan, declarations, true, knownOrder(checkpoint));
-    const due = letters.take(checkpoint, resumePlan, this.incarnation + 1);
+    const due = letters.removeDue(checkpoint, resumePlan, this.incarnation + 1);
     const text = JSON.stringify({ ...checkpoint, at: 0 });
     // An idle lane writes nothing.
     if (!transaction.isOpen && due.letters.length + due.state.length === 0 && text === this.lastWritten) return;

@@ -26,7 +26,7 @@ export interface MembershipParts {
   readonly topic: TopicDescription;
   readonly rebalanceTimeoutMs: number;
   /** Starts the work on these lanes. */
-  readonly take: (lanes: readonly number[]) => void;
+  readonly assign: (lanes: readonly number[]) => void;
   /** Drains lanes. Resolves when this process has closed them; never rejects. */
   readonly release: (lanes: readonly number[]) => Promise<void>;
   /** Stops lanes that another worker may own already. Resolves when this process has closed them; never rejects. */
@@ -60,7 +60,7 @@ export class Membership {
    * Stays in the group until `leave` is called. Rejects if the brokers refuse the worker, or do not answer for
    * `giveUpAfterMs`.
    */
-  async takePart(giveUpAfterMs: number): Promise<void> {
+  async participate(giveUpAfterMs: number): Promise<void> {
     let failedSince: number | undefined;
     while (!this.isLeaving) {
       try {
@@ -104,7 +104,7 @@ export class Membership {
     const revoked = [...this.owned].filter((lane) => !wanted.has(lane) && !this.releasing.has(lane));
     const added = [...wanted].filter((lane) => !this.owned.has(lane));
     for (const lane of added) this.owned.add(lane);
-    if (added.length > 0) this.parts.take(added);
+    if (added.length > 0) this.parts.assign(added);
     for (const lane of revoked) this.releasing.add(lane);
     if (revoked.length > 0) void this.giveUp(revoked);
     // The next heartbeat, sent at once, reports the new lanes.

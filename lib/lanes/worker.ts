@@ -74,7 +74,7 @@ export interface WorkerOptions extends SpreadOptions {
 /** An event of a lane of a worker. */
 export interface WorkerEvent extends LaneName {
   /** 'event' is an event of the run of the lane. */
-  readonly type: 'taken' | 'closed' | 'given-up' | 'failed' | 'event';
+  readonly type: 'started' | 'closed' | 'given-up' | 'failed' | 'event';
   /** Why the lane stopped. */
   readonly error?: unknown;
   /** For 'event': the event of the run of the lane. */
@@ -236,8 +236,8 @@ export class Worker {
       const membership = new Membership({
         ...{ client, group: plan.group, topic },
         rebalanceTimeoutMs: this.graceMs + 10_000,
-        take: (lanes) => {
-          for (const lane of lanes) this.take(lane);
+        assign: (lanes) => {
+          for (const lane of lanes) this.assign(lane);
         },
         release: (lanes) => this.release(lanes),
         lose: (lanes, error) => this.lose(lanes, error),
@@ -248,13 +248,13 @@ export class Worker {
           membership.assertOwned();
         },
       };
-      const taking = membership.takePart(cluster.options.timeoutMs).catch((error: unknown) => {
+      const participation = membership.participate(cluster.options.timeoutMs).catch((error: unknown) => {
         this.fail(error);
       });
       const isCompleted = await this.untilOver(client, plan, topic);
       await this.release([...this.owned]);
       await membership.leave();
-      await taking;
+      await participation;
       await this.news?.close();
       if (this.failure !== undefined) throw this.failure.error;
       const hasDeadLetters = await this.hasLetters(client, plan);
@@ -329,7 +329,7 @@ export class Worker {
     return false;
   }
 
-  private take(lane: number): void {
+  private assign(lane: number): void {
     this.owned.add(lane);
     void this.begin(lane);
   }
@@ -340,7 +340,7 @@ export class Worker {
     const { stage, partition } = name;
     const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
     this.lanes.set(number, lane);
-    this.tell(lane.name, { type: 'taken' });
+    this.tell(lane.name, { type: 'started' });
     const end = await lane.finished;
     this.lanes.delete(number);
     this.tell(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });

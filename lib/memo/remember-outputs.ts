@@ -221,13 +221,13 @@ class Remembering implements Engine<unknown> {
     if (this.isStopped) return;
     const { account, clock } = this.scope;
     if (this.misses.length > 0) {
-      const misses = this.misses.take();
+      const misses = this.misses.build();
       // The operator of the task counts these records itself.
       account.in -= misses.length;
       this.unknown$.next(misses);
     }
     if (this.done.length > 0 && !this.hasEnded()) {
-      const batch = this.done.take();
+      const batch = this.done.build();
       const count = batch.length - batch.gone;
       this.waiting -= count;
       account.out += count;

@@ -42,7 +42,7 @@ export class Batch<T> {
   }
 }
 
-/** Collects slots until `take` returns them as one batch. */
+/** Collects slots until `build` returns them as one batch. */
 export class BatchBuilder<T> {
   private lineages: Lineage[] = [];
   private values: (T | Gone)[] = [];
@@ -61,7 +61,7 @@ export class BatchBuilder<T> {
   }
 
   /** Returns the collected slots as a batch and empties the builder. */
-  take(): Batch<T> {
+  build(): Batch<T> {
     const batch = new Batch<T>(this.lineages, this.values, this.gone);
     this.lineages = [];
     this.values = [];

@@ -191,7 +191,7 @@ class Lane implements JobOwner {
   }
 
   next(max: number, from: number): Chunk | undefined {
-    return this.queue.take(max, from);
+    return this.queue.remove(max, from);
   }
 
   settle(chunk: Chunk, result: ChunkResult): void {

@@ -82,7 +82,7 @@ export function gather(
     };
     const flush = (): void => {
       if (done.length > 0) {
-        const batch = done.take();
+        const batch = done.build();
         scope.account.out += batch.length - batch.gone;
         subscriber.next(batch);
       }

@@ -37,7 +37,7 @@ class RootOrder<T> implements Engine<T> {
       ready.push(order.next, order.release());
       order.advance();
     }
-    if (ready.length > 0) this.subscriber.next(ready.take());
+    if (ready.length > 0) this.subscriber.next(ready.build());
   }
 
   endInput(): void {

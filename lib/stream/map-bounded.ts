@@ -227,7 +227,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private readonly flush = (): void => {
     this.isFlushing = false;
     if (this.isStopped) return;
-    const batch = this.done.take();
+    const batch = this.done.build();
     const count = batch.length - batch.gone;
     this.waiting -= count;
     this.scope.account.out += count;

@@ -110,7 +110,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
 
   next(max: number, from: number): Chunk | undefined {
     if (this.queue.size > 0 && !this.first.mayStart()) return undefined;
-    const chunk = this.queue.take(max, from);
+    const chunk = this.queue.remove(max, from);
     if (chunk !== undefined) {
       const nowMs = this.first.clock.monotonicMs();
       this.first.account.touch(nowMs);
@@ -155,7 +155,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     if (going.records.length > 0) this.enqueue(going.lineages, going.records);
     if (staying.length === 0) return;
     this.waiting += fallbacks;
-    this.emit(staying.take());
+    this.emit(staying.build());
   }
 
   settle(chunk: Chunk, { outputs, endings, between, elapsedMs }: ChunkResult): void {
@@ -205,7 +205,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
       }
       checked.push(lineage, output);
     });
-    return checked.take();
+    return checked.build();
   }
 
   private emit(batch: Batch<Out>): void {
@@ -213,7 +213,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     if (this.order !== undefined) {
       const next = new BatchBuilder<Out>();
       batch.values.forEach((value, i) => this.order?.release(batch.lineages[i] as Lineage, value, next));
-      leaving = next.take();
+      leaving = next.build();
       if (leaving.length === 0) return;
     }
     const count = leaving.length - leaving.gone;

@@ -118,11 +118,11 @@ export class PartialTuples {
         throw new MillraceError('MILLRACE_CONSERVATION', `lineage ${lineage} is out of the span of its root`);
       }
       room *= 2;
-      const taken = new Set([lineage & (room - 1)]);
+      const occupied = new Set([lineage & (room - 1)]);
       isShared = tuples.some((tuple, slot) => {
         if (tuple === undefined || lineages[slot] === lineage) return false;
         const at = (lineages[slot] as number) & (room - 1);
-        return taken.size === taken.add(at).size;
+        return occupied.size === occupied.add(at).size;
       });
     }
     this.mask = room - 1;
