@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Checkpoint, CheckpointStore } from 'millrace';
 
 export interface CheckpointsUnderTest {
-  /** Begins the next life of the run. */
+  /** Begins the next incarnation of the run. */
   begin(): CheckpointStore | Promise<CheckpointStore>;
   release(): Promise<void>;
 }
@@ -20,12 +20,12 @@ export function checkpointStoreContract(name: string, make: () => Promise<Checkp
       expect(await (await kept.begin()).read()).toBeUndefined();
     });
 
-    it('numbers the lives from 1', async () => {
+    it('numbers the incarnations from 1', async () => {
       expect((await kept.begin()).incarnation).toBe(1);
       expect((await kept.begin()).incarnation).toBe(2);
     });
 
-    it('gives the last checkpoint back as it was written, to a later life too', async () => {
+    it('gives the last checkpoint back as it was written, to a later incarnation too', async () => {
       const first = await kept.begin();
       for (const settled of [1, 2, 3]) await first.write(checkpointAt(settled));
       expect(await first.read()).toEqual(checkpointAt(3));

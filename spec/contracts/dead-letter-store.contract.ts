@@ -84,7 +84,7 @@ export function deadLetterStoreContract(
     it('can go back to the old mark as long as the new one is not committed, and to the new one after that', async () => {
       const mark = await torn();
       const without = (left: number) => (head: { lineage: { number: number } }) => head.lineage.number !== left;
-      // A life that dies before the new mark is in a checkpoint.
+      // An incarnation that dies before the new mark is in a checkpoint.
       const early = kept.open();
       await durable(early).rewind(mark as never, without(0), 'run');
       await early.close();

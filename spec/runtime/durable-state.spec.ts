@@ -1,4 +1,6 @@
-/** What a resumed run does with the state of its boundaries, when the second life ends otherwise than the first. */
+/**
+ * What a resumed run does with the state of its boundaries, when the second incarnation ends otherwise than the first.
+ */
 import { describe, expect, it } from '@jest/globals';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
@@ -20,19 +22,19 @@ import { bufferCount, map, observeOn } from 'rxjs';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-interface LifeOptions<Outputs> {
+interface IncarnationOptions<Outputs> {
   readonly kept: MemoryCheckpoints;
   /** The run is cancelled, as by a crash, after so many batches of this task. */
   readonly until?: { readonly task: string & keyof Outputs; readonly outputs: number; readonly how?: 'drain' };
 }
 
-/** The time of the present life. */
+/** The time of the present incarnation. */
 let clock = virtualClock();
 
-/** Runs one life. Resolves with its events. */
+/** Runs one incarnation. Resolves with its events. */
 async function live<Outputs>(
   flow: Workflow<StandardSchemaV1, Outputs>,
-  { kept, until }: LifeOptions<Outputs>,
+  { kept, until }: IncarnationOptions<Outputs>,
 ): Promise<RunEvent[]> {
   clock = virtualClock();
   const run = flow.run(undefined, {
@@ -108,7 +110,7 @@ describe('a resumed run', () => {
   it('loses and doubles no child when a generator ends otherwise the second time', async () => {
     const kept = memoryCheckpoints();
     const written: string[] = [];
-    let life = 0;
+    let incarnation = 0;
     const flow = defineWorkflow({
       name: 'Expand',
       build: (flow) =>
@@ -119,7 +121,7 @@ describe('a resumed run', () => {
             ['Parents'],
             expandTask(function* (parent: number) {
               for (let index = 0; index < 3; index++) {
-                if (parent % 5 === life && index === 1) throw new Error('not today');
+                if (parent % 5 === incarnation && index === 1) throw new Error('not today');
                 yield `${parent}/${index}`;
               }
             }),
@@ -130,8 +132,8 @@ describe('a resumed run', () => {
             slowly((child: string) => written.push(child)),
           ),
     });
-    for (life = 1; life <= 3; life++) {
-      await live(flow, { kept, ...(life < 3 && { until: { task: 'Write', outputs: 30 } }) });
+    for (incarnation = 1; incarnation <= 3; incarnation++) {
+      await live(flow, { kept, ...(incarnation < 3 && { until: { task: 'Write', outputs: 30 } }) });
     }
     const counts = new Map<string, number>();
     for (const child of written) counts.set(child, (counts.get(child) ?? 0) + 1);

@@ -75,7 +75,7 @@ export class RunPast {
    * is part of idempotency keys, so it must not change.
    */
   numberingOf(root: string): string {
-    return this.plan.isRepeatable(root) ? root : `${root} (life ${this.incarnation})`;
+    return this.plan.isRepeatable(root) ? root : `${root} (incarnation ${this.incarnation})`;
   }
 
   /** The progress of a root over all incarnations, given the progress of this one. */

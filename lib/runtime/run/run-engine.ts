@@ -214,7 +214,7 @@ export class RunEngine {
   private numberingOf(root: string): string {
     const { progress } = this.parts;
     if (this.aftermath === undefined || progress === undefined) return this.wiring.past?.numberingOf(root) ?? root;
-    return `${root} (after life ${progress.store.incarnation})`;
+    return `${root} (after incarnation ${progress.store.incarnation})`;
   }
 
   private services(turn: Turn): RunServices {
