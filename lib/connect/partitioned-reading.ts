@@ -29,7 +29,7 @@ export interface PartitionedReadingParts<Out> {
 }
 
 /** The positions of all partitions, as a checkpoint keeps them. */
-interface PartitionedMark {
+interface PartitionedPositions {
   /** Absent if there are no positions yet. */
   readonly partitions?: Readonly<Record<string, SourcePosition>>;
 }
@@ -90,7 +90,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   /** The positions from which a later incarnation can continue, and those of partitions that are not open. */
-  mark(): Readonly<Record<string, Json>> | undefined {
+  allPositions(): Readonly<Record<string, Json>> | undefined {
     const positions = positionsOf(this.scope);
     for (const reader of this.readers.values()) {
       const position = reader.positionAt(this.ledgers.floorOf(reader.number));
@@ -417,14 +417,14 @@ export function partitionPastsOf(scope: TaskScope): PartitionPast[] {
  * The positions in the checkpoint, by partition. A source with one partition has stored the position of partition 0.
  */
 function positionsOf({ past }: TaskScope): Map<number, SourcePosition> {
-  const mark = past?.mark as PartitionedMark | SourcePosition | undefined;
-  if (mark === undefined) return new Map();
-  if (!isPartitioned(mark)) return new Map([[0, mark]]);
-  return new Map(Object.entries(mark.partitions ?? {}).map(([partition, position]) => [Number(partition), position]));
+  const kept = past?.position as PartitionedPositions | SourcePosition | undefined;
+  if (kept === undefined) return new Map();
+  if (!isPartitioned(kept)) return new Map([[0, kept]]);
+  return new Map(Object.entries(kept.partitions ?? {}).map(([partition, position]) => [Number(partition), position]));
 }
 
-function isPartitioned(mark: PartitionedMark | SourcePosition): mark is PartitionedMark {
-  return !('lineage' in mark);
+function isPartitioned(kept: PartitionedPositions | SourcePosition): kept is PartitionedPositions {
+  return !('lineage' in kept);
 }
 
 async function closed(partition: SourcePartition<unknown>): Promise<void> {

@@ -167,5 +167,5 @@ export async function assertCanOpen({ prepared: { declarations, plan } }: Loaded
   // The results of an earlier phase that has ended are in their places.
   const ended = from?.ended ?? {};
   const checked = declarations.filter(({ name }) => first.has(name) && !Object.hasOwn(ended, name));
-  await checkTasks(checked, from?.marks);
+  await checkTasks(checked, from?.positions);
 }

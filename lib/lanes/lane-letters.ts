@@ -45,7 +45,7 @@ export class LaneLetters implements DeadLetterStore {
     this.heads = new Map(past);
     this.next = Math.max(-1, ...past.keys()) + 1;
     this.durable = {
-      mark: () => Promise.resolve(null),
+      persist: () => Promise.resolve(null),
       rewind: (_mark, keeps) => {
         // Checkpoints contain only letters that are kept, so each of them is reported to the run.
         for (const head of this.heads.values()) keeps(head);

@@ -4,7 +4,7 @@
  * Each lineage is announced on arrival, because lineages may have gaps. `NumberOrder` is for consecutive numbers, whose
  * order is known without that.
  *
- * Guarantees: it holds at most one window of records, because no more are accepted. Gone marks keep their place, so a
+ * Guarantees: it holds at most one window of records, because no more are accepted. `GONE` slots keep their place, so a
  * record that ends early blocks no other.
  */
 import type { BatchBuilder, Gone, Lineage } from '../model/record.js';

@@ -3,7 +3,8 @@
  * branches of one choice, the result is the record of the branch that the lineage has followed.
  *
  * Guarantees: a tuple never mixes lineages. If a lineage ended early in a branch that is not optional, its result is
- * one gone mark. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
+ * one `GONE` slot. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the
+ * run.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';

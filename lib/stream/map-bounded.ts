@@ -209,7 +209,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     }
   }
 
-  /** Gone marks do not queue. They leave at once. */
+  /** `GONE` slots do not queue. They leave at once. */
   private passGone({ lineages, values }: Batch<In>): void {
     for (let i = 0; i < values.length; i++) if (values[i] === GONE) this.leave(lineages[i] as number, GONE);
   }

@@ -132,7 +132,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     this.queue.push(lineages, records);
   }
 
-  /** Gone marks and records that do not fit the schema are not sent. They leave at once. */
+  /** `GONE` slots and records that do not fit the schema are not sent. They leave at once. */
   private sort({ lineages, values }: Batch<In>, before: ((record: In) => In) | undefined): void {
     const going: { lineages: Lineage[]; records: unknown[] } = { lineages: [], records: [] };
     const staying = new BatchBuilder<Out>();

@@ -15,12 +15,12 @@ export const INCOMPLETE: unique symbol = Symbol('millrace.incomplete');
 
 /** The initial number of slots. */
 const FEWEST = 8;
-/** A bit in the count of missing values: set if one of the values is a gone mark. */
+/** A bit in the count of missing values: set if one of the values is `GONE`. */
 const IS_GONE = 1 << 30;
 
 /** Makes the results of complete tuples. */
 export interface TupleResults {
-  /** The result of a tuple without gone marks. */
+  /** The result of a tuple without `GONE`. */
   whole(values: unknown[]): unknown;
   /** The result of a tuple in which at least one value is `GONE`. */
   partial(values: unknown[]): unknown;

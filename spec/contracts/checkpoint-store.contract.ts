@@ -34,10 +34,10 @@ export function checkpointStoreContract(name: string, make: () => Promise<Checkp
 
     it('keeps what is written whatever becomes of the object afterwards', async () => {
       const store = await kept.begin();
-      const marks: Record<string, number[]> = { Sink: [1] };
-      await store.write({ ...checkpointAt(1), marks });
-      marks['Sink']?.push(2);
-      expect((await store.read())?.marks).toEqual({ Sink: [1] });
+      const positions: Record<string, number[]> = { Sink: [1] };
+      await store.write({ ...checkpointAt(1), positions });
+      positions['Sink']?.push(2);
+      expect((await store.read())?.positions).toEqual({ Sink: [1] });
     });
 
     it('refuses an earlier incarnation once the next has begun, and keeps what the next has written', async () => {
@@ -64,7 +64,7 @@ export function checkpointAt(watermark: number): Checkpoint {
     definition: { workflow: 'W', tasks: { S: 'source' }, config: {} },
     inputs: { S: { path: '/in.csv', size: 3 } },
     roots: { S: { watermark, born: watermark + 2, passed: { T: [watermark + 1, watermark + 2] } } },
-    marks: { T: { bytes: 10, tail: 'ü' } },
+    positions: { T: { bytes: 10, tail: 'ü' } },
     deadLetters: null,
     isComplete: false,
   };

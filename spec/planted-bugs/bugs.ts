@@ -31,12 +31,12 @@ function misread(change: (progress: RootProgress, exits: readonly string[]) => R
 function keeping(isKept: boolean) {
   return (original: Method): Method =>
     function (...given) {
-      const [mark, keeps] = given as unknown as [never, (letter: object) => boolean];
+      const [position, keeps] = given as unknown as [never, (letter: object) => boolean];
       const answer = (letter: object): boolean => {
         keeps(letter);
         return isKept;
       };
-      return original.call(this, mark, answer as never);
+      return original.call(this, position, answer as never);
     };
 }
 
@@ -106,7 +106,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   wrong(
     'a file says how far it is after the checkpoint was taken',
     FileSink,
-    'mark',
+    'persist',
     () =>
       async function () {
         await (this['flush'] as () => Promise<void>)();
@@ -168,17 +168,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         return original.apply(this, given);
       },
   ),
-  wrong('dead letters are not in the checkpoint', Letters, 'mark', () => () => Promise.resolve(null)),
+  wrong('dead letters are not in the checkpoint', Letters, 'persist', () => () => Promise.resolve(null)),
   wrong(
     'dead letters are not rewound',
     Letters,
     'rewind',
     () =>
-      async function (mark: unknown) {
-        if (mark !== null) {
+      async function (position: unknown) {
+        if (position !== null) {
           const disk = this['disk'] as Disk;
           const bytes = (disk.read('letters') ?? '').length;
-          this['rewound'] = { ...(mark as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
+          this['rewound'] = { ...(position as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
         }
         return this['rewound'] ?? null;
       },

@@ -38,7 +38,7 @@ export class FileSink extends BaseTask<Value, Value> {
 
   override async open({ past }: TaskScope): Promise<void> {
     const { disk, incarnation, path } = this.parts;
-    const point = past?.mark as Point | undefined;
+    const point = past?.position as Point | undefined;
     if (point === undefined) {
       this.file = await disk.create(incarnation, `${path}.part`);
       await disk.syncFolder(incarnation);
@@ -56,7 +56,7 @@ export class FileSink extends BaseTask<Value, Value> {
     this.bytes = point.bytes;
   }
 
-  override async mark(): Promise<Point> {
+  override async persist(): Promise<Point> {
     const { bytes } = this;
     await this.flush();
     const file = this.file as OpenFile;

@@ -110,10 +110,10 @@ export class Laws {
     const letters = checkpoint.deadLetters as Point | null;
     if (letters !== null) this.isKept(LETTERS, letters);
     for (const [path, root] of this.files) {
-      const mark = checkpoint.marks[path] as Point | undefined;
+      const position = checkpoint.positions[path] as Point | undefined;
       const progress = checkpoint.roots[root];
       // A file that the next incarnation begins anew has no point to go back to.
-      if (plan.isKept(root) && mark !== undefined && progress !== undefined) this.isWhole(path, mark, progress);
+      if (plan.isKept(root) && position !== undefined && progress !== undefined) this.isWhole(path, position, progress);
     }
     const { last } = this;
     for (const [root, { watermark }] of Object.entries(checkpoint.roots)) {
@@ -139,13 +139,13 @@ export class Laws {
     this.world.broken(what);
   }
 
-  /** Each row in front of the mark is counted as written, so that no incarnation writes it again. */
-  private isWhole(path: string, mark: Point, progress: RootProgress): void {
+  /** Each row in front of the position is counted as written, so that no incarnation writes it again. */
+  private isWhole(path: string, position: Point, progress: RootProgress): void {
     const isPart = this.disk.read(`${path}.part`) !== undefined;
     const name = isPart ? `${path}.part` : path;
-    this.isKept(name, mark);
+    this.isKept(name, position);
     const label = exitLabel({ task: path });
-    for (const line of (this.disk.read(name) ?? '').slice(0, mark.bytes).split('\n').filter(Boolean)) {
+    for (const line of (this.disk.read(name) ?? '').slice(0, position.bytes).split('\n').filter(Boolean)) {
       const lineage = Number(/^\[(\d+),.*\]$/.exec(line)?.[1] ?? NaN);
       if (!hasPassed(progress, label, lineage))
         this.broken(`L2: '${path}' holds ${lineage}, and the checkpoint says it does not`);

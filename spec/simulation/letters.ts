@@ -7,7 +7,7 @@ import type { DurableLetters, LetterHead } from '#lib/model/ports.js';
 import type { Disk, OpenFile, Point } from './disk.js';
 import type { Incarnation } from './incarnation.js';
 
-type LetterMark = Point & { readonly moves: number };
+type LetterPosition = Point & { readonly moves: number };
 
 export const LETTERS = 'letters';
 
@@ -22,7 +22,7 @@ export class Letters implements DeadLetterStore {
   private failure: { readonly error: unknown } | undefined;
   private bytes = 0;
   private moves = 0;
-  private rewound: LetterMark | undefined;
+  private rewound: LetterPosition | undefined;
   private readonly readyListeners: (() => void)[] = [];
   private readonly brokenListeners: ((error: unknown) => void)[] = [];
 
@@ -32,11 +32,11 @@ export class Letters implements DeadLetterStore {
     this.incarnation = incarnation;
     this.capacity = capacity;
     this.durable = {
-      mark: () => {
+      persist: () => {
         onMark();
-        return this.mark();
+        return this.persist();
       },
-      rewind: (mark, keeps) => this.rewind(mark as LetterMark | null, keeps),
+      rewind: (position, keeps) => this.rewind(position as LetterPosition | null, keeps),
       commit: () => this.commit(),
     };
   }
@@ -70,7 +70,7 @@ export class Letters implements DeadLetterStore {
     }
   }
 
-  private async mark(): Promise<Json> {
+  private async persist(): Promise<Json> {
     const { bytes } = this;
     await this.writing;
     if (this.failure !== undefined) throw this.failure.error;
@@ -79,22 +79,22 @@ export class Letters implements DeadLetterStore {
     return { ...this.file.pointAt(bytes), moves: this.moves };
   }
 
-  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
+  private async rewind(position: LetterPosition | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
     const { disk, incarnation } = this;
-    if (mark === null) {
+    if (position === null) {
       await disk.remove(incarnation, LETTERS);
       await disk.syncFolder(incarnation);
       return null;
     }
-    await this.finishMove(mark);
-    (await disk.reopen(incarnation, LETTERS, mark)).close();
+    await this.finishMove(position);
+    (await disk.reopen(incarnation, LETTERS, position)).close();
     const lines = (disk.read(LETTERS) ?? '').split('\n').filter(Boolean);
     const kept = lines.filter((line) => keeps(JSON.parse(line) as LetterHead)).map((line) => `${line}\n`);
     if (kept.length === lines.length) {
-      this.rewound = mark;
-      return mark;
+      this.rewound = position;
+      return position;
     }
-    const moves = mark.moves + 1;
+    const moves = position.moves + 1;
     const aside = await disk.create(incarnation, asideOf(moves));
     try {
       for (const line of kept) await aside.append(line);
@@ -124,7 +124,7 @@ export class Letters implements DeadLetterStore {
     return file;
   }
 
-  private finishMove({ moves }: LetterMark): Promise<void> {
+  private finishMove({ moves }: LetterPosition): Promise<void> {
     return this.disk.rename(this.incarnation, asideOf(moves), LETTERS);
   }
 

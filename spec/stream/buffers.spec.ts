@@ -130,7 +130,7 @@ describe('a reader of a generator', () => {
 });
 
 describe('a reorder buffer', () => {
-  it('gives back the order of intake, whatever the order of finishing, gone marks included', () => {
+  it('gives back the order of intake, whatever the order of finishing, `GONE` slots included', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(range(40), { minLength: 40 }), (order) => {
         const reorder = new ArrivalOrder<number>(40);

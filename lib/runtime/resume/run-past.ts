@@ -94,7 +94,7 @@ export class RunPast {
     const isNeeded = isAnew || this.plan.feedsBoundary(task);
     return {
       isAnew,
-      mark: isAnew ? undefined : entry(this.checkpoint.marks, task),
+      position: isAnew ? undefined : entry(this.checkpoint.positions, task),
       born: this.plan.isRepeatable(root) && !this.isDivided(root) ? born : 0,
       lost,
       partitions: this.spansOf(root),

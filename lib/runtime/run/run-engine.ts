@@ -336,7 +336,7 @@ export class RunEngine {
     const mayBegin = (): boolean => !this.hasEnded() && this.draining === undefined;
     this.watchdog.assertOver();
     await this.disconnect();
-    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endPhase());
+    await (keeper === undefined ? this.parts.deadLetters.durable?.persist() : keeper.endPhase());
     if (this.hasEnded()) return false;
     await phase.close('completed');
     await keeper?.phaseEnded(order.endedNow());
@@ -368,7 +368,7 @@ export class RunEngine {
       disconnect: async () => {
         await this.disconnect();
         // Another process owns the file of the letters then.
-        if (!this.isReplaced) await this.parts.deadLetters.durable?.mark();
+        if (!this.isReplaced) await this.parts.deadLetters.durable?.persist();
       },
     });
     this.watchdog.start();
