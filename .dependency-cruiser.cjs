@@ -46,10 +46,11 @@ const ROOMS = {
     packages: ['rxjs'],
     node: true,
   },
+  // Only jobs/spread uses lanes; see below.
   jobs: {
     rooms: [
       ...['text', 'model', 'options', 'measure', 'ledger', 'execution', 'stream', 'calls', 'tasks', 'workers'],
-      ...['storage', 'observe', 'connectors', 'runtime'],
+      ...['storage', 'observe', 'connectors', 'runtime', 'lanes'],
     ],
     packages: ['rxjs', '@standard-schema'],
     node: true,
@@ -229,6 +230,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/', pathNot: ['^lib/jobs/', '^lib/commands/', '^lib/server/'] },
       to: { path: '^lib/jobs/' },
+    },
+    {
+      name: 'only-spread-jobs-use-lanes',
+      severity: 'error',
+      from: { path: '^lib/jobs/', pathNot: '^lib/jobs/spread/' },
+      to: { path: ['^lib/jobs/spread/', '^lib/lanes/'] },
     },
     {
       name: 'jobs-do-not-import-the-process',

@@ -76,7 +76,7 @@ export type { RuleCondition, TaskEnd, TaskStatus } from './model/phases.js';
 export type {
   CheckpointEvent,
   GraphTask,
-  LifeEvent,
+  LifecycleEvent,
   MeasureEvent,
   RunEvent,
   Stall,

@@ -96,8 +96,8 @@ describe('an option that does not exist', () => {
         return n;
       }
     }
-    expect(wrong(aggregateTask, new Count())).toBe('taken');
-    expect(wrong(() => new Mine({ mine: 1 } as object))).toBe('taken');
+    expect(wrong(aggregateTask, new Count())).toBe('accepted');
+    expect(wrong(() => new Mine({ mine: 1 } as object))).toBe('accepted');
   });
 });
 

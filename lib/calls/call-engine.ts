@@ -21,7 +21,7 @@ import { codeOf, describeThrown, FatalTaskError, MillraceError, readableThrown }
 import { BatchBuilder, GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
 import { UpstreamError } from '../model/upstream-error.js';
 import { nobodyWaits, whyOver } from '../stream/attempt-signal.js';
-import { Reorder } from '../stream/reorder.js';
+import { ArrivalOrder } from '../stream/arrival-order.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { describeMs } from '../text/quantities.js';
 import { AttemptsInFlight } from './attempts-in-flight.js';
@@ -110,7 +110,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly timers = new Set<() => void>();
   /** Outputs to emit, and the buffer that restores input order. */
   private readonly outputs = new BatchBuilder<Out>();
-  private readonly reorder: Reorder<Out> | undefined;
+  private readonly order: ArrivalOrder<Out> | undefined;
   /** Settled records that have not been emitted. */
   private settled = 0;
   private groupWaitsSinceMs: number | undefined;
@@ -167,7 +167,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       hedgeAfterMs: () => this.hedgeTimer?.delayMs ?? Infinity,
     });
     this.meter = new CallMeter(scope, window);
-    if (options.ordered === true) this.reorder = new Reorder(mostInFlight);
+    if (options.ordered === true) this.order = new ArrivalOrder(mostInFlight);
     this.reportOccupancy();
   }
 
@@ -197,7 +197,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const count = batch.length - gone;
     this.scope.account.in += count;
     this.meter.recordArrival(count);
-    if (this.reorder !== undefined) for (const lineage of lineages) this.reorder.expect(lineage);
+    if (this.order !== undefined) for (const lineage of lineages) this.order.expect(lineage);
     if (gone > 0) {
       for (let i = 0; i < values.length; i++) if (values[i] === GONE) this.leave(lineages[i] as Lineage, GONE);
     }
@@ -592,7 +592,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const { circuit } = gate;
     if (held.size === 0 || circuit === undefined) return;
     if (held.hasAnswer) {
-      for (const failed of held.take()) {
+      for (const failed of held.removeAll()) {
         // Other calls were answered. So a refusal concerns only this record, and a failed call gets another attempt,
         // which shows whether its record is the cause.
         if (isRefusal(failed.kind)) this.giveUp(failed.call, failed.error);
@@ -608,7 +608,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     }
     const mayWait = circuit.state !== 'closed' || (isAlone && circuit.opensForTail(this.scope.clock.monotonicMs()));
     if (!mayWait && !isAlone) return;
-    for (const failed of held.take(mayWait && !isAlone)) {
+    for (const failed of held.removeAll(mayWait && !isAlone)) {
       if (mayWait && !isRefusal(failed.kind)) this.requeueHeld(failed.call);
       else this.giveUp(failed.call, failed.error);
     }
@@ -657,8 +657,8 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
 
   private leave(lineage: Lineage, output: Out | Gone): void {
     if (output !== GONE) this.settled++;
-    if (this.reorder === undefined) this.outputs.push(lineage, output);
-    else this.reorder.release(lineage, output, this.outputs);
+    if (this.order === undefined) this.outputs.push(lineage, output);
+    else this.order.release(lineage, output, this.outputs);
     this.flushSoon();
   }
 
@@ -677,7 +677,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (this.hasStopped()) return;
     if (this.outputs.length > 0) {
       const { account, clock } = this.scope;
-      const batch = this.outputs.take();
+      const batch = this.outputs.build();
       const count = batch.length - batch.gone;
       this.settled -= count;
       account.out += count;

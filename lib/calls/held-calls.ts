@@ -66,10 +66,10 @@ export class HeldCalls<In> {
   }
 
   /** Removes and returns the calls. @param keepsRefusals whether refused calls stay. */
-  take(keepsRefusals = false): FailedCall<In>[] {
-    const taken = [...this.calls.values()].filter(({ kind }) => !keepsRefusals || !isRefusal(kind));
-    for (const { call } of taken) this.remove(call);
-    return taken;
+  removeAll(keepsRefusals = false): FailedCall<In>[] {
+    const removed = [...this.calls.values()].filter(({ kind }) => !keepsRefusals || !isRefusal(kind));
+    for (const { call } of removed) this.remove(call);
+    return removed;
   }
 
   /**

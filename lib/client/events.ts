@@ -6,6 +6,7 @@
  * because a slow reader gets fewer events.
  */
 import { Observable } from 'rxjs';
+import { sleep, systemClock } from '../model/clock.js';
 import { MillraceError } from '../model/errors.js';
 import { queryOf, type Channel } from './channel.js';
 import type { ServerRunView } from './shapes/run-view.js';
@@ -50,7 +51,7 @@ export async function* readEvents(
     } finally {
       connection.abort();
     }
-    await pause(retryMs, signal);
+    await sleep(systemClock, retryMs, signal);
   }
 }
 
@@ -90,17 +91,4 @@ async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Serve
       if (type === 'run' && data !== undefined) yield { type, view: JSON.parse(data) as ServerRunView };
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end);
-  });
 }

@@ -120,7 +120,7 @@ function unknownOption(name: string, value: unknown, known: readonly string[]): 
   const dashes = (option: string): string => (option.length === 1 ? `-${option}` : `--${option}`);
   const problem = `There is no option ${dashes(name)} here.`;
   const options = known.map(dashes);
-  // Users easily take a setting of the workflow for an option.
+  // Users easily mistake a setting of the workflow for an option.
   if (
     known.includes('set') &&
     typeof value === 'string' &&

@@ -53,7 +53,7 @@ function draw({ nodes }: WorkflowPlan['plan'], kinds: ReadonlyMap<string, string
     rows.push([task, kinds.get(node.name) ?? '', labelsOf(node, inputs).join(', '), how, outputRoot]);
     if (after !== undefined) rows.push([after]);
   }
-  const columns = ['task', 'kind', 'takes', 'join', 'root'].map((title) => ({ title }));
+  const columns = ['task', 'kind', 'inputs', 'join', 'root'].map((title) => ({ title }));
   return renderTable(columns, rows, Infinity);
 }
 

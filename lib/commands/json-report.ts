@@ -6,11 +6,11 @@
 import type { Subscription } from 'rxjs';
 import { eventLine } from '../model/json-line.js';
 import type { Report } from './report.js';
-import { takeOverWrites, type Writable } from './take-over-writes.js';
+import { captureWrites, type Writable } from './capture-writes.js';
 
 /** Redirects standard output at once, because a workflow file may print something that is not JSON while it loads. */
 export function jsonReport(stdout: Writable, stderr: Writable): Report {
-  const out = takeOverWrites(stdout, (lines) => {
+  const out = captureWrites(stdout, (lines) => {
     stderr.write(lines);
   });
   let subscription: Subscription | undefined;

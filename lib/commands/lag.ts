@@ -1,7 +1,7 @@
 /** `lag`: the records that the workers of a run that Kafka carries have not processed yet. */
-import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
+import { configOptions, debugOptions, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { runIdOf, spreadFrom, spreadOptions } from './spread-options.js';
+import { loadSpread, spreadOptions } from './spread-options.js';
 import { renderTable } from './table.js';
 import { grouped } from '../text/printable.js';
 
@@ -11,7 +11,7 @@ export const lagCommand: Command = {
   words: [workflowWord],
   options: { ...workflowOptions, ...configOptions, ...spreadOptions, ...debugOptions },
   run: async (args, context) => {
-    const options = await spreadFrom(args, context, await loadFrom(args, context), runIdOf(args));
+    const { options } = await loadSpread(args, context);
     const { lagOf } = await import('../lanes/index.js');
     const rows = (await lagOf(options)).map(({ stage, lanes, completed, records }) => [
       stage,

@@ -11,19 +11,19 @@ import { renderFrame, type Frame } from './progress-frame.js';
 import { sentences, type Report } from './report.js';
 import { painterFor } from './paint.js';
 import { RunWatch } from './run-watch.js';
-import { takeOverWrites, type TakenOver } from './take-over-writes.js';
+import { captureWrites, type CapturedWrites } from './capture-writes.js';
 
 const DRAW_EVERY_MS = 100;
 
 /** Both streams must be terminals: output on one is moved above the frame on the other. */
 export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream, isColoured: boolean): Report {
   let state: Frame['state'] = 'running';
-  let taken: TakenOver[] = [];
+  let captured: CapturedWrites[] = [];
   let timer: NodeJS.Timeout | undefined;
   let subscription: Subscription | undefined;
   const terminal: Terminal = {
     write: (text) => {
-      const own = taken[1];
+      const own = captured[1];
       if (own === undefined) stderr.write(text);
       else own.write(text);
     },
@@ -42,15 +42,15 @@ export function liveReport(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStrea
     subscription?.unsubscribe();
     // In this order: clear the frame, print the held-back output in its place, release the streams.
     screen.clear();
-    for (const stream of taken) stream.release();
-    taken = [];
+    for (const stream of captured) stream.release();
+    captured = [];
   };
   return {
     start: (run, workflow) => {
       const print = (lines: string): void => {
         screen.print(lines);
       };
-      taken = [takeOverWrites(stdout, print), takeOverWrites(stderr, print)];
+      captured = [captureWrites(stdout, print), captureWrites(stderr, print)];
       const watch = new RunWatch(run);
       const draw = (): void => {
         const frame = { workflow, state, elapsedMs: watch.elapsedMs, ...watch.figures() };

@@ -49,8 +49,8 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Records that the task has completed: emitted, folded into a state, or skipped on purpose; no dead letters. */
-export function doneOf({ in: taken, out, inFlight, deadLettered }: TaskCounts): number {
-  return Math.max(out, taken - inFlight - deadLettered);
+export function doneOf({ in: accepted, out, inFlight, deadLettered }: TaskCounts): number {
+  return Math.max(out, accepted - inFlight - deadLettered);
 }
 
 /** As `doneOf`. What a sub-workflow has completed has left it. */
@@ -113,12 +113,12 @@ function mostAlive(tasks: readonly FrameTask[], count: number, bottleneck: strin
   return tasks.filter((task) => chosen.has(task));
 }
 
-/** The row of a task. A mark shows the bottleneck also without colours. */
+/** The row of a task. An arrow shows the bottleneck also without colours. */
 function rowOf(task: FrameTask, isBarred: boolean, bottleneck?: Bottleneck): string[] {
   const { name, counts, perSecond, share, depth = 0 } = task;
-  const mark = bottleneck === undefined ? '' : name === bottleneck.task ? '▸ ' : '  ';
+  const arrow = bottleneck === undefined ? '' : name === bottleneck.task ? '▸ ' : '  ';
   return [
-    `${mark}${'  '.repeat(depth)}${name}`,
+    `${arrow}${'  '.repeat(depth)}${name}`,
     ...(isBarred ? [share === undefined ? '' : bar(share)] : []),
     grouped(doneBy(task)),
     grouped(counts.inFlight),

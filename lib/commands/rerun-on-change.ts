@@ -8,6 +8,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { relative } from 'node:path';
 import type { JobPlace } from '../jobs/place.js';
+import { Waiter } from '../model/awaitable.js';
 import { EXIT, EXIT_CODES, type ExitCode } from './exit-codes.js';
 import { FileChanges } from './file-changes.js';
 import { sourceFilesOf, type RequestedFiles } from '../jobs/workflows/source-files.js';
@@ -35,7 +36,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
   let changed: readonly string[] = [];
   let isStopped = false;
   let presses = 0;
-  let wake: () => void = () => undefined;
+  const waiter = new Waiter();
 
   const changes = new FileChanges((paths) => {
     changed = [...new Set([...changed, ...paths])];
@@ -44,7 +45,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
       running.send(STOP);
       kill ??= setTimeout(() => running.kill('SIGKILL'), MAX_STOP_MS);
     }
-    wake();
+    waiter.wake();
   });
   const onSignal = (signal: NodeJS.Signals): void => {
     isStopped = true;
@@ -53,7 +54,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
     // once. The third key press kills the run.
     if (presses > 2 || child?.connected !== true) child?.kill(presses > 2 ? 'SIGKILL' : signal);
     else child.send({ [PRESSES]: presses, signal });
-    wake();
+    waiter.wake();
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
 
@@ -89,7 +90,7 @@ export async function rerunOnChange({ request, place, words, say }: RerunOptions
       if (hasEnded()) return EXIT.signal;
       if (changed.length === 0) {
         say(`Watching ${counted(changes.size, 'file')}: a change runs the workflow again, Ctrl-C ends`);
-        await new Promise<void>((resolve) => (wake = resolve));
+        await waiter.wait();
       }
       if (hasEnded()) return EXIT.signal;
       const [first = '', ...others] = changed.map((path) => printable(relative('.', path)));

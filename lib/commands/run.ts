@@ -19,7 +19,14 @@ import { oneLine } from '../text/printable.js';
 import type { RunOptions } from '../runtime/definition/run-options.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
 import type { ExitCode } from './exit-codes.js';
-import { kafkaOptions, partitionOptions, stallOptions, workerCountOptions } from './spread-options.js';
+import {
+  kafkaOptions,
+  partitionOptions,
+  spreadRequestFrom,
+  stallFrom,
+  stallOptions,
+  workerCountOptions,
+} from './spread-options.js';
 import { assertForServer, withServer } from './server-client.js';
 import { watchedRun } from './watched-run.js';
 
@@ -94,26 +101,24 @@ async function spread(args: Arguments, context: CommandContext): Promise<ExitCod
   try {
     const place = here(context);
     const request = { ...(await requestFrom(args, place)), deadLetters: args.text('dead-letters') ?? null };
-    const [{ loadJob, lettersOf }, { spreadFrom }, { crewFor }] = await Promise.all([
-      import('../jobs/load-job.js'),
-      import('./spread-options.js'),
-      import('./work.js'),
-    ]);
-    const job = await loadJob({ ...request, kafka: args.text('kafka') ?? '' }, place);
-    const { workflow: _, runId: __, ...options } = await spreadFrom(args, context, job, runId);
-    const [{ stagesOf, carrierWith }, { assertOptionFiles }, { prepareCarriedRun }, { execute }] = await Promise.all([
-      import('../lanes/internal.js'),
-      import('./output-files.js'),
-      import('../jobs/carried-run.js'),
-      import('./execute.js'),
-    ]);
-    // A workflow that cannot be spread is refused before anything is written.
-    stagesOf({ ...options, workflow: job.prepared, runId });
+    const [{ loadJob, lettersOf }, { prepareSpreadRun }, { workerCommand }, { assertOptionFiles }, { execute }] =
+      await Promise.all([
+        import('../jobs/load-job.js'),
+        import('../jobs/spread/spread-run.js'),
+        import('./work.js'),
+        import('./output-files.js'),
+        import('./execute.js'),
+      ]);
+    const spread = spreadRequestFrom(args, runId);
+    const job = await loadJob({ ...request, kafka: spread.kafka }, place);
+    const create = await prepareSpreadRun(job, spread, place, {
+      runs: args.flag('ephemeral') ? undefined : runsFrom(args),
+      processes: workers === 1 ? undefined : { command: workerCommand(args, runId), count: workers },
+      worker: stallFrom(args),
+    });
     assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
-    const carrier = carrierWith(options, crewFor(args, runId, workers));
-    const runs = args.flag('ephemeral') ? undefined : runsFrom(args);
     const prepare = async (): Promise<ReadyRun> => ({
-      ...(await prepareCarriedRun(job, place, { runs, runId, carrier })),
+      ...(await create()),
       notices: [`Another worker joins with: millrace worker … --run-id ${runId}`],
     });
     return await execute(prepare, args, report, context);

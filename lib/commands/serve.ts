@@ -33,7 +33,7 @@ export const serveCommand: Command = {
     },
     alert: {
       ...value,
-      describe: 'Where alerts go: an address of http or https that takes a POST, or a command that reads JSON',
+      describe: 'Where alerts go: an address of http or https that accepts a POST, or a command that reads JSON',
     },
     keep: { ...value, describe: 'How long runs that have ended are kept: 30d, or forever (default: 90d)' },
     ...runsOptions,

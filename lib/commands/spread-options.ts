@@ -2,10 +2,11 @@
 import type { Options } from 'yargs';
 import { MillraceError } from '../model/errors.js';
 import type { LoadedJob } from '../jobs/load-job.js';
-import type { SpreadOptions } from '../lanes/index.js';
+import type { SpreadRequest } from '../jobs/spread/spread-run.js';
+import type { SpreadOptions, WorkerOptions } from '../lanes/index.js';
 import type { KafkaCluster } from '../connectors/kafka/index.js';
 import type { Arguments } from './arguments.js';
-import type { CommandContext } from './command.js';
+import { loadFrom, type CommandContext } from './command.js';
 import { here } from './here.js';
 
 const value = { type: 'string', requiresArg: true } as const;
@@ -41,13 +42,8 @@ export const spreadOptions = {
   ...partitionOptions,
 } satisfies Record<string, Options>;
 
-/** The number of partitions; undefined for the default. */
-export function partitionsFrom(args: Arguments): number | undefined {
-  return args.wholeNumber('partitions', 1, 10_000);
-}
-
 /** The value of `--kafka`. Throws MILLRACE_USAGE if there is none. */
-export function kafkaFrom(args: Arguments): string {
+function kafkaFrom(args: Arguments): string {
   const given = args.text('kafka');
   if (given !== undefined) return given;
   throw new MillraceError('MILLRACE_USAGE', 'Expected --kafka with the brokers, such as --kafka localhost:9092');
@@ -55,22 +51,30 @@ export function kafkaFrom(args: Arguments): string {
 
 /** The cluster that the arguments name. */
 export async function clusterOf(args: Arguments, context: CommandContext): Promise<KafkaCluster> {
-  const { clusterFrom } = await import('../jobs/kafka-cluster.js');
+  const { clusterFrom } = await import('../jobs/spread/kafka-cluster.js');
   return clusterFrom(kafkaFrom(args), here(context));
 }
 
-/** The options that the workers of a run share. */
-export async function spreadFrom(
+/** The request for a spread run. Throws MILLRACE_USAGE if no brokers are given. */
+export function spreadRequestFrom(args: Arguments, runId: string): SpreadRequest {
+  return { kafka: kafkaFrom(args), runId, partitions: args.wholeNumber('partitions', 1, 10_000) };
+}
+
+/** The workflow of a spread run, and the options that its workers share. */
+export async function loadSpread(
   args: Arguments,
   context: CommandContext,
-  job: LoadedJob,
-  runId: string,
-): Promise<SpreadOptions> {
-  const partitions = partitionsFrom(args);
-  return {
-    ...{ workflow: job.prepared, cluster: await clusterOf(args, context), runId },
-    ...(partitions === undefined ? {} : { partitions }),
-  };
+): Promise<{ readonly job: LoadedJob; readonly options: SpreadOptions }> {
+  const request = spreadRequestFrom(args, runIdOf(args));
+  const job = await loadFrom(args, context);
+  const { spreadOptionsFor } = await import('../jobs/spread/spread-run.js');
+  return { job, options: await spreadOptionsFor(job, request, here(context)) };
+}
+
+/** The time after which a lane that moves no record counts as hanging. */
+export function stallFrom(args: Arguments): Pick<WorkerOptions, 'stallMs'> {
+  const seconds = args.wholeNumber('stall', 1, 86_400);
+  return seconds === undefined ? {} : { stallMs: seconds * 1000 };
 }
 
 /** The id of an existing run. Throws MILLRACE_USAGE if none is given. */

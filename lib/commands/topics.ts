@@ -4,9 +4,9 @@
  */
 import { MillraceError } from '../model/errors.js';
 import { counted, printable } from '../text/printable.js';
-import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
+import { configOptions, debugOptions, workflowOptions, workflowWord, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
-import { runIdOf, spreadFrom, spreadOptions } from './spread-options.js';
+import { loadSpread, spreadOptions } from './spread-options.js';
 import type { StagePlan } from '../lanes/index.js';
 
 const ACTIONS = ['plan', 'create', 'delete'] as const;
@@ -33,9 +33,8 @@ export const topicsCommand: Command = {
     const action = args.wordOf('action', ACTIONS);
     if (action === undefined) throw new MillraceError('MILLRACE_USAGE', `Expected ${ACTIONS.join(', ')} after topics`);
     if (action !== 'create') args.refuseOptions(['replication'], 'is for topics create');
-    const runId = runIdOf(args);
     const replication = args.wholeNumber('replication', 1, 100);
-    const options = await spreadFrom(args, context, await loadFrom(args, context), runId);
+    const { options } = await loadSpread(args, context);
     const { createRun, deleteRun, stagesOf } = await import('../lanes/index.js');
     const plan = stagesOf(options);
     if (action === 'plan') {

@@ -1,6 +1,6 @@
 /** `worker`: works on a run that is spread over several processes, together with the other workers of the run. */
-import { configOptions, debugOptions, loadFrom, workflowOptions, workflowWord, type Command } from './command.js';
-import { kafkaFrom, runIdOf, spreadFrom, spreadOptions, stallOptions, workerCountOptions } from './spread-options.js';
+import { configOptions, debugOptions, workflowOptions, workflowWord, type Command } from './command.js';
+import { loadSpread, spreadOptions, stallOptions, workerCountOptions } from './spread-options.js';
 
 const value = { type: 'string', requiresArg: true } as const;
 
@@ -22,11 +22,9 @@ export const workerCommand: Command = {
     ...debugOptions,
   },
   run: async (args, context) => {
-    const runId = runIdOf(args);
     const workers = args.wholeNumber('workers', 1, 256) ?? 1;
-    kafkaFrom(args);
-    const job = await loadFrom(args, context);
+    const spread = await loadSpread(args, context);
     const { work } = await import('./work.js');
-    return work({ options: await spreadFrom(args, context, job, runId), job, args, context }, workers);
+    return work({ ...spread, args, context }, workers);
   },
 };

@@ -16,7 +16,7 @@ import type { TaskScope } from '../stream/task-scope.js';
 import type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 import { WriteGate } from '../stream/write-gate.js';
 import { checkInputEventually } from '../tasks/record-step.js';
-import { BaseTask, type FoundRecord, type Operators, type DurableMark, type Task } from '../tasks/task.js';
+import { BaseTask, type FoundRecord, type Operators, type DurablePosition, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import type { Sink, SinkHoldings } from './sink.js';
 
@@ -83,8 +83,8 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     return this.sink.find?.(key) ?? [];
   }
 
-  override check(mark?: Json): Awaitable<void> {
-    return this.sink.check?.(mark);
+  override check(position?: Json): Awaitable<void> {
+    return this.sink.check?.(position);
   }
 
   override async open(scope: TaskScope): Promise<void> {
@@ -92,14 +92,14 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     this.isOpen = true;
     this.isKept = false;
     this.gate = new WriteGate();
-    this.holdings = await this.sink.open(scope, past && { prepared: past.mark, isAnew: past.isAnew });
+    this.holdings = await this.sink.open(scope, past && { prepared: past.position, isAnew: past.isAnew });
   }
 
   override pause(): Promise<void> | undefined {
     return this.gate.shut();
   }
 
-  override async mark(): Promise<Json | undefined> {
+  override async persist(): Promise<Json | undefined> {
     this.isKept = true;
     const prepared = await this.sink.prepare?.();
     // There is no commit to wait for, so the next rows belong to the next checkpoint.
@@ -107,8 +107,8 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     return prepared;
   }
 
-  override async checkpointed({ mark }: DurableMark): Promise<void> {
-    if (mark !== undefined) await this.sink.commit?.(mark);
+  override async checkpointed({ position }: DurablePosition): Promise<void> {
+    if (position !== undefined) await this.sink.commit?.(position);
     this.gate.open();
   }
 

@@ -15,7 +15,7 @@ import type { Reader } from '../stream/reader.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { FoldedParts, FoldRequest } from '../tasks/source-parts.js';
 import { positionIn, SourceTask, type SourcePosition } from '../tasks/source-task.js';
-import type { FoundRecord, DurableMark } from '../tasks/task.js';
+import type { FoundRecord, DurablePosition } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
 import { entry } from '../text/entry.js';
 import { assertPosition, assertRead, partitionPastsOf, PartitionedReading } from './partitioned-reading.js';
@@ -27,7 +27,7 @@ export interface ConnectorSourceOptions<Out> extends TaskOptions<never, Out> {
   readonly replayable?: boolean;
 }
 
-/** The key of the beginning in the mark of a source. */
+/** The key of the beginning in the position of a source. */
 const BEGINNING = 'start';
 
 const RULES: OptionRules<ConnectorSourceOptions<unknown>> = { ...TASK_RULES, replayable: flag };
@@ -102,7 +102,7 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     this.beginning = undefined;
     const { source } = this;
     if (source.start === undefined || source.isPartitioned !== true) return;
-    const kept = entry((scope.past?.mark ?? {}) as Readonly<Record<string, Json>>, BEGINNING);
+    const kept = entry((scope.past?.position ?? {}) as Readonly<Record<string, Json>>, BEGINNING);
     // A run that knows partitions has begun already: a new beginning would not be where it began.
     const isFirst = kept === undefined && partitionPastsOf(scope).length === 0;
     this.beginning = isFirst ? await source.start(scope) : kept;
@@ -177,21 +177,21 @@ class ConnectorSource<Out> extends SourceTask<Out> {
     return first !== undefined && first.lineage <= lineage ? first : undefined;
   }
 
-  override mark(scope: TaskScope): Json | undefined {
+  override persist(scope: TaskScope): Json | undefined {
     this.isKept = true;
-    const mark = this.positionsIn(scope);
-    if (this.beginning === undefined) return mark;
-    return { ...(mark as Readonly<Record<string, Json>> | undefined), [BEGINNING]: this.beginning };
+    const own = this.positionsIn(scope);
+    if (this.beginning === undefined) return own;
+    return { ...(own as Readonly<Record<string, Json>> | undefined), [BEGINNING]: this.beginning };
   }
 
   private positionsIn(scope: TaskScope): Json | undefined {
-    if (this.partitioned !== undefined) return this.partitioned.mark();
+    if (this.partitioned !== undefined) return this.partitioned.allPositions();
     // The source is not open yet.
-    if (scope.root.partitions !== undefined) return scope.past?.mark;
-    return super.mark(scope) ?? positionIn(scope);
+    if (scope.root.partitions !== undefined) return scope.past?.position;
+    return super.persist(scope) ?? positionIn(scope);
   }
 
-  override async checkpointed({ settled }: DurableMark): Promise<void> {
+  override async checkpointed({ settled }: DurablePosition): Promise<void> {
     if (this.hasOpened) await this.source.settled?.(this.partitionsIn(settled));
   }
 

@@ -48,7 +48,7 @@ export interface StoredOutput {
    * Returns the point after the bytes so far, as plain data, once they would survive the death of this process. When it
    * is called, only the last of the earlier points is still needed.
    */
-  mark(): Promise<Json>;
+  persist(): Promise<Json>;
   /** Makes the file visible under its path. It replaces an existing file. */
   finish(): Promise<void>;
   /**

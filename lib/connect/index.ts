@@ -69,7 +69,7 @@ export {
 } from '../model/errors.js';
 export { UpstreamError, type Blame } from '../model/upstream-error.js';
 export type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
-export { holdClock, type Clock } from '../model/clock.js';
+export { holdClock, sleep, systemClock, type Clock } from '../model/clock.js';
 export { Batch, BatchBuilder, GONE, Rejected, Skip, skip, type Gone, type Lineage } from '../model/record.js';
 export type { MemoCounts, MemoOptions, MemoStore, TaskMemo } from '../model/memo.js';
 export { recordText } from '../model/lineage-id.js';

@@ -5,7 +5,7 @@
  * that waits or is over holds back no other. At most one batch per partition is read ahead. A batch is announced to the
  * ledger only just before its records are born, so a checkpoint never counts records that wait here.
  */
-import { isPromiseLike, type Awaitable } from '../model/awaitable.js';
+import { isPromiseLike, Waiter, type Awaitable } from '../model/awaitable.js';
 import type { Json, SettledProgress } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { Lineage, Rejected, Skip } from '../model/record.js';
@@ -29,7 +29,7 @@ export interface PartitionedReadingParts<Out> {
 }
 
 /** The positions of all partitions, as a checkpoint keeps them. */
-interface PartitionedMark {
+interface PartitionedPositions {
   /** Absent if there are no positions yet. */
   readonly partitions?: Readonly<Record<string, SourcePosition>>;
 }
@@ -46,7 +46,8 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   private mayGrow = false;
   private isClosed = false;
   private cursor = 0;
-  private waiter: Waiter<Out> | undefined;
+  /** Wakes the outstanding `read`. */
+  private readonly waiter = new Waiter();
   private failure: { readonly error: unknown } | undefined;
 
   /** Throws MILLRACE_INVALID_OPTION for a partition that begins after the first record that the run needs. */
@@ -65,11 +66,8 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
 
   read(max: number): Awaitable<readonly (Out | Skip | Rejected)[] | null> {
     if (this.failure !== undefined) throw this.failure.error;
-    const given = this.nextBatch(max);
-    if (given !== undefined) return given;
-    return new Promise((resolve, reject) => {
-      this.waiter = { max, resolve, reject };
-    });
+    const batch = this.nextBatch(max);
+    return batch === undefined ? this.later(max) : batch;
   }
 
   /** The mean over the partitions, because their sizes are not known. */
@@ -85,16 +83,14 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   }
 
   async close(): Promise<void> {
-    const { waiter } = this;
-    this.waiter = undefined;
     this.isClosed = true;
     const closing = [...this.readers.values()].map((reader) => reader.close());
-    waiter?.resolve(null);
+    this.waiter.wake();
     await Promise.all(closing);
   }
 
   /** The positions from which a later incarnation can continue, and those of partitions that are not open. */
-  mark(): Readonly<Record<string, Json>> | undefined {
+  allPositions(): Readonly<Record<string, Json>> | undefined {
     const positions = positionsOf(this.scope);
     for (const reader of this.readers.values()) {
       const position = reader.positionAt(this.ledgers.floorOf(reader.number));
@@ -113,24 +109,24 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
 
   private readonly listener: ReadListener = {
     whenArrived: () => {
-      const { waiter } = this;
-      if (waiter === undefined) return;
-      try {
-        const given = this.nextBatch(waiter.max);
-        if (given === undefined) return;
-        this.waiter = undefined;
-        waiter.resolve(given);
-      } catch (error) {
-        this.listener.whenFailed(error);
-      }
+      this.waiter.wake();
     },
     whenFailed: (error) => {
-      const { waiter } = this;
-      this.waiter = undefined;
       this.failure ??= { error };
-      waiter?.reject(error);
+      this.waiter.wake();
     },
   };
+
+  /** The next batch, once a read has ended. Resolves with null after `close`. */
+  private async later(max: number): Promise<readonly (Out | Skip | Rejected)[] | null> {
+    for (;;) {
+      await this.waiter.wait();
+      if (this.isClosed) return null;
+      if (this.failure !== undefined) throw this.failure.error;
+      const batch = this.nextBatch(max);
+      if (batch !== undefined) return batch;
+    }
+  }
 
   /** Opens the ledgers of partitions, and reads them from then on. */
   private add(partitions: readonly SourcePartition<Out>[]): void {
@@ -177,35 +173,35 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
   /** The next batch, null if all partitions are over, or undefined if every open partition is being read. */
   private nextBatch(max: number): readonly (Out | Skip | Rejected)[] | null | undefined {
     const { open, cursor } = this;
-    let given: Numbered<Out> | undefined;
+    let batch: Numbered<Out> | undefined;
     let over = 0;
     for (let i = 0; i < open.length; i++) {
       const place = (cursor + i) % open.length;
       const reader = open[place] as PartitionReader<Out>;
       // Only a partition with asynchronous reads is read ahead.
-      if (given === undefined || reader.isSlow) reader.fill(max);
+      if (batch === undefined || reader.isSlow) reader.fill(max);
       if (reader.isOver) over++;
-      if (given !== undefined || !reader.hasRecords) continue;
-      given = reader.remove(max);
-      this.ledgers.announce(reader.number, given.numbers);
+      if (batch !== undefined || !reader.hasRecords) continue;
+      batch = reader.remove(max);
+      this.ledgers.announce(reader.number, batch.numbers);
       // Drops the positions that are no longer needed, also in a run without checkpoints.
       reader.positionAt(this.ledgers.floorOf(reader.number));
       this.cursor = (place + 1) % open.length;
       if (reader.isSlow) reader.fill(max);
     }
-    if (over > 0) this.reportOver(given?.records.length ?? 0);
+    if (over > 0) this.reportOver(batch?.records.length ?? 0);
     const isOver = over === open.length && !this.mayGrow;
     if (over > 0 && over * 2 >= open.length) this.forgetOver();
-    if (given !== undefined) return given.records;
+    if (batch !== undefined) return batch.records;
     return isOver ? null : undefined;
   }
 
-  /** @param taken the number of records in the batch of this turn, which are born next. */
-  private reportOver(taken: number): void {
+  /** @param announced the number of records in the batch of this turn, which are born next. */
+  private reportOver(announced: number): void {
     for (const reader of this.open) {
       if (!reader.isOver || reader.hasRecords || reader.isReported) continue;
       reader.isReported = true;
-      this.ledgers.end(reader.number, this.scope.root.born + taken);
+      this.ledgers.end(reader.number, this.scope.root.born + announced);
     }
   }
 
@@ -216,12 +212,6 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
     this.open = turns.filter((reader) => !reader.isOver || reader.hasRecords);
     this.cursor = 0;
   }
-}
-
-interface Waiter<Out> {
-  readonly max: number;
-  readonly resolve: (records: readonly (Out | Skip | Rejected)[] | null) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** Records with their numbers in the partition. */
@@ -427,14 +417,14 @@ export function partitionPastsOf(scope: TaskScope): PartitionPast[] {
  * The positions in the checkpoint, by partition. A source with one partition has stored the position of partition 0.
  */
 function positionsOf({ past }: TaskScope): Map<number, SourcePosition> {
-  const mark = past?.mark as PartitionedMark | SourcePosition | undefined;
-  if (mark === undefined) return new Map();
-  if (!isPartitioned(mark)) return new Map([[0, mark]]);
-  return new Map(Object.entries(mark.partitions ?? {}).map(([partition, position]) => [Number(partition), position]));
+  const kept = past?.position as PartitionedPositions | SourcePosition | undefined;
+  if (kept === undefined) return new Map();
+  if (!isPartitioned(kept)) return new Map([[0, kept]]);
+  return new Map(Object.entries(kept.partitions ?? {}).map(([partition, position]) => [Number(partition), position]));
 }
 
-function isPartitioned(mark: PartitionedMark | SourcePosition): mark is PartitionedMark {
-  return !('lineage' in mark);
+function isPartitioned(kept: PartitionedPositions | SourcePosition): kept is PartitionedPositions {
+  return !('lineage' in kept);
 }
 
 async function closed(partition: SourcePartition<unknown>): Promise<void> {

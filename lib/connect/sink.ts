@@ -68,7 +68,7 @@ export interface Sink<In, Row = In> {
   /** The kind of the task in `graph` and `list`. Default 'sink'. */
   readonly kind?: string;
   /**
-   * The name of the format in which checkpoints store its marks. A run resumes only with the same name. Default ''.
+   * The name of the format in which checkpoints store its positions. A run resumes only with the same name. Default ''.
    */
   readonly checkpointFormat?: string;
   /**

@@ -2,8 +2,8 @@
  * The port to heavy work, which runs inline or in threads. A task names a module with the work; the executor decides
  * where to run it.
  *
- * Contract: an executor requests records from its client when it has room for them (`take`), and answers each of them
- * exactly once (`deliver`), in chunks of any size and order, but never during a call of `take`. After `close` of a port
+ * Contract: an executor requests records from its client when it has room for them (`pull`), and answers each of them
+ * exactly once (`deliver`), in chunks of any size and order, but never during a call of `pull`. After `close` of a port
  * its client is not called again. An error that concerns no single record goes to `fail`, once.
  * `spec/contracts/executor.contract.ts` tests every executor against this contract.
  */
@@ -152,7 +152,7 @@ export interface JobClient {
   /** For a keyed job: the states after all chunks that were answered, for a thread that has none. */
   states?(): PlacedStates;
   /** Hands over 1 to `max` records; undefined if none wait. */
-  take(max: number): Chunk | undefined;
+  pull(max: number): Chunk | undefined;
   /** Accepts the results of a chunk. */
   deliver(chunk: Chunk, result: ChunkResult): void;
   /** Accepts an error that ends the whole job. */

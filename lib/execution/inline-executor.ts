@@ -127,7 +127,7 @@ class InlinePort implements JobPort {
   private work(loaded: LoadedJob): void {
     try {
       while (!this.hasClosed()) {
-        const chunk = this.client.take(this.sizer.size);
+        const chunk = this.client.pull(this.sizer.size);
         if (chunk === undefined) break;
         const wantsBetween = this.client.wantsBetween ?? false;
         const result = loaded.execute({ chunk, progress: this.progress, wantsBetween });

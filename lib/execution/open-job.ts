@@ -3,7 +3,7 @@
  * executor uses this client, so the way of a record to a thread and back is described once:
  *
  * 1. The owner has records that wait, and calls `wake`.
- * 2. The executor has room and calls `take`. The owner hands over a chunk (`next`), whose records are now `running`.
+ * 2. The executor has room and calls `pull`. The owner hands over a chunk (`next`), whose records are now `running`.
  * 3. The executor answers each record once, in parts of the chunk of any size and order: also a record that was
  *    refused, that exceeded its time limit, or that ended its thread. The owner accepts the answer (`settle`).
  * 4. After the last record of the input was answered, the owner ends (`end`).
@@ -85,7 +85,7 @@ export class OpenJob implements JobClient {
     this.port.close();
   }
 
-  take(max: number): Chunk | undefined {
+  pull(max: number): Chunk | undefined {
     const chunk = this.owner.next(max, this.handedOver);
     // The last records may have ended before they were handed over.
     if (chunk === undefined) this.endIfDone();

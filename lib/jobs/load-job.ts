@@ -59,7 +59,7 @@ export async function prepareJob(
 ): Promise<LoadedJob> {
   const { config: path, settings } = request;
   const { secrets = new Secrets() } = place;
-  assertTakesConfig(workflow, request);
+  assertHasConfig(workflow, request);
   const prepared = await loadConfig(workflow, { path, settings, secrets }, place, (config) => {
     try {
       return workflow.prepare(config, options);
@@ -88,13 +88,13 @@ const ONE_PARAMETER = /^(?:async\s+)?(?:function\s*)?[\w$]*\s*(?:\(\s*[\w$]*\s*,
  * Throws MILLRACE_USAGE for settings that the workflow cannot receive: it has no schema, and `build` no parameter for
  * it.
  */
-function assertTakesConfig({ name, definition }: LoadableWorkflow, { settings }: JobRequest): void {
+function assertHasConfig({ name, definition }: LoadableWorkflow, { settings }: JobRequest): void {
   if (definition.config !== undefined || settings.length === 0 || !('build' in definition)) return;
   const text = String(definition.build);
   if (!ONE_PARAMETER.test(text) || /\barguments\b/.test(text)) return;
   throw new MillraceError(
     'MILLRACE_USAGE',
-    `The setting '${keyOf(settings[0] ?? '')}' has no effect: workflow '${name}' takes no configuration. Remove it, or give \`build\` a second parameter: build: (flow, config) => …`,
+    `The setting '${keyOf(settings[0] ?? '')}' has no effect: workflow '${name}' has no configuration. Remove it, or give \`build\` a second parameter: build: (flow, config) => …`,
   );
 }
 
@@ -167,5 +167,5 @@ export async function assertCanOpen({ prepared: { declarations, plan } }: Loaded
   // The results of an earlier phase that has ended are in their places.
   const ended = from?.ended ?? {};
   const checked = declarations.filter(({ name }) => first.has(name) && !Object.hasOwn(ended, name));
-  await checkTasks(checked, from?.marks);
+  await checkTasks(checked, from?.positions);
 }

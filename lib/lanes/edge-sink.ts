@@ -1,7 +1,7 @@
 /**
  * A topic between two stages, as a sink of the lanes in front of it. It writes within the transaction of the lane.
  *
- * Guarantees: between the taking of the positions of a checkpoint and the end of its transaction, nothing is written.
+ * Guarantees: between the collection of the positions of a checkpoint and the end of its transaction, nothing is written.
  */
 import type { Sink, SinkRows } from '../connect/index.js';
 import { bytesOf } from '../connectors/kafka/topic-writer.js';

@@ -1,8 +1,8 @@
 /**
  * One partition of a topic between two stages, as the source of a lane. The number of a record is its offset.
  *
- * Guarantees: the source ends when it has read the end mark of each lane of the stage in front of it. A position
- * contains the end marks that were read before it, so a resumed lane knows them.
+ * Guarantees: the source ends when it has read the end marker of each lane of the stage in front of it. A position
+ * contains the end markers that were read before it, so a resumed lane knows them.
  */
 import type { ConnectorContext, Source, SourcePartition, SourcePast, SourceRead } from '../connect/index.js';
 import type { Dataset } from '../model/events.js';
@@ -27,7 +27,7 @@ export interface EdgeSourceParts {
   readonly timeoutMs: number;
 }
 
-/** A position with the lanes whose end marks were read before it. */
+/** A position with the lanes whose end markers were read before it. */
 interface EdgePosition extends SourcePosition {
   readonly ended: readonly number[];
 }
@@ -92,7 +92,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
       const read = await (this.lane as PartitionReader).read(max);
       if (read === null) return null;
       const position = { lineage: read[0]?.offset ?? this.last, ended: [...this.ended] };
-      const records = read.filter((record) => !this.isMark(record));
+      const records = read.filter((record) => !this.isEndMarker(record));
       if (records.length === 0) continue;
       this.last = (records.at(-1) as RawRecord).offset + 1;
       return {
@@ -109,7 +109,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
 
   /**
    * The offset to commit at this watermark. If each record that `read` returned has settled, the offset also passes the
-   * end marks and gaps behind the last one.
+   * end markers and gaps behind the last one.
    */
   settledUpTo(watermark: number): number {
     return watermark < this.last || this.lane === undefined ? watermark : Math.max(watermark, this.lane.given);
@@ -119,7 +119,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
     return this.ended.size >= this.parts.writers;
   }
 
-  private isMark(record: RawRecord): boolean {
+  private isEndMarker(record: RawRecord): boolean {
     const lane = endedLane(record);
     if (lane === undefined) return false;
     if (lane >= this.parts.writers) {

@@ -1,4 +1,3 @@
-/** The parts of this room for the commands. They are not public. */
+/** The parts of this room for `jobs/spread`. They are not public. */
 export { carrierWith, crewOfOne } from './kafka-carrier.js';
-export { stagesOf } from './worker.js';
 export type { Crew, StartCrew } from './spread-engine.js';

@@ -15,7 +15,7 @@ export interface StageLag {
   readonly completed: number;
   /**
    * The records in its topics behind the committed offsets of its lanes; undefined for a stage that begins with a
-   * source. The marks of ends and of transactions are counted too, so the number may stay above 0 at the end.
+   * source. The markers of ends and of transactions are counted too, so the number may stay above 0 at the end.
    */
   readonly records: number | undefined;
 }

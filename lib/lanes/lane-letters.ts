@@ -45,7 +45,7 @@ export class LaneLetters implements DeadLetterStore {
     this.heads = new Map(past);
     this.next = Math.max(-1, ...past.keys()) + 1;
     this.durable = {
-      mark: () => Promise.resolve(null),
+      persist: () => Promise.resolve(null),
       rewind: (_mark, keeps) => {
         // Checkpoints contain only letters that are kept, so each of them is reported to the run.
         for (const head of this.heads.values()) keeps(head);
@@ -77,7 +77,7 @@ export class LaneLetters implements DeadLetterStore {
   }
 
   /** Removes the letters that are due with this checkpoint from the queue, and returns their records. */
-  take(checkpoint: Checkpoint, plan: ResumePlan, incarnation: number): DueLetters {
+  removeDue(checkpoint: Checkpoint, plan: ResumePlan, incarnation: number): DueLetters {
     const state: NewRecord[] = [];
     for (const [number, head] of this.heads) {
       if (isNeeded(head, checkpoint, plan)) continue;
@@ -87,8 +87,8 @@ export class LaneLetters implements DeadLetterStore {
     const { length } = this.waiting;
     const past = this.waiting.length === 0 ? undefined : new RunPast(plan, checkpoint, incarnation);
     const due = this.waiting.filter((letter) => checkpoint.isComplete || past?.keeps(letter) === true);
-    const taken = new Set(due);
-    this.waiting = this.waiting.filter((letter) => !taken.has(letter));
+    const removed = new Set(due);
+    this.waiting = this.waiting.filter((letter) => !removed.has(letter));
     for (const { task, lineage } of due) {
       const head = { task, lineage };
       if (!isNeeded(head, checkpoint, plan)) continue;

@@ -3,7 +3,7 @@
  * in the transaction of its outputs.
  *
  * Guarantees: all of this becomes visible together, or nothing does. Only the owner of the lane can write. The last
- * checkpoint of a completed lane also writes an end mark to each partition of its output topics. A checkpoint from
+ * checkpoint of a completed lane also writes an end marker to each partition of its output topics. A checkpoint from
  * which no other worker could continue is refused.
  */
 import { doneText } from '../connectors/kafka/done-text.js';
@@ -19,7 +19,7 @@ import type { LaneLetters } from './lane-letters.js';
 import type { LaneTally } from './lane-tally.js';
 import { inOrder, stateRecord, type LanePast } from './lane-past.js';
 import type { LaneTransaction, Offsets } from './lane-transaction.js';
-import { endMark } from './wire.js';
+import { endMarker } from './wire.js';
 
 /** A topic that the lane reads. */
 export interface LaneInput {
@@ -40,7 +40,7 @@ export interface LaneStoreParts {
   readonly letterTopic: TopicDescription;
   readonly letters: LaneLetters;
   readonly inputs: readonly LaneInput[];
-  /** The topics that the lane writes. Each partition receives the end mark of the lane. */
+  /** The topics that the lane writes. Each partition receives the end marker of the lane. */
   readonly outputs: readonly TopicDescription[];
   readonly past: LanePast;
   /** The totals of the lane until now. */
@@ -99,12 +99,12 @@ export class LaneStore implements CheckpointStore {
     const { transaction, lane, laneOfStage, stateTopic, letterTopic, letters, outputs, plan, declarations } =
       this.parts;
     const resumePlan = new ResumePlan(plan, declarations, true, knownOrder(checkpoint));
-    const due = letters.take(checkpoint, resumePlan, this.incarnation + 1);
+    const due = letters.removeDue(checkpoint, resumePlan, this.incarnation + 1);
     const text = JSON.stringify({ ...checkpoint, at: 0 });
     // An idle lane writes nothing.
     if (!transaction.isOpen && due.letters.length + due.state.length === 0 && text === this.lastWritten) return;
     if (due.letters.length > 0) await transaction.write(letterTopic, due.letters, 0);
-    if (checkpoint.isComplete) await this.markEnd(outputs, laneOfStage);
+    if (checkpoint.isComplete) await this.writeEndMarkers(outputs, laneOfStage);
     await transaction.write(
       stateTopic,
       [...due.state, stateRecord(['tally'], this.parts.tally()), stateRecord(['checkpoint'], checkpoint)],
@@ -114,10 +114,10 @@ export class LaneStore implements CheckpointStore {
     this.lastWritten = text;
   }
 
-  private async markEnd(outputs: readonly TopicDescription[], laneOfStage: number): Promise<void> {
-    const mark = [endMark(laneOfStage)];
+  private async writeEndMarkers(outputs: readonly TopicDescription[], laneOfStage: number): Promise<void> {
+    const marker = [endMarker(laneOfStage)];
     const partitions = outputs.flatMap((topic) => [...new Array(topic.partitions).keys()].map((n) => ({ topic, n })));
-    await Promise.all(partitions.map(({ topic, n }) => this.parts.transaction.write(topic, mark, n)));
+    await Promise.all(partitions.map(({ topic, n }) => this.parts.transaction.write(topic, marker, n)));
   }
 
   /** The changes are copied before this method returns. */

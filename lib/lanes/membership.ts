@@ -6,6 +6,8 @@
  * Heartbeats continue while lanes are drained.
  */
 import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { Waiter } from '../model/awaitable.js';
+import { systemClock } from '../model/clock.js';
 import { codeOf, MillraceError } from '../model/errors.js';
 
 const JOINING = 0;
@@ -24,7 +26,7 @@ export interface MembershipParts {
   readonly topic: TopicDescription;
   readonly rebalanceTimeoutMs: number;
   /** Starts the work on these lanes. */
-  readonly take: (lanes: readonly number[]) => void;
+  readonly assign: (lanes: readonly number[]) => void;
   /** Drains lanes. Resolves when this process has closed them; never rejects. */
   readonly release: (lanes: readonly number[]) => Promise<void>;
   /** Stops lanes that another worker may own already. Resolves when this process has closed them; never rejects. */
@@ -40,7 +42,9 @@ export class Membership {
   private beatEveryMs = FIRST_BEAT_MS;
   private heardAt = -Infinity;
   private isLeaving = false;
-  private wake: () => void = () => undefined;
+  /** Whether the brokers must hear of something before the next heartbeat is due. */
+  private hasNews = false;
+  private readonly waiter = new Waiter();
 
   constructor(parts: MembershipParts) {
     this.parts = parts;
@@ -56,7 +60,7 @@ export class Membership {
    * Stays in the group until `leave` is called. Rejects if the brokers refuse the worker, or do not answer for
    * `giveUpAfterMs`.
    */
-  async takePart(giveUpAfterMs: number): Promise<void> {
+  async participate(giveUpAfterMs: number): Promise<void> {
     let failedSince: number | undefined;
     while (!this.isLeaving) {
       try {
@@ -76,7 +80,7 @@ export class Membership {
   /** Leaves the group. All lanes must have been released. */
   async leave(): Promise<void> {
     this.isLeaving = true;
-    this.wake();
+    this.waiter.wake();
     if (this.epoch === JOINING) return;
     this.owned.clear();
     await this.send(LEAVING).catch(() => undefined);
@@ -100,7 +104,7 @@ export class Membership {
     const revoked = [...this.owned].filter((lane) => !wanted.has(lane) && !this.releasing.has(lane));
     const added = [...wanted].filter((lane) => !this.owned.has(lane));
     for (const lane of added) this.owned.add(lane);
-    if (added.length > 0) this.parts.take(added);
+    if (added.length > 0) this.parts.assign(added);
     for (const lane of revoked) this.releasing.add(lane);
     if (revoked.length > 0) void this.giveUp(revoked);
     // The next heartbeat, sent at once, reports the new lanes.
@@ -131,25 +135,14 @@ export class Membership {
     return client.beat({ group, member: this.member, epoch, topic, owned: [...this.owned], rebalanceTimeoutMs });
   }
 
-  private hasNews = false;
-
   private soon(): void {
     this.hasNews = true;
-    this.wake();
+    this.waiter.wake();
   }
 
   private async pause(ms: number): Promise<void> {
-    if (!this.hasNews && !this.isLeaving) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    if (!this.hasNews && !this.isLeaving) await this.waiter.waitAtMost(ms, systemClock);
     this.hasNews = false;
-    this.wake = () => undefined;
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * Guarantees: it ends exactly once, after its crew. A completed run has reported all its dead letters.
  */
+import { Waiter } from '../model/awaitable.js';
 import { systemClock } from '../model/clock.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import { EVENT_VERSION, type RunEvent } from '../model/events.js';
@@ -64,7 +65,7 @@ export class SpreadEngine implements EngineOfRun {
   /** The end that a caller has requested; undefined if none has. */
   private asked: 'drained' | 'cancelled' | undefined;
   private failure: { readonly error: unknown } | undefined;
-  private wake: () => void = () => undefined;
+  private readonly waiter = new Waiter();
 
   constructor(
     workflow: SpreadWorkflow,
@@ -117,7 +118,7 @@ export class SpreadEngine implements EngineOfRun {
   cancel(): void {
     this.asked = 'cancelled';
     this.crew?.kill();
-    this.wake();
+    this.waiter.wake();
   }
 
   drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
@@ -125,13 +126,13 @@ export class SpreadEngine implements EngineOfRun {
     this.asked = 'drained';
     this.emit({ type: 'draining', at: systemClock.now() });
     this.crew?.stop(graceMs);
-    this.wake();
+    this.waiter.wake();
   }
 
   fail(error: unknown): void {
     this.failure ??= { error };
     this.crew?.kill();
-    this.wake();
+    this.waiter.wake();
   }
 
   /** The topics of a run have the same settings, so one of them stands for all. */
@@ -188,11 +189,11 @@ export class SpreadEngine implements EngineOfRun {
         },
       )
       .then(() => {
-        this.wake();
+        this.waiter.wake();
       });
     while (end.how === undefined) {
       await view.look();
-      await this.pause();
+      await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
     await view.look();
     view.measure();
@@ -247,15 +248,5 @@ export class SpreadEngine implements EngineOfRun {
 
   private emit(event: RunEvent): void {
     this.face.events.emit(event);
-  }
-
-  private pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, LOOK_EVERY_MS);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -11,7 +11,7 @@ const LONGEST = 249;
 export class TopicNames {
   /** The prefix of the names of all topics of the run. It is also the name of the group of its workers. */
   readonly prefix: string;
-  private readonly taken = new Set<string>();
+  private readonly used = new Set<string>();
 
   /** Throws MILLRACE_SPREAD for an id of a run that cannot be part of the name of a topic. */
   constructor(workflow: string, run: string) {
@@ -28,8 +28,8 @@ export class TopicNames {
   of(purpose: string): string {
     const wanted = `${this.prefix}.${plain(purpose)}`.slice(0, LONGEST - 4);
     let name = wanted;
-    for (let n = 2; this.taken.has(name); n++) name = `${wanted}-${n}`;
-    this.taken.add(name);
+    for (let n = 2; this.used.has(name); n++) name = `${wanted}-${n}`;
+    this.used.add(name);
     return name;
   }
 }

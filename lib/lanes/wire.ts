@@ -1,5 +1,5 @@
 /**
- * The encoding of records, keys and end marks in the topics between stages.
+ * The encoding of records, keys and end markers in the topics between stages.
  *
  * Guarantees: a record arrives as the structured clone of the record that was sent, as in a thread. Equal keys have
  * equal bytes. The bytes of a string are its UTF-8, so other programs choose the same partition.
@@ -9,7 +9,7 @@ import { MillraceError, describeThrown, describeValue } from '../model/errors.js
 import type { NewRecord, RawRecord } from '../connectors/kafka/port.js';
 
 /**
- * The header of the mark that a lane writes to each partition when it has ended. Its value is the number of the lane.
+ * The header of the marker that a lane writes to each partition when it has ended. Its value is the number of the lane.
  */
 const END = 'millrace-end';
 const encoder = new TextEncoder();
@@ -54,8 +54,8 @@ export function bytesOfKey(key: unknown): Uint8Array {
   );
 }
 
-/** The mark of the end of a lane. */
-export function endMark(lane: number): NewRecord {
+/** The marker of the end of a lane. */
+export function endMarker(lane: number): NewRecord {
   return { key: null, value: null, headers: [[END, encoder.encode(String(lane))]] };
 }
 

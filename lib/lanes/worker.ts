@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
+import { Waiter } from '../model/awaitable.js';
+import { systemClock } from '../model/clock.js';
 import type { RunDefinition } from '../model/checkpoint.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
@@ -72,7 +74,7 @@ export interface WorkerOptions extends SpreadOptions {
 /** An event of a lane of a worker. */
 export interface WorkerEvent extends LaneName {
   /** 'event' is an event of the run of the lane. */
-  readonly type: 'taken' | 'closed' | 'given-up' | 'failed' | 'event';
+  readonly type: 'started' | 'closed' | 'given-up' | 'failed' | 'event';
   /** Why the lane stopped. */
   readonly error?: unknown;
   /** For 'event': the event of the run of the lane. */
@@ -206,7 +208,7 @@ export class Worker {
   private surroundings: LaneSurroundings | undefined;
   private news: NewsWriter | undefined;
   private names: readonly (LaneName & { readonly of: Stage })[] = [];
-  private wake: () => void = () => undefined;
+  private readonly waiter = new Waiter();
 
   /** Use `startWorker`. */
   constructor(options: WorkerOptions) {
@@ -223,7 +225,7 @@ export class Worker {
   stop(graceMs?: number): void {
     this.isStopping = true;
     this.stopGraceMs = graceMs ?? this.stopGraceMs;
-    this.wake();
+    this.waiter.wake();
   }
 
   private async work(): Promise<WorkerEnd> {
@@ -234,8 +236,8 @@ export class Worker {
       const membership = new Membership({
         ...{ client, group: plan.group, topic },
         rebalanceTimeoutMs: this.graceMs + 10_000,
-        take: (lanes) => {
-          for (const lane of lanes) this.take(lane);
+        assign: (lanes) => {
+          for (const lane of lanes) this.assign(lane);
         },
         release: (lanes) => this.release(lanes),
         lose: (lanes, error) => this.lose(lanes, error),
@@ -246,13 +248,13 @@ export class Worker {
           membership.assertOwned();
         },
       };
-      const taking = membership.takePart(cluster.options.timeoutMs).catch((error: unknown) => {
+      const participation = membership.participate(cluster.options.timeoutMs).catch((error: unknown) => {
         this.fail(error);
       });
       const isCompleted = await this.untilOver(client, plan, topic);
       await this.release([...this.owned]);
       await membership.leave();
-      await taking;
+      await participation;
       await this.news?.close();
       if (this.failure !== undefined) throw this.failure.error;
       const hasDeadLetters = await this.hasLetters(client, plan);
@@ -322,12 +324,12 @@ export class Worker {
         }
         if (this.ended.size === all) return true;
       }
-      await this.pause(LOOK_EVERY_MS);
+      await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
     return false;
   }
 
-  private take(lane: number): void {
+  private assign(lane: number): void {
     this.owned.add(lane);
     void this.begin(lane);
   }
@@ -338,7 +340,7 @@ export class Worker {
     const { stage, partition } = name;
     const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
     this.lanes.set(number, lane);
-    this.tell(lane.name, { type: 'taken' });
+    this.tell(lane.name, { type: 'started' });
     const end = await lane.finished;
     this.lanes.delete(number);
     this.tell(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
@@ -356,7 +358,7 @@ export class Worker {
         });
       await this.again(number, end);
     }
-    this.wake();
+    this.waiter.wake();
   }
 
   /**
@@ -402,15 +404,5 @@ export class Worker {
         new MillraceError('MILLRACE_TASK', `\`onEvent\` of a worker threw: ${describeThrown(error)}`, { cause: error }),
       );
     }
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -2,7 +2,7 @@
  * The ledger of one root: the lineages in flight, the exits that each must still pass, and the credits for more births.
  *
  * Every edge that leaves the root's region (a task without dependents, the input of a boundary) is an *exit*. A lineage
- * passes each exit exactly once, as a value or as a gone mark; when it has passed the last one it is settled. This is
+ * passes each exit exactly once, as a value or as `GONE`; when it has passed the last one it is settled. This is
  * equivalent to a count of branches (birth +1, fan-out +(k−1), join −(k−1), sink −1). One bit per exit is enough,
  * because inside a region every lineage flows along every edge: see DECISIONS.md, 2.
  *

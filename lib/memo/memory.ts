@@ -122,6 +122,6 @@ async function codeOf({ options, module }: TaskMemo): Promise<string> {
   if (options.version !== undefined) return '';
   throw new MillraceError(
     'MILLRACE_INVALID_OPTION',
-    'Expected `module` or `version` in `memo`, got neither: outputs of old code would be taken for those of new code. Add `module: import.meta.url`',
+    'Expected `module` or `version` in `memo`, got neither: outputs of old code would be used as outputs of new code. Add `module: import.meta.url`',
   );
 }

@@ -14,7 +14,7 @@ import { Ring } from '../ledger/ring.js';
 import { holdClock } from '../model/clock.js';
 import { BatchBuilder, GONE, type Batch, type Lineage } from '../model/record.js';
 import { operate, type Engine } from '../stream/operate.js';
-import { Reorder } from '../stream/reorder.js';
+import { ArrivalOrder } from '../stream/arrival-order.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Memory } from './memory.js';
 
@@ -55,7 +55,7 @@ class Remembering implements Engine<unknown> {
   private readonly keys = new Map<Lineage, string>();
   private misses = new BatchBuilder<unknown>();
   private readonly done = new BatchBuilder<unknown>();
-  private readonly reorder: Reorder<unknown> | undefined;
+  private readonly order: ArrivalOrder<unknown> | undefined;
   private operations = 0;
   private looking = 0;
   private storing = 0;
@@ -80,7 +80,7 @@ class Remembering implements Engine<unknown> {
     this.subscriber = subscriber;
     this.arrived = new Ring(mostInFlight);
     this.made = new Ring(mostInFlight);
-    this.reorder = memory.isOrdered ? new Reorder(mostInFlight) : undefined;
+    this.order = memory.isOrdered ? new ArrivalOrder(mostInFlight) : undefined;
     scope.whenGivenUp((lineage) => this.keys.delete(lineage));
     const outputs$: Observable<Batch<unknown>> = inner(this.unknown$);
     subscriber.add(
@@ -109,7 +109,7 @@ class Remembering implements Engine<unknown> {
     account.in += lineages.length - gone;
     account.touch(clock.monotonicMs());
     lineages.forEach((lineage, index) => {
-      this.reorder?.expect(lineage);
+      this.order?.expect(lineage);
       const record = values[index];
       if (record === GONE) this.leave(lineage, GONE);
       else this.arrived.push({ lineage, record });
@@ -204,8 +204,8 @@ class Remembering implements Engine<unknown> {
 
   private leave(lineage: Lineage, output: unknown): void {
     if (output !== GONE) this.waiting++;
-    if (this.reorder === undefined) this.done.push(lineage, output);
-    else this.reorder.release(lineage, output, this.done);
+    if (this.order === undefined) this.done.push(lineage, output);
+    else this.order.release(lineage, output, this.done);
     if (this.done.length > 0) this.flushSoon();
   }
 
@@ -221,13 +221,13 @@ class Remembering implements Engine<unknown> {
     if (this.isStopped) return;
     const { account, clock } = this.scope;
     if (this.misses.length > 0) {
-      const misses = this.misses.take();
+      const misses = this.misses.build();
       // The operator of the task counts these records itself.
       account.in -= misses.length;
       this.unknown$.next(misses);
     }
     if (this.done.length > 0 && !this.hasEnded()) {
-      const batch = this.done.take();
+      const batch = this.done.build();
       const count = batch.length - batch.gone;
       this.waiting -= count;
       account.out += count;

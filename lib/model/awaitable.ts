@@ -1,5 +1,7 @@
 /** Values that may come now or later, and a wait that another part of the program ends. */
 
+import type { Clock } from './clock.js';
+
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
 
@@ -30,6 +32,15 @@ export class Waiter {
       this.resolve = resolve;
     });
     return this.promise;
+  }
+
+  /** Resolves at the next `wake`, but at the latest after this time, which ends the other waits too. */
+  async waitAtMost(delayMs: number, clock: Pick<Clock, 'schedule'>): Promise<void> {
+    const cancel = clock.schedule(delayMs, () => {
+      this.wake();
+    });
+    await this.wait();
+    cancel();
   }
 
   wake(): void {

@@ -83,7 +83,7 @@ export interface Checkpoint {
   /** By root: the progress of its lineages. */
   readonly roots: Readonly<Record<string, RootProgress>>;
   /** By task: its position in the file or input that it writes or reads. */
-  readonly marks: Readonly<Record<string, Json>>;
+  readonly positions: Readonly<Record<string, Json>>;
   /** The position in the dead letters; null if their store is not durable. */
   readonly deadLetters: Json;
   /** The position of the durable state of boundaries; undefined if the store of the run keeps none. */

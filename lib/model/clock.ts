@@ -28,6 +28,32 @@ export function holdClock<Work extends PromiseLike<unknown>>(clock: Pick<Clock, 
   return clock.hold?.(work) ?? work;
 }
 
+/**
+ * Waits for `delayMs`, or until the signal aborts. Resolves with true after the time, and with false after an abort.
+ * Leaves no timer and no listener behind.
+ */
+export function sleep(
+  clock: Pick<Clock, 'schedule'>,
+  delayMs: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (isTime: boolean): void => {
+      cancel();
+      signal?.removeEventListener('abort', onAbort);
+      resolve(isTime);
+    };
+    const cancel = clock.schedule(delayMs, () => {
+      end(true);
+    });
+    const onAbort = (): void => {
+      end(false);
+    };
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
 /** `setTimeout` fires at once for longer delays. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 

@@ -22,7 +22,8 @@ export const EVENT_VERSION = 1;
  * Every event of `run.events$`, distinguished by `type`. `at` is milliseconds since 1970 by the clock of the run.
  * Readers should ignore types they do not know.
  */
-export type RunEvent = LifeEvent | TaskEvent | CallEvent | MeasureEvent | CheckpointEvent | ThreadEvent | TroubleEvent;
+export type RunEvent =
+  LifecycleEvent | TaskEvent | CallEvent | MeasureEvent | CheckpointEvent | ThreadEvent | TroubleEvent;
 
 /** One task of the graph, with all that a reader needs to draw it. */
 export interface GraphTask {
@@ -72,7 +73,7 @@ export interface Dataset {
 }
 
 /** The events of the run as a whole. `at` is milliseconds since 1970. */
-export type LifeEvent =
+export type LifecycleEvent =
   | {
       /** The first event of every run; it describes the run completely for remote readers. */
       readonly type: 'run-started';

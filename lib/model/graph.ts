@@ -474,7 +474,7 @@ class Planner {
     if (join === 'keyed' && dependencies.length !== 2) {
       throw new MillraceError(
         'MILLRACE_JOIN',
-        `Task '${node.name}' joins ${dependencies.length} dependencies by key; a keyed join takes exactly two. Chain keyed joins for more`,
+        `Task '${node.name}' joins ${dependencies.length} dependencies by key; a keyed join accepts exactly two. Chain keyed joins for more`,
       );
     }
     dependencies.forEach((dependency, index) => {

@@ -87,14 +87,14 @@ export interface DurableLetters {
    * Fixes the set of letters at the moment of the call. Resolves with its position once it would survive the loss of
    * power.
    */
-  mark(): Promise<Json>;
+  persist(): Promise<Json>;
   /**
-   * Goes back to the position `mark` and removes the letters that `keeps` refuses: their records are processed again.
+   * Goes back to the position and removes the letters that `keeps` refuses: their records are processed again.
    * Resolves with the position of the remaining letters. Until `commit`, the old position stays readable too, so that a
    * checkpoint with the new position can be written in between. With a null position it removes the letters of this run
    * only.
    */
-  rewind(mark: Json, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json>;
+  rewind(position: Json, keeps: (letter: LetterHead) => boolean, runId: string): Promise<Json>;
   /** Called once the position that `rewind` returned is in a checkpoint. */
   commit(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
  * The data on an edge: batches of records, each slot with its lineage.
  *
- * Guarantees: a slot never disappears. A record that ends early leaves a `GONE` mark in its slot, so joins and counters
+ * Guarantees: a slot never disappears. A record that ends early leaves `GONE` in its slot, so joins and counters
  * see every lineage exactly once and never wait for one that will not come.
  */
 
@@ -11,8 +11,8 @@ import { shareClass } from './shared-class.js';
 export type Lineage = number;
 
 /**
- * The mark of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by truthiness.
- * The symbol is registered, because a task of another copy of the package emits it too.
+ * The value in the slot of a record that ended early (filtered, skipped, dead-lettered). Test it by identity, never by
+ * truthiness. The symbol is registered, because a task of another copy of the package emits it too.
  */
 export const GONE: unique symbol = Symbol.for('millrace.gone') as never;
 /** The type of `GONE`. */
@@ -42,7 +42,7 @@ export class Batch<T> {
   }
 }
 
-/** Collects slots until `take` returns them as one batch. */
+/** Collects slots until `build` returns them as one batch. */
 export class BatchBuilder<T> {
   private lineages: Lineage[] = [];
   private values: (T | Gone)[] = [];
@@ -61,7 +61,7 @@ export class BatchBuilder<T> {
   }
 
   /** Returns the collected slots as a batch and empties the builder. */
-  take(): Batch<T> {
+  build(): Batch<T> {
     const batch = new Batch<T>(this.lineages, this.values, this.gone);
     this.lineages = [];
     this.values = [];

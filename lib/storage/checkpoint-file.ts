@@ -137,11 +137,11 @@ function otherFormat(path: string, format: unknown): MillraceError {
 /** Whether the value has the shape of a checkpoint, as far as its readers rely on it. */
 function isCheckpoint(value: unknown): value is Checkpoint {
   const found = value as Partial<Record<keyof Checkpoint, unknown>>;
-  const { runId, incarnation, at, startedAt, seed, definition, inputs, roots, marks } = found;
+  const { runId, incarnation, at, startedAt, seed, definition, inputs, roots, positions } = found;
   return (
     typeof runId === 'string' &&
     [incarnation, at, startedAt, seed].every(Number.isFinite) &&
-    [definition, inputs, roots, marks].every(isObject) &&
+    [definition, inputs, roots, positions].every(isObject) &&
     Object.values(roots as object).every(isProgress)
   );
 }

@@ -82,7 +82,7 @@ class DeadLetterFile implements DeadLetterStore {
     this.location = path;
     this.capacity = capacity;
     this.durable = {
-      mark: () => this.position(),
+      persist: () => this.position(),
       rewind: (position, keeps, runId) => this.rewind(position as LetterPosition | null, keeps, runId),
       commit: () => this.commit(),
     };

@@ -13,7 +13,7 @@ import type { Chunk, ChunkResult, JobPort, ModuleRef } from '../execution/execut
 import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch, Lineage } from '../model/record.js';
-import { InOrder } from './in-order.js';
+import { NumberOrder } from './number-order.js';
 import { feedJobs } from './feed-jobs.js';
 import { Intake } from './intake.js';
 import { RecordQueue } from './record-queue.js';
@@ -158,7 +158,7 @@ class Lane implements JobOwner {
   private readonly how: Parts | Partitions;
   private readonly scope: TaskScope;
   private readonly queue: RecordQueue;
-  private readonly order = new InOrder<readonly [Chunk, ChunkResult]>();
+  private readonly order = new NumberOrder<readonly [Chunk, ChunkResult]>();
   private readonly handlers: { readonly onOver: () => void; readonly onError: (error: unknown) => void };
 
   constructor(
@@ -191,7 +191,7 @@ class Lane implements JobOwner {
   }
 
   next(max: number, from: number): Chunk | undefined {
-    return this.queue.take(max, from);
+    return this.queue.remove(max, from);
   }
 
   settle(chunk: Chunk, result: ChunkResult): void {

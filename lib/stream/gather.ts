@@ -3,7 +3,7 @@
  * soon as the parent has no child in flight.
  *
  * Guarantees: children are in the order of their birth, without those that ended early. A parent without children has
- * an empty collection. A parent that ended early leaves a gone mark. A parent with more than `limit` children fails by
+ * an empty collection. A parent that ended early leaves `GONE`. A parent with more than `limit` children fails by
  * the policy of the task, and uses no more memory.
  */
 import { Observable } from 'rxjs';
@@ -82,7 +82,7 @@ export function gather(
     };
     const flush = (): void => {
       if (done.length > 0) {
-        const batch = done.take();
+        const batch = done.build();
         scope.account.out += batch.length - batch.gone;
         subscriber.next(batch);
       }

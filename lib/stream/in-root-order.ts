@@ -8,7 +8,7 @@
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import type { RootLedger } from '../ledger/ledger.js';
 import { BatchBuilder, type Batch, type Gone, type Lineage } from '../model/record.js';
-import { InOrder } from './in-order.js';
+import { NumberOrder } from './number-order.js';
 import { operate, type Engine } from './operate.js';
 
 export function inRootOrder<T>(root: RootLedger): OperatorFunction<Batch<T>, Batch<T>> {
@@ -16,11 +16,11 @@ export function inRootOrder<T>(root: RootLedger): OperatorFunction<Batch<T>, Bat
 }
 
 class RootOrder<T> implements Engine<T> {
-  private readonly order: InOrder<T | Gone>;
+  private readonly order: NumberOrder<T | Gone>;
   private readonly subscriber: Subscriber<Batch<T>>;
 
   constructor(first: Lineage, subscriber: Subscriber<Batch<T>>) {
-    this.order = new InOrder(first);
+    this.order = new NumberOrder(first);
     this.subscriber = subscriber;
   }
 
@@ -37,7 +37,7 @@ class RootOrder<T> implements Engine<T> {
       ready.push(order.next, order.release());
       order.advance();
     }
-    if (ready.length > 0) this.subscriber.next(ready.take());
+    if (ready.length > 0) this.subscriber.next(ready.build());
   }
 
   endInput(): void {

@@ -22,7 +22,7 @@ export interface IntakeHandlers {
   readonly onArrival: () => void;
   /** Called when one input is over. Its earlier arrivals may still wait. */
   readonly onInputOver: (input: number) => void;
-  /** Queues gone marks as well. Default: a gone mark leaves its root at once. */
+  /** Queues `GONE` slots as well. Default: a `GONE` slot leaves its root at once. */
   readonly keepsGone?: boolean;
 }
 

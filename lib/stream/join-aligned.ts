@@ -1,9 +1,10 @@
 /**
  * Joins inputs per lineage, like combineLatest: one tuple per lineage, with the record of each dependency. For the
- * branches of one choice, the result is the record of the branch that the lineage has taken.
+ * branches of one choice, the result is the record of the branch that the lineage has followed.
  *
  * Guarantees: a tuple never mixes lineages. If a lineage ended early in a branch that is not optional, its result is
- * one gone mark. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the run.
+ * one `GONE` slot. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the
+ * run.
  */
 import { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
@@ -36,7 +37,7 @@ export function joinAligned(
 }
 
 /**
- * Joins branches of which each lineage takes at most one.
+ * Joins branches of which each lineage follows at most one.
  * @param names the dependencies, in the order of `inputs`, for reports and labels.
  * @param isLabelled whether each record is emitted as `{ from, record }`.
  */
@@ -47,15 +48,15 @@ export function joinBranches(
   isLabelled: boolean,
 ): Observable<Batch<unknown>> {
   const only = (values: readonly unknown[]): unknown => {
-    const taken = values.findIndex((value) => value !== GONE);
-    if (taken === -1) return GONE;
-    if (values.some((value, index) => index > taken && value !== GONE)) throw takenTwice(scope, names);
-    return isLabelled ? { from: names[taken], record: values[taken] } : values[taken];
+    const followed = values.findIndex((value) => value !== GONE);
+    if (followed === -1) return GONE;
+    if (values.some((value, index) => index > followed && value !== GONE)) throw followedTwice(scope, names);
+    return isLabelled ? { from: names[followed], record: values[followed] } : values[followed];
   };
   return joinLineages(inputs, names, scope, { whole: only, partial: only });
 }
 
-function takenTwice({ task, root }: TaskScope, names: readonly string[]): MillraceError {
+function followedTwice({ task, root }: TaskScope, names: readonly string[]): MillraceError {
   return new MillraceError(
     'MILLRACE_CONSERVATION',
     `A lineage of '${root.name}' reached '${task}' by two branches of one choice (${names.join(', ')}). The run stops, because a wrong answer is worse`,
@@ -108,7 +109,7 @@ function joinLineages(
         if (tuple !== INCOMPLETE) complete.push(lineage, tuple);
       }
       left += complete.length;
-      if (complete.length > 0) subscriber.next(complete.take());
+      if (complete.length > 0) subscriber.next(complete.build());
     };
 
     const finish = (): void => {

@@ -86,7 +86,7 @@ interface Segment {
   /** The states that the answered records have changed. */
   readonly states: Map<number, unknown>;
   /** The number of records that were sent. */
-  taken: number;
+  sent: number;
 }
 
 export class KeyedRounds<Note> {
@@ -269,10 +269,10 @@ class Lane<Note> implements JobOwner {
   next(max: number, from: number): Chunk | undefined {
     if (this.queued === 0 || this.options.isHeld?.() === true) return undefined;
     const { round, segment } = this.find(from);
-    const start = segment.taken;
+    const start = segment.sent;
     const end = Math.min(segment.records.length, start + max);
     round.isStarted = true;
-    segment.taken = end;
+    segment.sent = end;
     this.queued -= end - start;
     return {
       from,
@@ -325,7 +325,7 @@ class Lane<Note> implements JobOwner {
       forgotten,
       seeds: new Map(),
       states: new Map(),
-      taken: 0,
+      sent: 0,
     };
   }
 

@@ -19,7 +19,7 @@ import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
-import { Reorder } from './reorder.js';
+import { ArrivalOrder } from './arrival-order.js';
 
 /** The work on one record. A throw or rejection ends the record by the failure policy. */
 export type AsyncStep<In, Out> = (
@@ -66,7 +66,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private queued = 0;
   private readonly arrivals: ArrivalTimes;
   private readonly done = new BatchBuilder<Out>();
-  private readonly reorder: Reorder<Out> | undefined;
+  private readonly order: ArrivalOrder<Out> | undefined;
   /** The running lanes. A lane that pauses between two records has no record. */
   private readonly lanes = new Set<Lane>();
   private working = 0;
@@ -88,7 +88,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.subscriber = subscriber;
     this.batches = new Ring(scope.root.mostInFlight);
     this.arrivals = new ArrivalTimes(scope.root.window);
-    this.reorder = options.ordered === true ? new Reorder(scope.root.mostInFlight) : undefined;
+    this.order = options.ordered === true ? new ArrivalOrder(scope.root.mostInFlight) : undefined;
     scope.account.watch(() => {
       // Records that start in this turn count as running.
       const mayStart = this.queued === 0 || scope.mayStart();
@@ -112,7 +112,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     account.sampleMeter(nowMs);
     if (count > 0 && this.head === undefined && this.batches.size === 0) this.head = batch;
     else if (count > 0) this.batches.push(batch);
-    if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
+    if (this.order !== undefined) for (const lineage of batch.lineages) this.order.expect(lineage);
     if (batch.gone > 0) this.passGone(batch);
     if (!this.needsLane()) return;
     while (this.needsLane() && this.scope.mayStart()) void this.lane();
@@ -209,15 +209,15 @@ class BoundedMapper<In, Out> implements Engine<In> {
     }
   }
 
-  /** Gone marks do not queue. They leave at once. */
+  /** `GONE` slots do not queue. They leave at once. */
   private passGone({ lineages, values }: Batch<In>): void {
     for (let i = 0; i < values.length; i++) if (values[i] === GONE) this.leave(lineages[i] as number, GONE);
   }
 
   private leave(lineage: number, output: Out | Gone): void {
     if (output !== GONE) this.waiting++;
-    if (this.reorder === undefined) this.done.push(lineage, output);
-    else this.reorder.release(lineage, output, this.done);
+    if (this.order === undefined) this.done.push(lineage, output);
+    else this.order.release(lineage, output, this.done);
     if (this.isFlushing || this.done.length === 0) return;
     this.isFlushing = true;
     // Runs after all pending continuations, so that records that finish together leave as one batch.
@@ -227,7 +227,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private readonly flush = (): void => {
     this.isFlushing = false;
     if (this.isStopped) return;
-    const batch = this.done.take();
+    const batch = this.done.build();
     const count = batch.length - batch.gone;
     this.waiting -= count;
     this.scope.account.out += count;

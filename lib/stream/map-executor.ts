@@ -17,7 +17,7 @@ import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '.
 import { batchOf, endRecord } from './chunk-endings.js';
 import { operate, type Engine } from './operate.js';
 import { RecordQueue } from './record-queue.js';
-import { Reorder } from './reorder.js';
+import { ArrivalOrder } from './arrival-order.js';
 
 /** One task of the hop. */
 export interface HopTask {
@@ -52,7 +52,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
   private readonly subscriber: Subscriber<Batch<Out>>;
   private readonly queue: RecordQueue;
   private readonly arrivals: ArrivalTimes;
-  private readonly reorder: Reorder<Out> | undefined;
+  private readonly order: ArrivalOrder<Out> | undefined;
   private readonly job: OpenJob;
   private waiting = 0;
 
@@ -70,7 +70,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     this.subscriber = subscriber;
     this.queue = new RecordQueue(mostInFlight);
     this.arrivals = new ArrivalTimes(window);
-    this.reorder = options.ordered === true ? new Reorder(mostInFlight) : undefined;
+    this.order = options.ordered === true ? new ArrivalOrder(mostInFlight) : undefined;
     const job: MapJob = {
       kind: 'map',
       runId: scope.runId,
@@ -92,7 +92,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
 
   accept(batch: Batch<In>): void {
     this.first.account.in += batch.length - batch.gone;
-    if (this.reorder !== undefined) for (const lineage of batch.lineages) this.reorder.expect(lineage);
+    if (this.order !== undefined) for (const lineage of batch.lineages) this.order.expect(lineage);
     const { before } = this.options;
     if (batch.gone === 0 && before === undefined) this.enqueue(batch.lineages, batch.values);
     else this.sort(batch, before);
@@ -110,7 +110,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
 
   next(max: number, from: number): Chunk | undefined {
     if (this.queue.size > 0 && !this.first.mayStart()) return undefined;
-    const chunk = this.queue.take(max, from);
+    const chunk = this.queue.remove(max, from);
     if (chunk !== undefined) {
       const nowMs = this.first.clock.monotonicMs();
       this.first.account.touch(nowMs);
@@ -132,7 +132,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     this.queue.push(lineages, records);
   }
 
-  /** Gone marks and records that do not fit the schema are not sent. They leave at once. */
+  /** `GONE` slots and records that do not fit the schema are not sent. They leave at once. */
   private sort({ lineages, values }: Batch<In>, before: ((record: In) => In) | undefined): void {
     const going: { lineages: Lineage[]; records: unknown[] } = { lineages: [], records: [] };
     const staying = new BatchBuilder<Out>();
@@ -155,7 +155,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     if (going.records.length > 0) this.enqueue(going.lineages, going.records);
     if (staying.length === 0) return;
     this.waiting += fallbacks;
-    this.emit(staying.take());
+    this.emit(staying.build());
   }
 
   settle(chunk: Chunk, { outputs, endings, between, elapsedMs }: ChunkResult): void {
@@ -205,15 +205,15 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
       }
       checked.push(lineage, output);
     });
-    return checked.take();
+    return checked.build();
   }
 
   private emit(batch: Batch<Out>): void {
     let leaving = batch;
-    if (this.reorder !== undefined) {
+    if (this.order !== undefined) {
       const next = new BatchBuilder<Out>();
-      batch.values.forEach((value, i) => this.reorder?.release(batch.lineages[i] as Lineage, value, next));
-      leaving = next.take();
+      batch.values.forEach((value, i) => this.order?.release(batch.lineages[i] as Lineage, value, next));
+      leaving = next.build();
       if (leaving.length === 0) return;
     }
     const count = leaving.length - leaving.gone;

@@ -22,7 +22,7 @@ export interface OutboxOptions {
   /** The advice in the message of an overflow. Default: advice for code that pushes. */
   readonly advice?: string;
   /** Called after a read has removed items. */
-  readonly onTaken?: () => void;
+  readonly onRead?: () => void;
 }
 
 const PUSHERS_ADVICE =
@@ -86,15 +86,15 @@ export class Outbox<T> implements Reader<T | Skip> {
   }
 
   read(max: number): readonly (T | Skip)[] | null | Promise<readonly (T | Skip)[] | null> {
-    const taken: (T | Skip)[] = [];
-    while (taken.length < max && this.dropped > 0) {
-      taken.push(skip(`overflow: ${this.options.overflow}`));
+    const batch: (T | Skip)[] = [];
+    while (batch.length < max && this.dropped > 0) {
+      batch.push(skip(`overflow: ${this.options.overflow}`));
       this.dropped--;
     }
-    while (taken.length < max && this.size > 0) taken.push(this.shift());
-    if (taken.length > 0) {
-      this.options.onTaken?.();
-      return taken;
+    while (batch.length < max && this.size > 0) batch.push(this.shift());
+    if (batch.length > 0) {
+      this.options.onRead?.();
+      return batch;
     }
     if (this.failure !== undefined) throw this.failure.error;
     if (this.isOver) return null;

@@ -15,12 +15,12 @@ export const INCOMPLETE: unique symbol = Symbol('millrace.incomplete');
 
 /** The initial number of slots. */
 const FEWEST = 8;
-/** A bit in the count of missing values: set if one of the values is a gone mark. */
+/** A bit in the count of missing values: set if one of the values is `GONE`. */
 const IS_GONE = 1 << 30;
 
 /** Makes the results of complete tuples. */
 export interface TupleResults {
-  /** The result of a tuple without gone marks. */
+  /** The result of a tuple without `GONE`. */
   whole(values: unknown[]): unknown;
   /** The result of a tuple in which at least one value is `GONE`. */
   partial(values: unknown[]): unknown;
@@ -118,11 +118,11 @@ export class PartialTuples {
         throw new MillraceError('MILLRACE_CONSERVATION', `lineage ${lineage} is out of the span of its root`);
       }
       room *= 2;
-      const taken = new Set([lineage & (room - 1)]);
+      const occupied = new Set([lineage & (room - 1)]);
       isShared = tuples.some((tuple, slot) => {
         if (tuple === undefined || lineages[slot] === lineage) return false;
         const at = (lineages[slot] as number) & (room - 1);
-        return taken.size === taken.add(at).size;
+        return occupied.size === occupied.add(at).size;
       });
     }
     this.mask = room - 1;

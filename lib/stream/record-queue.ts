@@ -33,7 +33,7 @@ export class RecordQueue {
   }
 
   /** Removes and returns 1 to `max` records with `from` as their first number, or returns undefined if none wait. */
-  take(max: number, from: number): Chunk | undefined {
+  remove(max: number, from: number): Chunk | undefined {
     if (this.count === 0) return undefined;
     const size = Math.min(max, this.count);
     this.count -= size;

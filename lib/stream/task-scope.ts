@@ -48,8 +48,8 @@ export interface PartitionSpan {
 
 /** The progress of earlier incarnations of a resumed run with the records of a task. */
 export interface TaskPast {
-  /** The position of the task at the checkpoint, as its `mark` returned it. */
-  readonly mark: Json | undefined;
+  /** The position of the task at the checkpoint, as its `persist` returned it. */
+  readonly position: Json | undefined;
   /** Whether the task does everything again, because its records may have other numbers in this incarnation. */
   readonly isAnew: boolean;
   /** For a source that can be read again: the number of records it has emitted since the first incarnation. */

@@ -7,7 +7,7 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import { InOrder } from './in-order.js';
+import { NumberOrder } from './number-order.js';
 import { Batch, GONE, Routed, type Gone } from '../model/record.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
@@ -68,7 +68,7 @@ class BatchWriter<In, Row> implements Engine<In> {
   private readonly lineages: Ring<number>;
   private readonly records: Ring<In | Gone>;
   /** Used only if `ordered`: holds the records that came before their turn. */
-  private readonly order: InOrder<In | Gone>;
+  private readonly order: NumberOrder<In | Gone>;
   private heldRecords = 0;
   /** The number of held records that came before their turn. */
   private earlyRecords = 0;
@@ -87,7 +87,7 @@ class BatchWriter<In, Row> implements Engine<In> {
     this.lineages = new Ring(scope.root.mostSpan);
     this.records = new Ring(scope.root.mostSpan);
     this.arrivals = new ArrivalTimes(scope.root.span);
-    this.order = new InOrder(scope.root.watermark);
+    this.order = new NumberOrder(scope.root.watermark);
     options.gate?.whenOpened(() => {
       this.work();
     });

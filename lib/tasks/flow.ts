@@ -50,7 +50,7 @@ export interface AlignedOptions {
 
 /**
  * Passes on the records of all dependencies, each record on its own. Behind the branches of one choice the records keep
- * their lineage; anything else (several sources, or branches that a record may take at the same time) is a union with a
+ * their lineage; anything else (several sources, or branches that a record may follow at the same time) is a union with a
  * root of its own.
  */
 export interface MergeOptions {

@@ -103,7 +103,7 @@ export class OperatorFeeder<In, Out> {
       overflow: 'error',
       name: scope.task,
       advice: `That is its \`buffer\` of ${buffer} and the window of ${scope.root.window}. Raise \`buffer\`, or emit less per record`,
-      onTaken: this.feed,
+      onRead: this.feed,
     });
   }
 

@@ -80,7 +80,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
 
   /**
    * The position in the input of the record with this number, or of an earlier record. A resumed run receives it as
-   * `past.mark`. Default: no position; a resumed run reads from the beginning and skips the records that earlier
+   * `past.position`. Default: no position; a resumed run reads from the beginning and skips the records that earlier
    * incarnations have emitted.
    */
   protected positionOf(_lineage: Lineage): SourcePosition | undefined {
@@ -92,7 +92,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
     return positionIn(scope)?.lineage ?? 0;
   }
 
-  override mark({ root }: TaskScope): Json | undefined {
+  override persist({ root }: TaskScope): Json | undefined {
     return this.positionOf(root.watermark);
   }
 
@@ -187,8 +187,8 @@ export interface SourcePosition {
 
 /** The position at which a source of a resumed run continues; undefined if it starts at the beginning. */
 export function positionIn({ past, root }: TaskScope): SourcePosition | undefined {
-  const position = past?.mark as SourcePosition | undefined;
-  // A source before a boundary is read from the beginning, and a run may repeat records that come before the mark.
+  const position = past?.position as SourcePosition | undefined;
+  // A source before a boundary is read from the beginning, and a run may repeat records that come before the position.
   return position !== undefined && position.lineage <= root.watermark ? position : undefined;
 }
 

@@ -109,7 +109,7 @@ export function checkMemo(of: string, memo: MemoOptions | undefined, knowsCode =
   checkOptions(`\`memo\` of ${of}`, memo, MEMO_RULES, ['store']);
   if (knowsCode || memo.module !== undefined || memo.version !== undefined) return;
   throw invalidOption(
-    `Expected \`module\` or \`version\` in \`memo\` of ${of}, got neither: outputs of old code would be taken for those of new code. Add \`module: import.meta.url\``,
+    `Expected \`module\` or \`version\` in \`memo\` of ${of}, got neither: outputs of old code would be used as outputs of new code. Add \`module: import.meta.url\``,
   );
 }
 

@@ -59,9 +59,9 @@ export interface TaskBound {
 }
 
 /** The part of a durable checkpoint that concerns one task. */
-export interface DurableMark {
-  /** The position that `mark` returned for the checkpoint. */
-  readonly mark: Json | undefined;
+export interface DurablePosition {
+  /** The position that `persist` returned for the checkpoint. */
+  readonly position: Json | undefined;
   /** The settled records of the root of its outputs, over all incarnations of the run. */
   readonly settled: SettledProgress;
 }
@@ -96,8 +96,8 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /** The name of this kind of task in `graph` and `list`. The engine does not use it. */
   readonly kind: string;
   /**
-   * The name of the format in which checkpoints store the marks and the state of the task. A run resumes only with the
-   * same name, so the name must stay the same while the format does, even if `kind` changes. Default ''.
+   * The name of the format in which checkpoints store the positions and the state of the task. A run resumes only with
+   * the same name, so the name must stay the same while the format does, even if `kind` changes. Default ''.
    */
   readonly checkpointFormat?: string;
   /** True if it sends each record to another system and waits for the answer, for traces. Default false. */
@@ -117,7 +117,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * downstream needs more. A durable task receives each record in any case.
    */
   readonly writes: boolean;
-  /** True when the output outlives the process and can be cut back to a `mark`, such as a file. */
+  /** True when the output outlives the process and can be cut back to a position, such as a file. */
   readonly isDurable: boolean;
   /**
    * True when `checkpointed` commits, so that the task cannot go back to an earlier checkpoint than the last one.
@@ -146,8 +146,8 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /** What the task may hold at most, for `explain`. Absent in tasks of earlier versions of this package. */
   readonly bounds?: readonly TaskBound[];
   /**
-   * True for a task whose operator can keep its state in the checkpoints of the run: that of a boundary, or what it knows
-   * about the records in flight.
+   * True for a task whose operator can keep its state in the checkpoints of the run: that of a boundary, or what it
+   * knows about the records in flight.
    */
   readonly keepsState: boolean;
   /**
@@ -206,9 +206,9 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * Called before any task of a run opens, and by `validate`. Throws if `open` would fail for a reason that can be seen
    * already, such as a missing folder. Opens and changes nothing. Absent in tasks of earlier versions of this package.
    *
-   * @param mark the mark of the task in the checkpoint from which the run would resume, if that is known.
+   * @param position the position of the task in the checkpoint from which the run would resume, if that is known.
    */
-  check?(mark?: Json): Awaitable<void>;
+  check?(position?: Json): Awaitable<void>;
   /** Prepares the task for a run. */
   open(scope: TaskScope): Awaitable<void>;
   /** The Observable operator of one run. `operators` are the engine's own, to build on. */
@@ -216,20 +216,20 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   /**
    * Returns the position of the task after everything that it has emitted at the time of the call. Resolves when
    * everything up to the position would survive a loss of power. Called between two turns of the event loop, one call
-   * at a time. A resumed run passes the position to `open` as `past.mark`; a durable task then goes back to exactly
+   * at a time. A resumed run passes the position to `open` as `past.position`; a durable task then goes back to exactly
    * that position, also if the run is resumed from it several times.
    */
-  mark(scope: TaskScope): Awaitable<Json | undefined>;
+  persist(scope: TaskScope): Awaitable<Json | undefined>;
   /**
    * Called before each checkpoint. When it has resolved, the task has emitted everything that it has written, and it
-   * writes nothing more until `mark` or `checkpointed` permits it. Undefined when a checkpoint needs no wait.
+   * writes nothing more until `persist` or `checkpointed` permits it. Undefined when a checkpoint needs no wait.
    */
   pause(scope: TaskScope): Awaitable<void> | undefined;
   /**
-   * Called with the mark of a checkpoint, after the checkpoint is safe against a loss of power. A resumed run may
-   * repeat the call for the same mark. Tasks that write are called before sources. An error fails the run.
+   * Called with the position of a checkpoint, after the checkpoint is safe against a loss of power. A resumed run may
+   * repeat the call for the same position. Tasks that write are called before sources. An error fails the run.
    */
-  checkpointed(durable: DurableMark, scope: TaskScope): Awaitable<void> | undefined;
+  checkpointed(durable: DurablePosition, scope: TaskScope): Awaitable<void> | undefined;
   /** Releases what `open` acquired. An error fails a run that had completed. */
   close(outcome: RunOutcome): Awaitable<void>;
   /**
@@ -373,8 +373,8 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
     return undefined;
   }
 
-  /** See `Task.mark`. Default: no position. */
-  mark(_scope: TaskScope): Awaitable<Json | undefined> {
+  /** See `Task.persist`. Default: no position. */
+  persist(_scope: TaskScope): Awaitable<Json | undefined> {
     return undefined;
   }
 
@@ -384,7 +384,7 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   }
 
   /** See `Task.checkpointed`. Default: nothing to do. */
-  checkpointed(_durable: DurableMark, _scope: TaskScope): Awaitable<void> | undefined {
+  checkpointed(_durable: DurablePosition, _scope: TaskScope): Awaitable<void> | undefined {
     return undefined;
   }
 

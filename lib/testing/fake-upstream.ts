@@ -3,7 +3,7 @@
  *
  * Guarantees: nothing waits in real time; one function receives each call and decides the answer and its delay.
  */
-import type { Clock } from '../model/clock.js';
+import { sleep, type Clock } from '../model/clock.js';
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import {
   checkFunction,
@@ -16,7 +16,7 @@ import {
 } from '../options/options.js';
 import type { Awaitable } from '../model/ports.js';
 import type { Upstream, UpstreamCall, UpstreamReply } from '../model/upstream.js';
-import { connectionReset, pause, silence } from './network.js';
+import { connectionReset, silence } from './network.js';
 
 /** One call, as the test receives it. */
 export interface FakeCall extends UpstreamCall {
@@ -78,7 +78,7 @@ export function fakeUpstream(clock: Clock, answer: (call: FakeCall) => Awaitable
       );
     }
     const { afterMs = 0, instead, status = 200, ...rest } = given;
-    if (afterMs > 0) await pause(clock, afterMs, call.signal);
+    if (afterMs > 0) await sleep(clock, afterMs, call.signal);
     if (instead === 'never') await silence(call.signal);
     if (instead === 'reset') throw connectionReset();
     return { status, ...rest };

@@ -5,14 +5,14 @@
  * does not depend on the order of calls, on time or on other runs, so a seed reproduces a failure. The injector stores
  * no state for this, so one injector may serve any number of runs.
  */
-import type { Clock } from '../model/clock.js';
+import { sleep, type Clock } from '../model/clock.js';
 import { MillraceError } from '../model/errors.js';
 import { checkOptions, count, either, number, objectWith, type OptionRules } from '../options/options.js';
 import { murmur2 } from '../execution/partition-hash.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { Skip } from '../model/record.js';
 import type { Upstream, UpstreamCall } from '../model/upstream.js';
-import { connectionReset, pause, silence } from './network.js';
+import { connectionReset, silence } from './network.js';
 
 /** The kinds of faults. */
 export type Fault = 'error' | 'reset' | 'hang' | 'lostReply' | 'slow';
@@ -89,7 +89,7 @@ export function faultInjector(options: FaultOptions): FaultInjector {
   };
   const before = async (fault: Fault | undefined, signal: AbortSignal): Promise<void> => {
     if (fault === 'hang') await silence(signal);
-    if (fault === 'slow') await pause(clock, slowMs, signal);
+    if (fault === 'slow') await sleep(clock, slowMs, signal);
     if (fault === 'hang' || fault === 'reset') throw connectionReset();
   };
 

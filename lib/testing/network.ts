@@ -1,20 +1,4 @@
 /** Delays, silence and resets of a network, on a clock. */
-import type { Clock } from '../model/clock.js';
-
-/** Waits for `ms`, or until the signal aborts. Leaves no timer behind. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const cancel = clock.schedule(ms, end);
-    signal.addEventListener('abort', end);
-    if (signal.aborted) end();
-  });
-}
-
 /** Waits until the signal aborts. */
 export function silence(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -159,7 +159,7 @@ export class ThreadJob {
     const { client, sizer } = this;
     // A busy thread gets more records only if they are worth a message; an idle one gets all there are.
     if (outstanding > 0 && (this.transfer !== undefined || client.queued * 2 < sizer.size)) return undefined;
-    const chunk = client.take(sizer.size);
+    const chunk = client.pull(sizer.size);
     return chunk === undefined ? undefined : { chunk, deaths: 0 };
   }
 }

@@ -26,7 +26,7 @@ import { mayNotRun, referTo, type Threadable } from '../execution/thread-functio
 import { isPromiseLike } from '../model/awaitable.js';
 import { Outbox, type OverflowPolicy } from '../stream/outbox.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
-import type { InOrder } from '../stream/in-order.js';
+import type { NumberOrder } from '../stream/number-order.js';
 
 /** An `OperatorFunction` that also accepts iterables. */
 export type WorkerOperator<In, Out> = (input: Observable<In> | Pullable<In>) => Observable<Out>;
@@ -122,7 +122,7 @@ class Bridge<In, Out> implements JobOwner {
   /** Records that were read and wait for the executor. */
   private waiting: In[] = [];
   /** Restores the input order; undefined until the executor is open. */
-  private order: InOrder<Finished<Out>> | undefined;
+  private order: NumberOrder<Finished<Out>> | undefined;
   /** The number of records that were sent, or wait for their turn to be emitted. */
   private held = 0;
   private isReading = false;
@@ -139,9 +139,9 @@ class Bridge<In, Out> implements JobOwner {
   async begin(): Promise<void> {
     const { threads = 'auto', limits = {}, timeoutMs, transfer } = this.options;
     try {
-      const [executor, { InOrder: Order }, { OpenJob: Job }] = await Promise.all([
+      const [executor, { NumberOrder: Order }, { OpenJob: Job }] = await Promise.all([
         openExecutor(threads, limits),
-        import('../stream/in-order.js'),
+        import('../stream/number-order.js'),
         import('../execution/open-job.js'),
       ]);
       if (this.isStopped) {

@@ -83,6 +83,6 @@ describe('undefined', () => {
     const settings = { codec: jsonRpcCodec(), ...resolveWebSocketOptions(absent('sockets', 'codec', 'pingAfterMs')) };
     expect(settings).toMatchObject({ sockets: 2, maxBatch: 64, pingAfterMs: 10_000 });
     expect(settings.codec).toBeDefined();
-    expect(socket({ sockets: undefined, codec: undefined })).toBe('taken');
+    expect(socket({ sockets: undefined, codec: undefined })).toBe('accepted');
   });
 });

@@ -1,7 +1,7 @@
 /** The live frame on a small terminal that does what terminals do: fold lines, move up, erase. */
 import { describe, expect, it } from '@jest/globals';
 import { LiveScreen } from '#lib/commands/live-screen.js';
-import { takeOverWrites } from '#lib/commands/take-over-writes.js';
+import { captureWrites } from '#lib/commands/capture-writes.js';
 
 /** Enough of a terminal: rows that fold anew when the width changes, and the three escapes the screen uses. */
 class SmallTerminal {
@@ -81,7 +81,7 @@ describe('a stream that was taken over', () => {
     const write = (chunk: string | Uint8Array): boolean => real.push(String(chunk)) > 0;
     const stream = { write };
     const lines: string[] = [];
-    const taken = takeOverWrites(stream, (text) => lines.push(text));
+    const taken = captureWrites(stream, (text) => lines.push(text));
     stream.write('a');
     stream.write(Buffer.from('b\nc\nhalf '));
     const euro = Buffer.from('€');

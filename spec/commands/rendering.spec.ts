@@ -224,7 +224,7 @@ describe('a graph', () => {
     expect(graphText('Diamond', Diamond.plan())).toEqual([
       'Diamond: 5 tasks, 2 roots (Lines, Words "1")',
       '',
-      'task            kind    takes        join     root',
+      'task            kind    inputs       join     root',
       '*  Lines        source                        Lines',
       '+-+',
       '* |  Words "1"  expand  Lines                 Words "1"',

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Checkpoint, CheckpointStore } from 'millrace';
 
 export interface CheckpointsUnderTest {
-  /** Begins the next life of the run. */
+  /** Begins the next incarnation of the run. */
   begin(): CheckpointStore | Promise<CheckpointStore>;
   release(): Promise<void>;
 }
@@ -20,12 +20,12 @@ export function checkpointStoreContract(name: string, make: () => Promise<Checkp
       expect(await (await kept.begin()).read()).toBeUndefined();
     });
 
-    it('numbers the lives from 1', async () => {
+    it('numbers the incarnations from 1', async () => {
       expect((await kept.begin()).incarnation).toBe(1);
       expect((await kept.begin()).incarnation).toBe(2);
     });
 
-    it('gives the last checkpoint back as it was written, to a later life too', async () => {
+    it('gives the last checkpoint back as it was written, to a later incarnation too', async () => {
       const first = await kept.begin();
       for (const settled of [1, 2, 3]) await first.write(checkpointAt(settled));
       expect(await first.read()).toEqual(checkpointAt(3));
@@ -34,10 +34,10 @@ export function checkpointStoreContract(name: string, make: () => Promise<Checkp
 
     it('keeps what is written whatever becomes of the object afterwards', async () => {
       const store = await kept.begin();
-      const marks: Record<string, number[]> = { Sink: [1] };
-      await store.write({ ...checkpointAt(1), marks });
-      marks['Sink']?.push(2);
-      expect((await store.read())?.marks).toEqual({ Sink: [1] });
+      const positions: Record<string, number[]> = { Sink: [1] };
+      await store.write({ ...checkpointAt(1), positions });
+      positions['Sink']?.push(2);
+      expect((await store.read())?.positions).toEqual({ Sink: [1] });
     });
 
     it('refuses an earlier incarnation once the next has begun, and keeps what the next has written', async () => {
@@ -64,7 +64,7 @@ export function checkpointAt(watermark: number): Checkpoint {
     definition: { workflow: 'W', tasks: { S: 'source' }, config: {} },
     inputs: { S: { path: '/in.csv', size: 3 } },
     roots: { S: { watermark, born: watermark + 2, passed: { T: [watermark + 1, watermark + 2] } } },
-    marks: { T: { bytes: 10, tail: 'ü' } },
+    positions: { T: { bytes: 10, tail: 'ü' } },
     deadLetters: null,
     isComplete: false,
   };

@@ -55,16 +55,16 @@ export function deadLetterStoreContract(
     async function torn(): Promise<unknown> {
       const store = kept.open();
       for (const n of [0, 1]) store.write(letterOf(n));
-      const mark: unknown = JSON.parse(JSON.stringify(await durable(store).mark()));
+      const position: unknown = JSON.parse(JSON.stringify(await durable(store).persist()));
       for (const n of [2, 3]) store.write(letterOf(n));
       await store.close();
-      return mark;
+      return position;
     }
 
-    it('goes back to a mark, and on from there', async () => {
-      const mark = await torn();
+    it('goes back to a position, and on from there', async () => {
+      const position = await torn();
       const next = kept.open();
-      await durable(next).rewind(mark as never, () => true, 'run');
+      await durable(next).rewind(position as never, () => true, 'run');
       await durable(next).commit();
       next.write(letterOf(4));
       await next.close();
@@ -72,25 +72,25 @@ export function deadLetterStoreContract(
     });
 
     it('leaves out the letters of records that are done again', async () => {
-      const mark = await torn();
+      const position = await torn();
       const next = kept.open();
-      await durable(next).rewind(mark as never, ({ lineage }) => lineage.number !== 0, 'run');
+      await durable(next).rewind(position as never, ({ lineage }) => lineage.number !== 0, 'run');
       await durable(next).commit();
       next.write(letterOf(0));
       await next.close();
       expect(await numbers()).toEqual([1, 0]);
     });
 
-    it('can go back to the old mark as long as the new one is not committed, and to the new one after that', async () => {
-      const mark = await torn();
+    it('can go back to the old position as long as the new one is not committed, and to the new one after that', async () => {
+      const position = await torn();
       const without = (left: number) => (head: { lineage: { number: number } }) => head.lineage.number !== left;
-      // A life that dies before the new mark is in a checkpoint.
+      // An incarnation that dies before the new position is in a checkpoint.
       const early = kept.open();
-      await durable(early).rewind(mark as never, without(0), 'run');
+      await durable(early).rewind(position as never, without(0), 'run');
       await early.close();
       // One that dies between the checkpoint and the commit.
       const late = kept.open();
-      const renewed = await durable(late).rewind(mark as never, without(1), 'run');
+      const renewed = await durable(late).rewind(position as never, without(1), 'run');
       await late.close();
       const last = kept.open();
       await durable(last).rewind(renewed, () => true, 'run');
@@ -117,15 +117,15 @@ export function deadLetterStoreContract(
       expect(await numbers()).toEqual([0, 1, 2, 3]);
     });
 
-    it('marks, while letters are on their way, those that were given up before', async () => {
+    it('persists, while letters are on their way, those that were given up before', async () => {
       const store = kept.open();
       store.write(letterOf(0));
-      const marking = durable(store).mark();
+      const persisting = durable(store).persist();
       store.write(letterOf(1));
-      const mark = await marking;
+      const position = await persisting;
       await store.close();
       const next = kept.open();
-      await durable(next).rewind(mark, () => true, 'run');
+      await durable(next).rewind(position, () => true, 'run');
       await durable(next).commit();
       await next.close();
       expect(await numbers()).toEqual([0]);

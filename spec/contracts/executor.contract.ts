@@ -145,7 +145,7 @@ export function executorContract(name: string, make: () => Executor): void {
     it('fails a job whose module cannot be loaded, once', async () => {
       const ref = refOf(numbers.double);
       const failed = new Promise((_, reject) => {
-        const client = { queued: 1, take: () => ({ from: 0, lineages: [0], records: [1] }), deliver, fail: reject };
+        const client = { queued: 1, pull: () => ({ from: 0, lineages: [0], records: [1] }), deliver, fail: reject };
         const members = [{ task: 'lost', ref: { ...ref, export: 'nothing' } }];
         executor.open({ kind: 'map', runId: 'spec', seed: 0, members }, client, { maxChunk: 1 }).wake();
       });
@@ -160,7 +160,7 @@ export function executorContract(name: string, make: () => Executor): void {
           get queued() {
             return queued;
           },
-          take: () => {
+          pull: () => {
             if (queued === 0) return undefined;
             queued = 0;
             return { from: 0, lineages: [0, 1, 2, 3, 4, 5], records: [1, 2, 3, 4, 13, 6] };
@@ -197,7 +197,7 @@ export function executorContract(name: string, make: () => Executor): void {
             return chunks.length;
           },
           states: () => ({ places: [6], states: [100] }),
-          take: () => chunks.shift(),
+          pull: () => chunks.shift(),
           deliver: (_: unknown, result: ChunkResult) => {
             if (results.push(result) === 3) resolve();
           },
@@ -238,7 +238,7 @@ export function executorContract(name: string, make: () => Executor): void {
       let calls = 0;
       const client = {
         queued: 1,
-        take: () => ({ from: 0, lineages: [0], records: [1] }),
+        pull: () => ({ from: 0, lineages: [0], records: [1] }),
         deliver: () => calls++,
         fail: () => calls++,
       };

@@ -57,7 +57,7 @@ async function refusal(name: string, settings: string[] = []): Promise<string> {
     if (!(error instanceof MillraceError)) throw error;
     return `${error.code}: ${error.message.replaceAll(folder, '<folder>')}`;
   }
-  return 'taken';
+  return 'accepted';
 }
 
 const bom = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -264,7 +264,7 @@ describe('a config that was not given', () => {
     ['an argument with a default', (_flow, config = { size: 1 }) => config],
     ['one of the rest', (...given) => given[1]],
     ['nothing', () => undefined],
-  ])('is taken without a schema, which alone could refuse it, where the builder has it as %s', async (_, build) => {
+  ])('is accepted without a schema, which alone could refuse it, where the builder has it as %s', async (_, build) => {
     const definition = { config: undefined, build };
     const Plain = { name: 'Plain', definition, parseConfig: (config: unknown) => config };
     await expect(configOf(Plain, { settings: ['size=2'] })).resolves.toEqual({ size: 2 });

@@ -47,10 +47,10 @@ it('a syntax error in an imported module is told of that module', async () => {
   await expect(load('./flow.mjs')).rejects.toThrow(/SyntaxError: .*\(at deep\.mjs:2\)$/);
 });
 
-it('a setting is refused where the workflow takes no configuration, and only there', async () => {
+it('a setting is refused where the workflow has no configuration, and only there', async () => {
   write('none.mjs', `${head}export const A = defineWorkflow({ name: 'A', build: (f) => ${tasks} });`);
   await expect(load('./none.mjs', ['a=1'])).rejects.toThrow(
-    "The setting 'a' has no effect: workflow 'A' takes no configuration. Remove it, or give `build` a second parameter",
+    "The setting 'a' has no effect: workflow 'A' has no configuration. Remove it, or give `build` a second parameter",
   );
   write('takes.mjs', `${head}export const A = defineWorkflow({ name: 'A', build: (f, config = {}) => ${tasks} });`);
   write('method.mjs', `${head}export const A = defineWorkflow({ name: 'A', build(f, { a }) { return ${tasks}; } });`);

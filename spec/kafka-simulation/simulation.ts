@@ -41,10 +41,10 @@ export async function simulate(seed: number, bug?: PlantedBug): Promise<string |
     owners.push({ client, over });
     return over;
   };
-  const lives = 1 + world.below(4);
+  const incarnations = 1 + world.below(4);
   const work = (async (): Promise<void> => {
-    for (let life = 0; ; life++) {
-      const isLast = life >= lives;
+    for (let incarnation = 0; ; incarnation++) {
+      const isLast = incarnation >= incarnations;
       const current = start();
       if (isLast) {
         await current;

@@ -96,7 +96,7 @@ describeWithBroker('a workflow in lanes', (broker) => {
     expect(letters.map(({ record }) => record.n).sort((a, b) => a - b)).toEqual(
       [...new Array(RECORDS).keys()].filter(isBad),
     );
-    // What tools show as lag: nothing but marks of ends is left.
+    // What tools show as lag: nothing but end markers is left.
     const [spread] = await admin.fetchOffsets({
       groupId: 'millrace.LaneFlow.r1',
       topics: ['millrace.LaneFlow.r1.Spread'],

@@ -77,7 +77,7 @@ describeWithBroker('OfferWorkFlow in worker processes', (broker) => {
       const rowsOf = async (file: string): Promise<string[]> =>
         (await readFile(join(folder, file), 'utf8')).trim().split('\n').sort();
       expect(await rowsOf('many.csv')).toEqual(await rowsOf('one.csv'));
-      // One record per row, and the mark of each lane's end.
+      // One record per row, and the end marker of each lane.
       const results = await broker().read(`millrace.OfferWorkFlow.${RUN}.Load`);
       const ends = results.filter(({ headers }) => 'millrace-end' in headers);
       expect(new Set(ends.map(({ headers }) => headers['millrace-end'])).size).toBe(12);

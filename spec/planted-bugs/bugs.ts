@@ -14,7 +14,7 @@ import { Batch, GONE, type Lineage } from '#lib/model/record.js';
 import { Disk, OpenFile } from '../simulation/disk.js';
 import { FileSink } from '../simulation/file-sink.js';
 import { Letters } from '../simulation/letters.js';
-import type { Life } from '../simulation/life.js';
+import type { Incarnation } from '../simulation/incarnation.js';
 import { Stores } from '../simulation/stores.js';
 import { wrong, type Method, type PlantedBug } from './plant.js';
 
@@ -31,12 +31,12 @@ function misread(change: (progress: RootProgress, exits: readonly string[]) => R
 function keeping(isKept: boolean) {
   return (original: Method): Method =>
     function (...given) {
-      const [mark, keeps] = given as unknown as [never, (letter: object) => boolean];
+      const [position, keeps] = given as unknown as [never, (letter: object) => boolean];
       const answer = (letter: object): boolean => {
         keeps(letter);
         return isKept;
       };
-      return original.call(this, mark, answer as never);
+      return original.call(this, position, answer as never);
     };
 }
 
@@ -88,8 +88,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'put',
     (original) =>
       function (...given) {
-        const [life, checkpoint] = given as unknown as [Life, Checkpoint];
-        const run = (this['laws'] as { runs: Map<Life, { engine?: { wiring: Wiring } }> }).runs.get(life);
+        const [incarnation, checkpoint] = given as unknown as [Incarnation, Checkpoint];
+        const run = (this['laws'] as { runs: Map<Incarnation, { engine?: { wiring: Wiring } }> }).runs.get(incarnation);
         const roots = [...(run?.engine?.wiring.roots ?? [])].map(([name, root]) => {
           const progress = root.progress();
           return [name, run?.engine?.wiring.past?.progressOf(name, progress) ?? progress];
@@ -98,7 +98,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
           ...checkpoint,
           roots: run === undefined ? checkpoint.roots : (Object.fromEntries(roots) as object),
         };
-        return original.call(this, life as never, later as never);
+        return original.call(this, incarnation as never, later as never);
       },
   ),
   wrong('a checkpoint is written before the files are synced', OpenFile, 'sync', () => () => Promise.resolve()),
@@ -106,7 +106,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   wrong(
     'a file says how far it is after the checkpoint was taken',
     FileSink,
-    'mark',
+    'persist',
     () =>
       async function () {
         await (this['flush'] as () => Promise<void>)();
@@ -131,16 +131,16 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'reopen',
     (original) =>
       async function (...given) {
-        const [life, path] = given as unknown as [Life, string];
+        const [incarnation, path] = given as unknown as [Incarnation, string];
         const whole = (this as unknown as Disk).read(path) ?? '';
         const file = (await original.apply(this, given)) as OpenFile;
-        if (!life.isDead && !path.startsWith('letters'))
+        if (!incarnation.isDead && !path.startsWith('letters'))
           (Reflect.get(file, 'content') as { text: string }).text = whole;
         return file;
       },
   ),
   wrong(
-    'a file is begun anew by each life',
+    'a file is begun anew by each incarnation',
     FileSink,
     'open',
     (original) =>
@@ -150,7 +150,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
   ),
   wrong(
-    'a result gets its name when a life ends, however it ends',
+    'a result gets its name when an incarnation ends, however it ends',
     FileSink,
     'close',
     (original) =>
@@ -168,17 +168,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         return original.apply(this, given);
       },
   ),
-  wrong('dead letters are not in the checkpoint', Letters, 'mark', () => () => Promise.resolve(null)),
+  wrong('dead letters are not in the checkpoint', Letters, 'persist', () => () => Promise.resolve(null)),
   wrong(
     'dead letters are not rewound',
     Letters,
     'rewind',
     () =>
-      async function (mark: unknown) {
-        if (mark !== null) {
+      async function (position: unknown) {
+        if (position !== null) {
           const disk = this['disk'] as Disk;
           const bytes = (disk.read('letters') ?? '').length;
-          this['rewound'] = { ...(mark as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
+          this['rewound'] = { ...(position as object), bytes, tail: (disk.read('letters') ?? '').slice(-40) };
         }
         return this['rewound'] ?? null;
       },
@@ -187,7 +187,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   wrong('dead letters of records that are not done again are left out', Letters, 'rewind', keeping(false)),
   wrong('a record that was given up is given up again when it is replayed', RunPast, 'wasGivenUp', () => () => false),
   wrong(
-    'what earlier lives have done is not merged into the progress',
+    'what earlier incarnations have done is not merged into the progress',
     RunPast,
     'progressOf',
     () =>
@@ -240,7 +240,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
   ),
   wrong(
-    'the life is not part of the keys of what is numbered anew',
+    'the incarnation is not part of the keys of what is numbered anew',
     RunPast,
     'numberingOf',
     () =>
@@ -259,7 +259,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   wrong('a zombie may write files', Disk, 'fence', () => () => undefined),
   wrong(
-    'a life takes the number of the one before',
+    'an incarnation takes the number of the one before',
     Stores,
     'begin',
     (original) =>

@@ -4,7 +4,9 @@
  */
 export interface PlantedBug {
   readonly name: string;
-  /** The world in which it must be found. Default: random graphs whose work ends in the same way in each life. */
+  /**
+   * The world in which it must be found. Default: random graphs whose work ends in the same way in each incarnation.
+   */
   readonly world?: 'outcomes' | 'extended' | 'phases';
   /** The first seed of the spec, close to one that finds the bug, so that the spec is short. Default 1. */
   readonly from?: number;

@@ -1,4 +1,4 @@
-/** Bugs of durable state, for the simulation in which calls and generators end differently in each life. */
+/** Bugs of durable state, for the simulation in which calls and generators end differently in each incarnation. */
 import { skip } from 'millrace';
 import { Family } from '#lib/ledger/family.js';
 import type { StateStore } from '#lib/model/state.js';
@@ -11,7 +11,7 @@ import { KeptOutputs } from '#lib/stream/kept-outputs.js';
 import { StateSpace, type Change } from '#lib/stream/state-space.js';
 import { Expander } from '#lib/tasks/expander.js';
 import { KeyedStates } from '#lib/tasks/keyed-states.js';
-import type { Life } from '../simulation/life.js';
+import type { Incarnation } from '../simulation/incarnation.js';
 import { Stores } from '../simulation/stores.js';
 import { wrong, type Inside, type Method, type PlantedBug } from './plant.js';
 
@@ -37,21 +37,21 @@ function withoutKeys(spaces: string, isMeant: (key: string) => boolean) {
 }
 
 /** A store of state that is wrong. */
-function storing(change: (store: StateStore, stores: Inside, life: Life) => StateStore) {
+function storing(change: (store: StateStore, stores: Inside, incarnation: Incarnation) => StateStore) {
   return (original: Method): Method =>
     function (...given) {
-      return change(original.apply(this, given) as StateStore, this, given[0] as unknown as Life);
+      return change(original.apply(this, given) as StateStore, this, given[0] as unknown as Incarnation);
     };
 }
 
-/** A method that does something later in the present life. */
+/** A method that does something later in the present incarnation. */
 function laterOn(
   name: string,
   type: { prototype: object },
   method: string,
   make: (pause: () => Promise<void>) => (original: Method) => Method,
 ): PlantedBug {
-  let present: Life;
+  let present: Incarnation;
   const parts = [
     wrong(
       name,
@@ -59,7 +59,7 @@ function laterOn(
       'begin',
       (original) =>
         function (...given) {
-          present = given[0] as unknown as Life;
+          present = given[0] as unknown as Incarnation;
           return original.apply(this, given);
         },
     ),
@@ -81,9 +81,9 @@ function laterOn(
   };
 }
 
-function aWhile(life: Life): Promise<void> {
+function aWhile(incarnation: Incarnation): Promise<void> {
   return new Promise((resolve) => {
-    life.outside.schedule(50, resolve);
+    incarnation.outside.schedule(50, resolve);
   });
 }
 
@@ -146,17 +146,17 @@ const BUGS: readonly PlantedBug[] = [
       'values of the state are copied after the turn of the checkpoint',
       Stores,
       'stateOf',
-      storing((store, _, life) => ({
+      storing((store, _, incarnation) => ({
         ...store,
         append: async (changes) => {
-          await aWhile(life);
+          await aWhile(incarnation);
           return store.append(changes);
         },
       })),
     ),
   ),
   wrong(
-    'a life continues with state that is in no checkpoint',
+    'an incarnation continues with state that is in no checkpoint',
     Stores,
     'stateOf',
     storing((store, stores) => ({
@@ -213,7 +213,7 @@ const BUGS: readonly PlantedBug[] = [
   from(
     105,
     wrong(
-      'an open parent is taken as it arrives in the next life',
+      'an open parent is taken as it arrives in the next incarnation',
       StateSpace,
       'accepted',
       () =>

@@ -24,7 +24,7 @@ const wrong = (): never => {
 
 let folder = '';
 let clock = virtualClock();
-/** Where the first life fails; nowhere if undefined. */
+/** Where the first incarnation fails; nowhere if undefined. */
 let fault: string | undefined;
 let called: number[] = [];
 let written: number[] = [];

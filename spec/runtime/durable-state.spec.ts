@@ -1,4 +1,6 @@
-/** What a resumed run does with the state of its boundaries, when the second life ends otherwise than the first. */
+/**
+ * What a resumed run does with the state of its boundaries, when the second incarnation ends otherwise than the first.
+ */
 import { describe, expect, it } from '@jest/globals';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
@@ -22,7 +24,7 @@ import type { LetterHead } from '#lib/model/ports.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-interface LifeOptions<Outputs> {
+interface IncarnationOptions<Outputs> {
   readonly kept: MemoryCheckpoints;
   /** Dead letters that are replayed. */
   readonly redo?: readonly LetterHead[];
@@ -32,13 +34,13 @@ interface LifeOptions<Outputs> {
   readonly stopAfter?: { readonly ms: number; readonly how: 'cancel' | 'drain' };
 }
 
-/** The time of the present life. */
+/** The time of the present incarnation. */
 let clock = virtualClock();
 
-/** Runs one life. Resolves with its events. */
+/** Runs one incarnation. Resolves with its events. */
 async function live<Outputs>(
   flow: Workflow<StandardSchemaV1, Outputs>,
-  { kept, redo, until, stopAfter }: LifeOptions<Outputs>,
+  { kept, redo, until, stopAfter }: IncarnationOptions<Outputs>,
 ): Promise<RunEvent[]> {
   clock = virtualClock();
   const run = flow.run(undefined, {
@@ -120,7 +122,7 @@ describe('a resumed run', () => {
   it('loses and doubles no child when a generator ends otherwise the second time', async () => {
     const kept = memoryCheckpoints();
     const written: string[] = [];
-    let life = 0;
+    let incarnation = 0;
     const flow = defineWorkflow({
       name: 'Expand',
       build: (flow) =>
@@ -131,7 +133,7 @@ describe('a resumed run', () => {
             ['Parents'],
             expandTask(function* (parent: number) {
               for (let index = 0; index < 3; index++) {
-                if (parent % 5 === life && index === 1) throw new Error('not today');
+                if (parent % 5 === incarnation && index === 1) throw new Error('not today');
                 yield `${parent}/${index}`;
               }
             }),
@@ -142,8 +144,8 @@ describe('a resumed run', () => {
             slowly((child: string) => written.push(child)),
           ),
     });
-    for (life = 1; life <= 3; life++) {
-      await live(flow, { kept, ...(life < 3 && { until: { task: 'Write', outputs: 30 } }) });
+    for (incarnation = 1; incarnation <= 3; incarnation++) {
+      await live(flow, { kept, ...(incarnation < 3 && { until: { task: 'Write', outputs: 30 } }) });
     }
     const counts = new Map<string, number>();
     for (const child of written) counts.set(child, (counts.get(child) ?? 0) + 1);
@@ -158,7 +160,7 @@ describe('a resumed run', () => {
   it('has branches that agree about a record that was skipped, though it would not be skipped now', async () => {
     const kept = memoryCheckpoints();
     const written = { first: [] as number[], second: [] as number[] };
-    let life = 1;
+    let incarnation = 1;
     const flow = defineWorkflow({
       name: 'Fork',
       build: (flow) =>
@@ -167,7 +169,7 @@ describe('a resumed run', () => {
           .task(
             'Maybe',
             ['Numbers'],
-            asyncTask(async (n) => (life === 1 && n === 1 ? skip('not today') : n)),
+            asyncTask(async (n) => (incarnation === 1 && n === 1 ? skip('not today') : n)),
           )
           .task(
             'First',
@@ -187,7 +189,7 @@ describe('a resumed run', () => {
           ),
     });
     await live(flow, { kept, stopAfter: { ms: 100, how: 'cancel' } });
-    life = 2;
+    incarnation = 2;
     await live(flow, { kept });
     expect(written).toEqual({ first: [0], second: [0] });
   });
@@ -195,7 +197,7 @@ describe('a resumed run', () => {
   it('gives the branch beside a dead letter what it had, though the letter came first', async () => {
     const kept = memoryCheckpoints();
     const rows: unknown[] = [];
-    let life = 1;
+    let incarnation = 1;
     const flow = defineWorkflow({
       name: 'Beside',
       build: (flow) =>
@@ -208,14 +210,14 @@ describe('a resumed run', () => {
               await new Promise<void>((resolve) => {
                 clock.schedule(200, resolve);
               });
-              return `life ${life} of ${n}`;
+              return `incarnation ${incarnation} of ${n}`;
             }),
           )
           .task(
             'Check',
             ['Numbers'],
             asyncTask(async (n) => {
-              if (life === 1) throw new Error('not today');
+              if (incarnation === 1) throw new Error('not today');
               return n;
             }),
           )
@@ -233,9 +235,9 @@ describe('a resumed run', () => {
     const letters = (await live(flow, { kept })).flatMap((event) =>
       event.type === 'dead-letter' ? [event.letter] : [],
     );
-    life = 2;
+    incarnation = 2;
     await live(flow, { kept, redo: letters });
-    expect(rows).toEqual(['life 1 of 7', ['life 1 of 7', 7]]);
+    expect(rows).toEqual(['incarnation 1 of 7', ['incarnation 1 of 7', 7]]);
   });
 
   it('calls nothing in front of an aggregate again, and counts each record once', async () => {
@@ -345,7 +347,7 @@ describe('a resumed run', () => {
             sinkTask(([n]) => void written.push(n)),
           ),
     });
-    for (let life = 1; life <= 3; life++) await live(flow, { kept, stopAfter: { ms: 100, how: 'drain' } });
+    for (let incarnation = 1; incarnation <= 3; incarnation++) await live(flow, { kept, stopAfter: { ms: 100, how: 'drain' } });
     isThere = true;
     await live(flow, { kept });
     expect(written).toEqual(numbers(30));

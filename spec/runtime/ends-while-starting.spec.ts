@@ -37,21 +37,21 @@ class SlowSource extends SourceTask<number> {
 class Kept extends RecordTask<number, number> {
   override readonly isDurable = true;
   marked = 0;
-  private readonly onMark: () => Promise<null>;
+  private readonly onPersist: () => Promise<null>;
 
-  constructor(onMark: () => Promise<null>) {
+  constructor(onPersist: () => Promise<null>) {
     super();
-    this.onMark = onMark;
+    this.onPersist = onPersist;
   }
 
   protected override process(n: number): number {
     return n;
   }
 
-  override async mark(): Promise<null> {
-    const mark = await this.onMark();
+  override async persist(): Promise<null> {
+    const position = await this.onPersist();
     this.marked++;
-    return mark;
+    return position;
   }
 }
 
@@ -85,7 +85,7 @@ describe('a run that ends while it starts', () => {
     const deadLetters: DeadLetterStore = {
       ...recordingDeadLetters(),
       durable: {
-        mark: () => Promise.resolve(null),
+        persist: () => Promise.resolve(null),
         rewind: async () => {
           isRewinding = true;
           await wait(clock, 1000);

@@ -96,10 +96,10 @@ describe('a task that runs after others', () => {
       reason: "'Alert' runs when 'Load' has failed, and none has",
       in: 0,
     });
-    const lives = events.flatMap((event) =>
+    const incarnations = events.flatMap((event) =>
       event.type.startsWith('task-') && 'task' in event ? [`${event.task} ${event.type.slice(5)}`] : [],
     );
-    expect(lives).toEqual([
+    expect(incarnations).toEqual([
       ...['Numbers started', 'Load started', 'Numbers ended', 'Load ended'],
       ...['Alert skipped', 'Publish started', 'Publish ended', 'Clean up started', 'Clean up ended'],
     ]);

@@ -261,7 +261,7 @@ describe('the watchdog', () => {
   });
 
   it('fails where a source that is read again gives less than before, because its numbers are of other records', async () => {
-    const lifeOf = (records: readonly number[]): readonly TaskDeclaration[] => [
+    const incarnationOf = (records: readonly number[]): readonly TaskDeclaration[] => [
       task(
         'S',
         [],
@@ -270,14 +270,14 @@ describe('the watchdog', () => {
       task('T', ['S'], keep),
     ];
     const kept = memoryCheckpoints();
-    const first = start(lifeOf(range(500)), { checkpoints: kept.begin(), window: 4 });
+    const first = start(incarnationOf(range(500)), { checkpoints: kept.begin(), window: 4 });
     first.output$('T').subscribe(() => {
       first.drain();
     });
     const { outcome, tasks } = await first.finished;
     expect(outcome).toBe('drained');
     const gave = tasks['S']?.out ?? 0;
-    const second = start(lifeOf([0]), { checkpoints: kept.begin(), resumeFrom: kept.last as Checkpoint });
+    const second = start(incarnationOf([0]), { checkpoints: kept.begin(), resumeFrom: kept.last as Checkpoint });
     await expect(second.finished).rejects.toMatchObject({
       code: 'MILLRACE_RESUME',
       message: expect.stringMatching(

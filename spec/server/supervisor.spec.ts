@@ -105,7 +105,7 @@ describe('a run that drains', () => {
     // Its process has not begun yet.
     expect(await server().stop('r', 'drain')).toBe(true);
     isReachable = true;
-    for (let life = 0; life < 3; life++) {
+    for (let incarnation = 0; incarnation < 3; incarnation++) {
       const one = server();
       await one.pass();
       await one.pass();

@@ -2,11 +2,11 @@
  * A disk in memory that tells what was written from what would survive the loss of power.
  *
  * Promises: a crash of the process loses nothing that was written; the loss of power loses what was not synced, or some
- * of it, or leaves nulls in its place; a write may find the disk full and be cut short; a life that another has
+ * of it, or leaves nulls in its place; a write may find the disk full and be cut short; an incarnation that another has
  * followed writes nothing any more, as behind a lock.
  */
 import { MillraceError } from 'millrace';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import type { World } from './world.js';
 
 interface Content {
@@ -58,41 +58,41 @@ export class Disk {
     this.syncedNames.clear();
   }
 
-  create(life: Life, path: string): Promise<OpenFile> {
-    return life.operate('other', () => {
-      this.fence(life, path);
+  create(incarnation: Incarnation, path: string): Promise<OpenFile> {
+    return incarnation.operate('other', () => {
+      this.fence(incarnation, path);
       const content = { text: '', synced: '' };
       this.names.set(path, content);
-      return new OpenFile(this, life, path, content);
+      return new OpenFile(this, incarnation, path, content);
     });
   }
 
   /** A second file that holds the same. */
-  copy(life: Life, from: string, to: string): Promise<void> {
-    return life.operate('other', () => {
-      this.fence(life, to);
+  copy(incarnation: Incarnation, from: string, to: string): Promise<void> {
+    return incarnation.operate('other', () => {
+      this.fence(incarnation, to);
       this.names.set(to, { text: this.names.get(from)?.text ?? '', synced: '' });
     });
   }
 
   /** Opens the file cut off at the point, as `reopenAt` does. */
-  reopen(life: Life, path: string, point: Point): Promise<OpenFile> {
-    return life.operate('other', () => {
-      this.fence(life, path);
+  reopen(incarnation: Incarnation, path: string, point: Point): Promise<OpenFile> {
+    return incarnation.operate('other', () => {
+      this.fence(incarnation, path);
       const content = this.names.get(path);
       const text = content?.text ?? '';
       if (content === undefined || text.length < point.bytes || tailOf(text.slice(0, point.bytes)) !== point.tail) {
         throw new MillraceError('MILLRACE_RESUME', `${path} has ${text.length} bytes, and not what was promised`);
       }
       content.text = text.slice(0, point.bytes);
-      return new OpenFile(this, life, path, content);
+      return new OpenFile(this, incarnation, path, content);
     });
   }
 
   /** Does nothing where there is no such file. */
-  rename(life: Life, from: string, to: string): Promise<void> {
-    return life.operate('other', () => {
-      this.fence(life, from);
+  rename(incarnation: Incarnation, from: string, to: string): Promise<void> {
+    return incarnation.operate('other', () => {
+      this.fence(incarnation, from);
       const content = this.names.get(from);
       if (content === undefined) return;
       this.names.delete(from);
@@ -100,27 +100,27 @@ export class Disk {
     });
   }
 
-  remove(life: Life, path: string): Promise<void> {
-    return life.operate('other', () => {
-      this.fence(life, path);
+  remove(incarnation: Incarnation, path: string): Promise<void> {
+    return incarnation.operate('other', () => {
+      this.fence(incarnation, path);
       this.names.delete(path);
     });
   }
 
-  syncFile(life: Life, path: string): Promise<void> {
-    return this.sync(life, path, this.names.get(path) as Content);
+  syncFile(incarnation: Incarnation, path: string): Promise<void> {
+    return this.sync(incarnation, path, this.names.get(path) as Content);
   }
 
   /** Makes the names durable; syncing a file does not do that. */
-  syncFolder(life: Life): Promise<void> {
-    return life.operate('other', () => {
+  syncFolder(incarnation: Incarnation): Promise<void> {
+    return incarnation.operate('other', () => {
       this.syncedNames = new Map(this.names);
     });
   }
 
-  append(life: Life, path: string, content: Content, text: string): Promise<void> {
-    return life.operate('write', (isFull) => {
-      this.fence(life, path);
+  append(incarnation: Incarnation, path: string, content: Content, text: string): Promise<void> {
+    return incarnation.operate('write', (isFull) => {
+      this.fence(incarnation, path);
       if (isFull) {
         this.world.count('disk full, short write');
         content.text += text.slice(0, this.world.below(text.length));
@@ -130,34 +130,34 @@ export class Disk {
     });
   }
 
-  sync(life: Life, path: string, content: Content): Promise<void> {
-    return life.operate('other', () => {
-      this.fence(life, path);
+  sync(incarnation: Incarnation, path: string, content: Content): Promise<void> {
+    return incarnation.operate('other', () => {
+      this.fence(incarnation, path);
       content.synced = content.text;
     });
   }
 
-  private fence(life: Life, path: string): void {
-    if (!life.isZombie) return;
+  private fence(incarnation: Incarnation, path: string): void {
+    if (!incarnation.isZombie) return;
     this.world.count('zombie write refused');
-    throw new MillraceError('MILLRACE_FILE', `Cannot write ${path}: another life has it`);
+    throw new MillraceError('MILLRACE_FILE', `Cannot write ${path}: another incarnation has it`);
   }
 }
 
-/** A file that one life writes. */
+/** A file that one incarnation writes. */
 export class OpenFile {
   private readonly disk: Disk;
-  private readonly life: Life;
+  private readonly incarnation: Incarnation;
   private readonly path: string;
   private readonly content: Content;
   private isOpen = true;
 
-  constructor(disk: Disk, life: Life, path: string, content: Content) {
+  constructor(disk: Disk, incarnation: Incarnation, path: string, content: Content) {
     this.disk = disk;
-    this.life = life;
+    this.incarnation = incarnation;
     this.path = path;
     this.content = content;
-    life.files++;
+    incarnation.files++;
   }
 
   get length(): number {
@@ -165,11 +165,11 @@ export class OpenFile {
   }
 
   append(text: string): Promise<void> {
-    return this.disk.append(this.life, this.path, this.content, text);
+    return this.disk.append(this.incarnation, this.path, this.content, text);
   }
 
   sync(): Promise<void> {
-    return this.disk.sync(this.life, this.path, this.content);
+    return this.disk.sync(this.incarnation, this.path, this.content);
   }
 
   /** The point behind so many bytes, which must be in the file. */
@@ -178,7 +178,7 @@ export class OpenFile {
   }
 
   close(): void {
-    if (this.isOpen) this.life.files--;
+    if (this.isOpen) this.incarnation.files--;
     this.isOpen = false;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * A file on the simulated disk as a sink, with what a CSV sink does: a buffer in the process, `.part` until the run has
- * completed, and points that a later life goes back to. A row is `[lineage, record]` as JSON.
+ * completed, and points that a later incarnation goes back to. A row is `[lineage, record]` as JSON.
  */
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError, BaseTask, type RunOutcome, type TaskScope } from 'millrace';
@@ -8,7 +8,7 @@ import type { Batch } from '#lib/model/record.js';
 import { writeBatches } from '#lib/stream/write-batches.js';
 import type { Value } from '../support/random-tasks.js';
 import { tailOf, type Disk, type OpenFile, type Point } from './disk.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 
 /** Bytes in the buffer from which a write waits. */
 const ROOM = 200;
@@ -16,7 +16,7 @@ const ROOM = 200;
 export interface FileSinkParts {
   readonly path: string;
   readonly disk: Disk;
-  readonly life: Life;
+  readonly incarnation: Incarnation;
   readonly ordered: boolean;
 }
 
@@ -26,7 +26,7 @@ export class FileSink extends BaseTask<Value, Value> {
   readonly parts: FileSinkParts;
   private file: OpenFile | undefined;
   private buffer = '';
-  /** Bytes taken so far, those of earlier lives too. */
+  /** Bytes taken so far, those of earlier incarnations too. */
   private bytes = 0;
   private writing: Promise<void> | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -37,26 +37,26 @@ export class FileSink extends BaseTask<Value, Value> {
   }
 
   override async open({ past }: TaskScope): Promise<void> {
-    const { disk, life, path } = this.parts;
-    const point = past?.mark as Point | undefined;
+    const { disk, incarnation, path } = this.parts;
+    const point = past?.position as Point | undefined;
     if (point === undefined) {
-      this.file = await disk.create(life, `${path}.part`);
-      await disk.syncFolder(life);
+      this.file = await disk.create(incarnation, `${path}.part`);
+      await disk.syncFolder(incarnation);
       return;
     }
     const whole = disk.read(path);
     const isNamed = whole?.length === point.bytes && tailOf(whole) === point.tail;
     if (disk.read(`${path}.part`) === undefined && isNamed) {
-      await disk.copy(life, path, `${path}.part.copy`);
-      await disk.syncFile(life, `${path}.part.copy`);
-      await disk.rename(life, `${path}.part.copy`, `${path}.part`);
-      await disk.syncFolder(life);
+      await disk.copy(incarnation, path, `${path}.part.copy`);
+      await disk.syncFile(incarnation, `${path}.part.copy`);
+      await disk.rename(incarnation, `${path}.part.copy`, `${path}.part`);
+      await disk.syncFolder(incarnation);
     }
-    this.file = await disk.reopen(life, `${path}.part`, point);
+    this.file = await disk.reopen(incarnation, `${path}.part`, point);
     this.bytes = point.bytes;
   }
 
-  override async mark(): Promise<Point> {
+  override async persist(): Promise<Point> {
     const { bytes } = this;
     await this.flush();
     const file = this.file as OpenFile;
@@ -66,7 +66,7 @@ export class FileSink extends BaseTask<Value, Value> {
 
   override async close(outcome: RunOutcome): Promise<void> {
     const { file } = this;
-    const { disk, life, path } = this.parts;
+    const { disk, incarnation, path } = this.parts;
     if (file === undefined) return;
     try {
       if (outcome !== 'completed') {
@@ -76,8 +76,8 @@ export class FileSink extends BaseTask<Value, Value> {
       }
       await this.flush();
       await file.sync();
-      await disk.rename(life, `${path}.part`, path);
-      await disk.syncFolder(life);
+      await disk.rename(incarnation, `${path}.part`, path);
+      await disk.syncFolder(incarnation);
     } finally {
       file.close();
     }

@@ -1,6 +1,6 @@
 /**
- * The laws, looked at from outside of the engine: at every step of a life, at every checkpoint, and at the end of a
- * run. What is broken is told to the world with the number of the law (GUARANTEES: L1 to L12).
+ * The laws, looked at from outside of the engine: at every step of an incarnation, at every checkpoint, and at the end
+ * of a run. What is broken is told to the world with the number of the law (GUARANTEES: L1 to L12).
  */
 import type { Run, RunOutcome } from 'millrace';
 import { hasPassed, type Checkpoint, type RootProgress } from '#lib/model/checkpoint.js';
@@ -9,7 +9,7 @@ import type { ResumePlan } from '#lib/runtime/resume/resume-plan.js';
 import type { Wiring } from '#lib/runtime/wiring/wiring.js';
 import type { Disk, Point } from './disk.js';
 import { LETTERS } from './letters.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import type { World } from './world.js';
 
 /** What is looked at of a run: nobody else may. */
@@ -25,11 +25,11 @@ export class Laws {
   /** By root, the names of the files written in its region. */
   private readonly files: ReadonlyMap<string, string>;
   private readonly hasPhases: boolean;
-  private readonly runs = new Map<Life, RunInside>();
+  private readonly runs = new Map<Incarnation, RunInside>();
   private readonly watermarks = new Map<string, number>();
   private readonly starts = new Set<string>();
   private last: Checkpoint | undefined;
-  /** Lives that have written the checkpoint of a complete run. */
+  /** Incarnations that have written the checkpoint of a complete run. */
   private readonly complete = new Set<number>();
 
   /**
@@ -53,13 +53,13 @@ export class Laws {
     this.hasPhases = hasPhases;
   }
 
-  follow(life: Life, run: Run): void {
-    this.runs.set(life, run as unknown as RunInside);
+  follow(incarnation: Incarnation, run: Run): void {
+    this.runs.set(incarnation, run as unknown as RunInside);
   }
 
   /** Between two steps. */
-  look(life: Life): void {
-    const engine = this.runs.get(life)?.engine;
+  look(incarnation: Incarnation): void {
+    const engine = this.runs.get(incarnation)?.engine;
     // A run has no inside before it starts.
     if (engine === undefined) return;
     const { wiring, outcome } = engine;
@@ -70,7 +70,7 @@ export class Laws {
         this.broken(`L8: '${root.name}' counts ${root.inFlight} in flight, of ${inFlight}`);
       const most = Math.max(this.window, root.mostInFlight());
       if (inFlight > most) this.broken(`L4: ${inFlight} of '${root.name}' in flight, window ${most}`);
-      const key = `${life.number} ${root.name}`;
+      const key = `${incarnation.number} ${root.name}`;
       const before = this.watermarks.get(key) ?? 0;
       if (root.watermark < before) this.broken(`L8: '${root.name}' went back from ${before} to ${root.watermark}`);
       this.watermarks.set(key, root.watermark);
@@ -92,25 +92,28 @@ export class Laws {
   }
 
   /** A task begins with a record. */
-  started(life: Life, task: string, lineage: number): void {
-    if (life.isDead) return;
-    const key = `${life.number} ${task} ${lineage}`;
-    if (this.starts.has(key)) this.broken(`L6: '${task}' starts record ${lineage} twice in life ${life.number}`);
+  started(incarnation: Incarnation, task: string, lineage: number): void {
+    if (incarnation.isDead) return;
+    const key = `${incarnation.number} ${task} ${lineage}`;
+    if (this.starts.has(key))
+      this.broken(`L6: '${task}' starts record ${lineage} twice in incarnation ${incarnation.number}`);
     this.starts.add(key);
   }
 
   /** The checkpoint is in place. */
-  taken(life: Life, checkpoint: Checkpoint): void {
-    if (life.isZombie) this.broken(`life ${life.number} wrote a checkpoint after another had begun`);
-    if (checkpoint.incarnation !== life.number) this.broken(`life ${life.number} says it is ${checkpoint.incarnation}`);
+  taken(incarnation: Incarnation, checkpoint: Checkpoint): void {
+    if (incarnation.isZombie)
+      this.broken(`incarnation ${incarnation.number} wrote a checkpoint after another had begun`);
+    if (checkpoint.incarnation !== incarnation.number)
+      this.broken(`incarnation ${incarnation.number} says it is ${checkpoint.incarnation}`);
     const plan = this.planFor(checkpoint.uncertain ?? []);
     const letters = checkpoint.deadLetters as Point | null;
     if (letters !== null) this.isKept(LETTERS, letters);
     for (const [path, root] of this.files) {
-      const mark = checkpoint.marks[path] as Point | undefined;
+      const position = checkpoint.positions[path] as Point | undefined;
       const progress = checkpoint.roots[root];
-      // A file that the next life begins anew has no point to go back to.
-      if (plan.isKept(root) && mark !== undefined && progress !== undefined) this.isWhole(path, mark, progress);
+      // A file that the next incarnation begins anew has no point to go back to.
+      if (plan.isKept(root) && position !== undefined && progress !== undefined) this.isWhole(path, position, progress);
     }
     const { last } = this;
     for (const [root, { watermark }] of Object.entries(checkpoint.roots)) {
@@ -120,7 +123,7 @@ export class Laws {
         this.broken(`L8: checkpoint of '${root}' from ${before} to ${watermark}`);
     }
     this.last = checkpoint;
-    if (checkpoint.isComplete) this.complete.add(life.number);
+    if (checkpoint.isComplete) this.complete.add(incarnation.number);
   }
 
   /** The run goes on from its end, with holes: watermarks may go back this once. */
@@ -128,21 +131,21 @@ export class Laws {
     this.last = undefined;
   }
 
-  wasCompletedBy(life: Life): boolean {
-    return this.complete.has(life.number);
+  wasCompletedBy(incarnation: Incarnation): boolean {
+    return this.complete.has(incarnation.number);
   }
 
   broken(what: string): void {
     this.world.broken(what);
   }
 
-  /** Each row in front of the mark is counted as written, so that no life writes it again. */
-  private isWhole(path: string, mark: Point, progress: RootProgress): void {
+  /** Each row in front of the position is counted as written, so that no incarnation writes it again. */
+  private isWhole(path: string, position: Point, progress: RootProgress): void {
     const isPart = this.disk.read(`${path}.part`) !== undefined;
     const name = isPart ? `${path}.part` : path;
-    this.isKept(name, mark);
+    this.isKept(name, position);
     const label = exitLabel({ task: path });
-    for (const line of (this.disk.read(name) ?? '').slice(0, mark.bytes).split('\n').filter(Boolean)) {
+    for (const line of (this.disk.read(name) ?? '').slice(0, position.bytes).split('\n').filter(Boolean)) {
       const lineage = Number(/^\[(\d+),.*\]$/.exec(line)?.[1] ?? NaN);
       if (!hasPassed(progress, label, lineage))
         this.broken(`L2: '${path}' holds ${lineage}, and the checkpoint says it does not`);

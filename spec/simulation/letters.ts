@@ -5,16 +5,16 @@ import type { DeadLetter, DeadLetterStore } from 'millrace';
 import type { Json } from '#lib/model/checkpoint.js';
 import type { DurableLetters, LetterHead } from '#lib/model/ports.js';
 import type { Disk, OpenFile, Point } from './disk.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 
-type LetterMark = Point & { readonly moves: number };
+type LetterPosition = Point & { readonly moves: number };
 
 export const LETTERS = 'letters';
 
 export class Letters implements DeadLetterStore {
   readonly durable: DurableLetters;
   private readonly disk: Disk;
-  private readonly life: Life;
+  private readonly incarnation: Incarnation;
   private readonly capacity: number;
   private lines: string[] = [];
   private file: OpenFile | undefined;
@@ -22,21 +22,21 @@ export class Letters implements DeadLetterStore {
   private failure: { readonly error: unknown } | undefined;
   private bytes = 0;
   private moves = 0;
-  private rewound: LetterMark | undefined;
+  private rewound: LetterPosition | undefined;
   private readonly readyListeners: (() => void)[] = [];
   private readonly brokenListeners: ((error: unknown) => void)[] = [];
 
   /** @param onMark called at the moment that a checkpoint describes. */
-  constructor(disk: Disk, life: Life, capacity: number, onMark: () => void = () => undefined) {
+  constructor(disk: Disk, incarnation: Incarnation, capacity: number, onMark: () => void = () => undefined) {
     this.disk = disk;
-    this.life = life;
+    this.incarnation = incarnation;
     this.capacity = capacity;
     this.durable = {
-      mark: () => {
+      persist: () => {
         onMark();
-        return this.mark();
+        return this.persist();
       },
-      rewind: (mark, keeps) => this.rewind(mark as LetterMark | null, keeps),
+      rewind: (position, keeps) => this.rewind(position as LetterPosition | null, keeps),
       commit: () => this.commit(),
     };
   }
@@ -70,7 +70,7 @@ export class Letters implements DeadLetterStore {
     }
   }
 
-  private async mark(): Promise<Json> {
+  private async persist(): Promise<Json> {
     const { bytes } = this;
     await this.writing;
     if (this.failure !== undefined) throw this.failure.error;
@@ -79,27 +79,27 @@ export class Letters implements DeadLetterStore {
     return { ...this.file.pointAt(bytes), moves: this.moves };
   }
 
-  private async rewind(mark: LetterMark | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
-    const { disk, life } = this;
-    if (mark === null) {
-      await disk.remove(life, LETTERS);
-      await disk.syncFolder(life);
+  private async rewind(position: LetterPosition | null, keeps: (letter: LetterHead) => boolean): Promise<Json> {
+    const { disk, incarnation } = this;
+    if (position === null) {
+      await disk.remove(incarnation, LETTERS);
+      await disk.syncFolder(incarnation);
       return null;
     }
-    await this.finishMove(mark);
-    (await disk.reopen(life, LETTERS, mark)).close();
+    await this.finishMove(position);
+    (await disk.reopen(incarnation, LETTERS, position)).close();
     const lines = (disk.read(LETTERS) ?? '').split('\n').filter(Boolean);
     const kept = lines.filter((line) => keeps(JSON.parse(line) as LetterHead)).map((line) => `${line}\n`);
     if (kept.length === lines.length) {
-      this.rewound = mark;
-      return mark;
+      this.rewound = position;
+      return position;
     }
-    const moves = mark.moves + 1;
-    const aside = await disk.create(life, asideOf(moves));
+    const moves = position.moves + 1;
+    const aside = await disk.create(incarnation, asideOf(moves));
     try {
       for (const line of kept) await aside.append(line);
       await aside.sync();
-      await disk.syncFolder(life);
+      await disk.syncFolder(incarnation);
       this.rewound = { ...aside.pointAt(kept.join('').length), moves };
     } finally {
       aside.close();
@@ -112,20 +112,20 @@ export class Letters implements DeadLetterStore {
     if (rewound === undefined) return;
     await this.finishMove(rewound);
     // A finished run does not finish the move again, and its letters are read for a replay.
-    await this.disk.syncFolder(this.life);
+    await this.disk.syncFolder(this.incarnation);
     this.bytes = rewound.bytes;
     this.moves = rewound.moves;
-    this.file = await this.disk.reopen(this.life, LETTERS, rewound);
+    this.file = await this.disk.reopen(this.incarnation, LETTERS, rewound);
   }
 
   private async create(): Promise<OpenFile> {
-    const file = await this.disk.create(this.life, LETTERS);
-    await this.disk.syncFolder(this.life);
+    const file = await this.disk.create(this.incarnation, LETTERS);
+    await this.disk.syncFolder(this.incarnation);
     return file;
   }
 
-  private finishMove({ moves }: LetterMark): Promise<void> {
-    return this.disk.rename(this.life, asideOf(moves), LETTERS);
+  private finishMove({ moves }: LetterPosition): Promise<void> {
+    return this.disk.rename(this.incarnation, asideOf(moves), LETTERS);
   }
 
   private async drain(): Promise<void> {

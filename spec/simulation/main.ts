@@ -1,7 +1,8 @@
 /**
- * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --extended | --phases]`: simulates so many seeds from the first on,
- * and prints the figures. With `--outcomes`, calls and generators end differently in each life. With `--extended`,
- * their graphs also contain iterations, and sub-workflows that run once per record. With `--phases`, parts of the graph run after others.
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --extended | --phases]`: simulates so many seeds from
+ * the first on, and prints the figures. With `--outcomes`, calls and generators end differently in each incarnation.
+ * With `--extended`, their graphs also contain iterations, and sub-workflows that run once per record. With `--phases`,
+ * parts of the graph run after others.
  */
 import { parseArgs } from 'node:util';
 import { simulateExtended, simulateOutcomes } from './outcomes.js';
@@ -25,18 +26,20 @@ const first = Number(values.seed ?? 1);
 const seeds = Number(values.seeds ?? (values.seed === undefined ? 2000 : 1));
 const faults = new Map<string, number>();
 const failed: number[] = [];
-let lives = 0;
+let incarnations = 0;
 let checkpoints = 0;
 for (let seed = first; seed < first + seeds; seed++) {
   const result = await simulateSeed(seed);
-  lives += result.lives;
+  incarnations += result.incarnations;
   checkpoints += result.checkpoints;
   for (const [fault, count] of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + count);
   if (result.failure === undefined) continue;
   failed.push(seed);
   console.log(`seed ${seed}: ${result.failure.slice(0, 1500)}`);
 }
-console.log(`${seeds} seeds from ${first} on, ${lives} lives, ${checkpoints} checkpoints, ${failed.length} failures`);
+console.log(
+  `${seeds} seeds from ${first} on, ${incarnations} incarnations, ${checkpoints} checkpoints, ${failed.length} failures`,
+);
 for (const [fault, count] of [...faults].sort()) console.log(`  ${fault}: ${count}`);
 if (failed.length > 0) console.log(`Replay one: npm run simulate -- --seed ${failed[0] ?? ''}${world}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -1,4 +1,4 @@
-/** The tasks of a simulated run: they live in one life, wait in its time, and touch the world through it. */
+/** The tasks of a simulated run: they live in one incarnation, wait in its time, and touch the world through it. */
 import { asyncTask, SourceTask, type SourceOptions, type TaskScope } from 'millrace';
 import type { Lineage } from '#lib/model/record.js';
 import { readerOf, type Reader } from '#lib/stream/reader.js';
@@ -8,7 +8,7 @@ import { asynchronously, hashOf, randomSource, type Value } from '../support/ran
 import type { Disk } from './disk.js';
 import { FileSink } from './file-sink.js';
 import type { Laws } from './laws.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import type { World } from './world.js';
 import { CallTask, type Upstream } from './upstream.js';
 
@@ -17,16 +17,16 @@ export interface Surroundings {
   readonly disk: Disk;
   readonly upstream: Upstream;
   readonly laws: Laws;
-  readonly life: Life;
+  readonly incarnation: Incarnation;
 }
 
-export function simulatedMaterials({ world, disk, upstream, laws, life }: Surroundings): Materials {
+export function simulatedMaterials({ world, disk, upstream, laws, incarnation }: Surroundings): Materials {
   const started = (name: string, lineage: number): void => {
-    laws.started(life, name, lineage);
+    laws.started(incarnation, name, lineage);
   };
   const isSo = (name: string, what: string, share: number): boolean => isDrawn(world.seed, name, what, share);
   return {
-    clock: life.outside,
+    clock: incarnation.outside,
     source: (items, shape, schema) => {
       const options = { replayable: true, ...(schema === undefined ? {} : { output: schema }) };
       return shape === 0 ? new SeekableSource(items, options) : randomSource(items, shape, options);
@@ -50,7 +50,7 @@ export function simulatedMaterials({ world, disk, upstream, laws, life }: Surrou
         faultRate: isSo(name, 'sick', 0.5) ? 0.3 : 0.02,
       };
       if (isSo(name, 'calls', 0.6)) {
-        return new CallTask(traits, upstream, life, (lineage) => {
+        return new CallTask(traits, upstream, incarnation, (lineage) => {
           started(name, lineage);
         });
       }
@@ -59,13 +59,13 @@ export function simulatedMaterials({ world, disk, upstream, laws, life }: Surrou
         const delayMs = world.below(200);
         if (delayMs > 50) {
           await new Promise<void>((resolve) => {
-            life.outside.schedule(delayMs, resolve);
+            incarnation.outside.schedule(delayMs, resolve);
           });
         }
         return work(value);
       }, options);
     },
-    sink: (name) => new FileSink({ path: name, disk, life, ordered: isOrderedSink(world.seed, name) }),
+    sink: (name) => new FileSink({ path: name, disk, incarnation, ordered: isOrderedSink(world.seed, name) }),
   };
 }
 

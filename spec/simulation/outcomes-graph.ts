@@ -1,8 +1,8 @@
 /**
  * Random graphs whose records are paths: `S0:7` is record 7 of a source, `p/2` the third child of `p`, `(l&r)` a pair,
- * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state, `[a,b]` what
- * was gathered or aggregated of the children of a record.
- * So a record says by itself how it came about, whichever life made it.
+ * `3=[a,b]` what an aggregate made of `a` and `b`, `p@2` a record that was the second of its key in a task with state,
+ * `[a,b]` what was gathered or aggregated of the children of a record. So a record says by itself how it came about,
+ * whichever incarnation made it.
  */
 import { seededRandom } from 'millrace';
 import type { KeyedKind } from '#lib/stream/join-keyed.js';
@@ -23,7 +23,7 @@ export interface WorkNode extends NodeBase {
   readonly kind: 'work';
   readonly join: JoinKind;
   readonly how: 'sync' | 'async' | 'call' | 'iterate';
-  /** The share of records that fail; for `sync` the same in each life. */
+  /** The share of records that fail; for `sync` the same in each incarnation. */
   readonly failShare: number;
   readonly skipShare: number;
   readonly concurrency: number;
@@ -44,9 +44,9 @@ export interface WorkNode extends NodeBase {
 export interface ExpandNode extends NodeBase {
   readonly kind: 'expand';
   readonly style: ExpandStyle;
-  /** Whether the number of children differs between lives. */
+  /** Whether the number of children differs between incarnations. */
   readonly varies: boolean;
-  /** Whether it throws midway for some parents in some lives. */
+  /** Whether it throws midway for some parents in some incarnations. */
   readonly throws: boolean;
   /** Whether a schema refuses some children. */
   readonly isPicky: boolean;
@@ -135,7 +135,7 @@ export function isAmbiguous(path: string): boolean {
   return path.includes('[]');
 }
 
-/** Whether the path tells all about the record: what it was made of may not differ between lives. */
+/** Whether the path tells all about the record: what it was made of may not differ between incarnations. */
 export function isPure(path: string): boolean {
   return !path.includes('[') && !path.includes('{') && !path.includes('@');
 }

@@ -1,4 +1,4 @@
-/** The tasks of a graph of paths, made for one life. */
+/** The tasks of a graph of paths, made for one incarnation. */
 import {
   aggregateTask,
   asyncTask,
@@ -20,7 +20,7 @@ import {
 import { iterateTask } from 'millrace/iterate';
 import { hashOf, late, type Value } from '../support/random-tasks.js';
 import { FileSink } from './file-sink.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import { SeekableSource, type Surroundings } from './materials.js';
 import {
   isPure,
@@ -65,7 +65,7 @@ export function unionPath({ from, record }: Labelled): string {
 
 /** A record is one and the same on all branches, so they differ only where a branch gathers. */
 export function alignedPath(records: readonly (string | undefined | null)[]): string {
-  // Which records are missing may differ between lives, so such a path does not tell all.
+  // Which records are missing may differ between incarnations, so such a path does not tell all.
   const paths = records.map((record) => record ?? '{?}');
   return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
 }
@@ -102,8 +102,8 @@ export class OutcomesTasks {
     });
   }
 
-  private get life(): Life {
-    return this.surroundings.life;
+  private get incarnation(): Incarnation {
+    return this.surroundings.incarnation;
   }
 
   private make(node: OutcomesNode): Task<never, Value> {
@@ -116,7 +116,7 @@ export class OutcomesTasks {
     if (node.kind === 'stateful') return this.stateful(node);
     if (node.kind === 'branch') return this.branch(node);
     const ordered = node.kind === 'sink' && node.ordered;
-    return new FileSink({ path: node.name, disk, life: this.life, ordered });
+    return new FileSink({ path: node.name, disk, incarnation: this.incarnation, ordered });
   }
 
   private joinOf(node: WorkNode): JoinOptions | undefined {
@@ -150,20 +150,21 @@ export class OutcomesTasks {
   }
 
   private work(node: WorkNode): Task<never, Value> {
-    const { starts, life } = this;
+    const { starts, incarnation } = this;
     const { seed } = this.graph;
     const { world, upstream, laws } = this.surroundings;
     const { name, concurrency, ordered, how, salt } = node;
     const outcome = (record: Value): string | Skip => {
       const path = joinedPath(node, record);
-      if (fails(seed, life.number, node, path)) throw new Error(`life ${life.number} fails on ${path}`);
+      if (fails(seed, incarnation.number, node, path))
+        throw new Error(`incarnation ${incarnation.number} fails on ${path}`);
       return skips(seed, node, path) ? skip('on purpose') : path;
     };
     const begin = (lineage: number, record: Value): string => {
       const path = joinedPath(node, record);
-      laws.started(life, name, lineage);
+      laws.started(incarnation, name, lineage);
       // Synchronous work may be computed again rather than kept.
-      if (how !== 'sync') starts.started(life, name, path);
+      if (how !== 'sync') starts.started(incarnation, name, path);
       return path;
     };
     if (how === 'sync') {
@@ -179,7 +180,7 @@ export class OutcomesTasks {
           const delayMs = world.below(200);
           if (delayMs > 50) {
             await new Promise<void>((resolve) => {
-              life.outside.schedule(delayMs, resolve);
+              incarnation.outside.schedule(delayMs, resolve);
             });
           }
           return outcome(record);
@@ -200,8 +201,8 @@ export class OutcomesTasks {
       isStubborn: false,
       faultRate: salt % 3 === 0 ? 0.2 : 0.02,
     } as const;
-    return new CallTask(traits, upstream, life, (lineage, record, key) => {
-      starts.called(life, name, begin(lineage, record), key);
+    return new CallTask(traits, upstream, incarnation, (lineage, record, key) => {
+      starts.called(incarnation, name, begin(lineage, record), key);
     });
   }
 
@@ -211,12 +212,12 @@ export class OutcomesTasks {
     outcome: (record: Value) => string | Skip,
     begin: (lineage: number, record: Value) => string,
   ): Task<never, Value> {
-    const { life, iterations } = this;
+    const { incarnation, iterations } = this;
     const { world } = this.surroundings;
     const { seed } = this.graph;
     const { name, concurrency, ordered, salt } = node;
     const begun = new Set<number>();
-    // A record with another number in the next life begins again.
+    // A record with another number in the next incarnation begins again.
     const isLaw = (path: string): boolean => !node.root.includes(' ') && isPure(path);
     return iterateTask<Value, Value>(
       {
@@ -229,19 +230,19 @@ export class OutcomesTasks {
           if (!begun.has(lineage)) begin(lineage, record);
           begun.add(lineage);
           const key = `${name} ${path}`;
-          if (isLaw(path)) iterations.started(life, key, iteration);
+          if (isLaw(path)) iterations.started(incarnation, key, iteration);
           const delayMs = world.below(120);
           if (delayMs > 50) {
             await new Promise<void>((resolve) => {
-              life.outside.schedule(delayMs, resolve);
+              incarnation.outside.schedule(delayMs, resolve);
             });
           }
           if (signal.aborted) return state;
           if (iteration < roundsOf(seed, node, path)) {
-            iterations.ended(life, key, iteration);
+            iterations.ended(incarnation, key, iteration);
             return `~${iteration} ${path}`;
           }
-          iterations.left(life, key);
+          iterations.left(incarnation, key);
           return outcome(record);
         },
         until: (state) => !(state as string).startsWith('~'),
@@ -255,7 +256,7 @@ export class OutcomesTasks {
   private branch(node: BranchNode): Task<never, Value> {
     const [a = '', b = ''] = node.outputs;
     return branch<string, string>([a, b], (path, { lineage }) => {
-      this.surroundings.laws.started(this.life, node.name, lineage);
+      this.surroundings.laws.started(this.incarnation, node.name, lineage);
       const output = outputOf(this.graph.seed, node, path);
       if (output === undefined) throw new Error(`fails on ${path}`);
       return output;
@@ -263,15 +264,16 @@ export class OutcomesTasks {
   }
 
   private expand(node: ExpandNode): Task<never, Value> {
-    const { starts, life } = this;
+    const { starts, incarnation } = this;
     const { seed } = this.graph;
     const { laws } = this.surroundings;
     const { name, style } = node;
     return expandTask<string, string>((path, { lineage }) => {
-      laws.started(life, name, lineage);
-      starts.started(life, name, path);
-      const { count, throwsAt } = expansionOf(seed, life.number, node, path);
-      const thrown = (): Error => new Error(`life ${life.number} throws after ${throwsAt ?? 0} children of ${path}`);
+      laws.started(incarnation, name, lineage);
+      starts.started(incarnation, name, path);
+      const { count, throwsAt } = expansionOf(seed, incarnation.number, node, path);
+      const thrown = (): Error =>
+        new Error(`incarnation ${incarnation.number} throws after ${throwsAt ?? 0} children of ${path}`);
       const child = (index: number): string => short(`${path}/${index}`);
       if (style === 'array') {
         if (throwsAt !== undefined) throw thrown();
@@ -287,8 +289,8 @@ export class OutcomesTasks {
       const generator = generate();
       if (style === 'generator') return generator;
       const hash = hashOf([seed, name, path, 'late']);
-      if (style === 'late generator') return late(hash, life.outside, () => generator);
-      return slowly(generator, hash, life);
+      if (style === 'late generator') return late(hash, incarnation.outside, () => generator);
+      return slowly(generator, hash, incarnation);
     }, this.refusing(node));
   }
 
@@ -366,10 +368,10 @@ export class OutcomesTasks {
   }
 }
 
-async function* slowly(children: Iterable<string>, hash: number, life: Life): AsyncGenerator<string> {
+async function* slowly(children: Iterable<string>, hash: number, incarnation: Incarnation): AsyncGenerator<string> {
   let index = 0;
   for (const child of children) {
-    await late(hash + index++, life.outside, () => undefined);
+    await late(hash + index++, incarnation.outside, () => undefined);
     yield child;
   }
 }

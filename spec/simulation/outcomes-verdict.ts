@@ -29,8 +29,8 @@ type Records = ReadonlyMap<string, string>;
 
 /** What happened to the run that is judged. */
 export interface OutcomesHistory {
-  /** How many lives there were: each may have had another outcome. */
-  readonly lives: number;
+  /** How many incarnations there were: each may have had another outcome. */
+  readonly incarnations: number;
   /** Whether dead letters were replayed, so that files end with their rows. */
   readonly wasReplayed: boolean;
 }
@@ -125,7 +125,7 @@ class Interpreter {
     for (const [id, path] of input) {
       const isFailed = failed.has(path);
       if (node.how === 'sync' && isFailed !== fails(seed, 1, node, path))
-        throw new Violation(`L1: '${node.name}' is to fail on ${path} in each life or in none`);
+        throw new Violation(`L1: '${node.name}' is to fail on ${path} in each incarnation or in none`);
       if (!isFailed && !skips(seed, node, path)) outputs.set(id, path);
     }
     if (handedOn !== undefined) {
@@ -235,7 +235,7 @@ class Interpreter {
     return pairs;
   }
 
-  /** The children of a parent are the first of those that some life would have made. */
+  /** The children of a parent are the first of those that some incarnation would have made. */
   private expand(node: ExpandNode, input: Records): Records {
     const { seed, nodes } = this.graph;
     const ofParents = this.givenUp(node, ({ lineage }) => lineage.root !== node.root);
@@ -248,7 +248,9 @@ class Interpreter {
     const expectedToBeRefused: string[] = [];
     for (const [id, path] of input) {
       const children = Array.from({ length: MOST_CHILDREN }, (_, index) => short(`${path}/${index}`));
-      const possible = Array.from({ length: this.history.lives }, (_, life) => expansionOf(seed, life + 1, node, path));
+      const possible = Array.from({ length: this.history.incarnations }, (_, incarnation) =>
+        expansionOf(seed, incarnation + 1, node, path),
+      );
       const counts = possible.map(({ count }) => count);
       const isOpen = seen !== undefined && !isAmbiguous(path);
       const missing = isOpen ? children.findIndex((child) => !seen.has(child)) : (counts[0] as number);
@@ -259,7 +261,7 @@ class Interpreter {
       if (!gone.has(path) && count < Math.min(...counts))
         throw new Violation(`L1: '${node.name}' has lost children of ${path}: it has ${count}, of ${counts.join()}`);
       if (!gone.has(path) && possible.every(({ throwsAt }) => throwsAt !== undefined))
-        throw new Violation(`L1: '${node.name}' throws for ${path} in each life, and has no dead letter`);
+        throw new Violation(`L1: '${node.name}' throws for ${path} in each incarnation, and has no dead letter`);
       for (const [index, child] of children.slice(0, count).entries()) {
         if (this.isFit(node, child)) outputs.set(`${id}/${index}`, child);
         else expectedToBeRefused.push(child);

@@ -7,17 +7,17 @@ import type { Simulated } from './simulate.js';
 const SEEDS = isLong ? 1000 : 120;
 const EXTENDED_SEEDS = isLong ? 1000 : 60;
 
-describe('a run whose calls and generators end differently in each life', () => {
+describe('a run whose calls and generators end differently in each incarnation', () => {
   it(`loses and doubles nothing, and repeats at most one window of what had started before the checkpoint, for ${SEEDS} seeds`, async () => {
     const failures: Simulated[] = [];
-    let lives = 0;
+    let incarnations = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
       const result = await simulateOutcomes(seed);
       if (result.failure !== undefined) failures.push(result);
-      lives += result.lives;
+      incarnations += result.incarnations;
     }
     expect(failures).toEqual([]);
-    expect(lives).toBeGreaterThan(SEEDS * 1.5);
+    expect(incarnations).toBeGreaterThan(SEEDS * 1.5);
   }, 600_000);
 
   it(`works on each record by itself in the pieces of graph that run per record, for ${EXTENDED_SEEDS} seeds`, async () => {

@@ -1,8 +1,8 @@
 /**
- * Runs one seed of a world in which calls and generators end differently in each life: a task that failed on a record
- * may not fail on it again, and a parent may have other children. Judged is what the last life left.
+ * Runs one seed of a world in which calls and generators end differently in each incarnation: a task that failed on a
+ * record may not fail on it again, and a parent may have other children. Judged is what the last incarnation left.
  */
-import { liveThrough } from './lives.js';
+import { liveThrough } from './incarnations.js';
 import { outcomesGraph } from './outcomes-graph.js';
 import { Iterations } from './outcomes-iterations.js';
 import { Starts } from './outcomes-starts.js';
@@ -29,21 +29,21 @@ export function simulateOutcomes(seed: number, isExtended = false): Promise<Simu
       sinks: new Map(graph.nodes.filter(({ kind }) => kind === 'sink').map(({ name, root }) => [name, root])),
       declare: (surroundings) => new OutcomesTasks(graph, surroundings, starts, iterations).declare(),
       judge: (disk, events, wasReplayed) => {
-        judgeOutcomes(graph, disk, { lives: world.lives.length, wasReplayed });
+        judgeOutcomes(graph, disk, { incarnations: world.incarnations.length, wasReplayed });
         const stall = events.find(({ type }) => type === 'stall');
         if (stall !== undefined) throw new Violation(`L11: the run stalled: ${JSON.stringify(stall)}`);
       },
-      onLife: (life, isAnew) => {
-        starts.begin(life, isAnew);
-        iterations.begin(life, isAnew);
+      onIncarnation: (incarnation, isAnew) => {
+        starts.begin(incarnation, isAnew);
+        iterations.begin(incarnation, isAnew);
       },
-      onMark: (life) => {
-        starts.mark(life);
-        iterations.mark(life);
+      onMark: (incarnation) => {
+        starts.mark(incarnation);
+        iterations.mark(incarnation);
       },
-      onTaken: (life) => {
-        starts.taken(life);
-        iterations.taken(life);
+      onTaken: (incarnation) => {
+        starts.taken(incarnation);
+        iterations.taken(incarnation);
       },
       isReplayed: () => replays++ < 1 && world.chance(0.4),
     });

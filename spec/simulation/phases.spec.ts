@@ -9,14 +9,14 @@ const SEEDS = isLong ? 2000 : 60;
 describe('a run whose parts run after others', () => {
   it(`loses and doubles nothing, and tears down whatever ends it, for ${SEEDS} seeds`, async () => {
     const failures: Simulated[] = [];
-    let lives = 0;
+    let incarnations = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
       const result = await simulatePhases(seed);
       if (result.failure !== undefined) failures.push(result);
-      lives += result.lives;
+      incarnations += result.incarnations;
     }
     expect(failures).toEqual([]);
-    expect(lives).toBeGreaterThan(SEEDS * 1.5);
+    expect(incarnations).toBeGreaterThan(SEEDS * 1.5);
   }, 600_000);
 
   it('happens again exactly, seed by seed', async () => {

@@ -1,6 +1,7 @@
 /**
- * Runs one seed of a world of whole-task rules: parts of a graph that run after others, each with a file. In each life
- * other records fail, and whatever ends a life, those parts run after it that run however the others ended.
+ * Runs one seed of a world of whole-task rules: parts of a graph that run after others, each with a file. In each
+ * incarnation other records fail, and whatever ends an incarnation, those parts run after it that run however the
+ * others ended.
  */
 import {
   asyncTask,
@@ -14,10 +15,10 @@ import {
 import { hashOf } from '../support/random-tasks.js';
 import { FileSink } from './file-sink.js';
 import { LETTERS } from './letters.js';
-import { liveThrough } from './lives.js';
+import { liveThrough } from './incarnations.js';
 import type { Surroundings } from './materials.js';
 import type { Disk } from './disk.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import { simulateIn, type Simulated } from './simulate.js';
 import { Upstream } from './upstream.js';
 import { linesOf } from './verdict.js';
@@ -54,8 +55,8 @@ export function simulatePhases(seed: number): Promise<Simulated> {
         const stall = events.find(({ type }) => type === 'stall');
         if (stall !== undefined) throw new Violation(`L11: the run stalled: ${JSON.stringify(stall)}`);
       },
-      onEnd: (life, summary) => {
-        assertTornDown(parts, life, summary);
+      onEnd: (incarnation, summary) => {
+        assertTornDown(parts, incarnation, summary);
       },
       isReplayed: () => replays++ < 1 && world.chance(0.4),
     });
@@ -81,12 +82,12 @@ const startOf = ({ index }: Part): string => `Start ${index}`;
 const rootOf = (part: Part): string => (part.hasSource ? startOf(part) : `Expand ${part.index}`);
 const valuesOf = ({ index, size }: Part): number[] => Array.from({ length: size }, (_, n) => index * 100 + n);
 
-function declare(seed: number, part: Part, { world, disk, life, laws }: Surroundings): TaskDeclaration[] {
+function declare(seed: number, part: Part, { world, disk, incarnation, laws }: Surroundings): TaskDeclaration[] {
   const { after, when } = part;
   const rule = after.length === 0 ? {} : { after: after.map(fileOf), when };
   const begin = (): number[] => {
-    // What a dead life still does is nobody's affair.
-    const areDue = when === 'completed' && !life.isDead && !life.isZombie;
+    // What a dead incarnation still does is nobody's affair.
+    const areDue = when === 'completed' && !incarnation.isDead && !incarnation.isZombie;
     if (areDue) for (const other of after) assertWhole(other, disk);
     return valuesOf(part);
   };
@@ -102,16 +103,16 @@ function declare(seed: number, part: Part, { world, disk, life, laws }: Surround
       ];
   const work = asyncTask(
     async (value: number, { lineage }) => {
-      laws.started(life, workOf(part), lineage);
+      laws.started(incarnation, workOf(part), lineage);
       await new Promise<void>((resolve) => {
-        life.outside.schedule(world.below(60), resolve);
+        incarnation.outside.schedule(world.below(60), resolve);
       });
-      if (hashOf([seed, life.number, value, 'fails']) % 6 === 0) throw new Error('failed');
+      if (hashOf([seed, incarnation.number, value, 'fails']) % 6 === 0) throw new Error('failed');
       return value;
     },
     { concurrency: 3 },
   );
-  const file = new FileSink({ path: fileOf(part), disk, life, ordered: part.index % 2 === 0 });
+  const file = new FileSink({ path: fileOf(part), disk, incarnation, ordered: part.index % 2 === 0 });
   return [
     ...start,
     { name: workOf(part), dependencies: [rootOf(part)], task: work },
@@ -140,11 +141,11 @@ function assertWhole(part: Part, disk: Disk): void {
 }
 
 /**
- * What runs however the others ended has begun in each life that had opened its tasks and came to an end. A cancel or a
- * drain may end its own phase before it starts, when nothing else was interrupted.
+ * What runs however the others ended has begun in each incarnation that had opened its tasks and came to an end. A
+ * cancel or a drain may end its own phase before it starts, when nothing else was interrupted.
  */
-function assertTornDown(parts: readonly Part[], life: Life, { tasks, outcome }: RunSummary): void {
-  if (life.isDead || life.isZombie) return;
+function assertTornDown(parts: readonly Part[], incarnation: Incarnation, { tasks, outcome }: RunSummary): void {
+  if (incarnation.isDead || incarnation.isZombie) return;
   const statusOf = (part: Part): string => tasks[fileOf(part)]?.status ?? 'unknown';
   const hasBegun = Object.values(tasks).some(({ in: received, out }) => received + out > 0);
   const isCut = (part: Part): boolean => ['failed', 'cancelled', 'drained'].includes(statusOf(part));
@@ -156,7 +157,9 @@ function assertTornDown(parts: readonly Part[], life: Life, { tasks, outcome }: 
     const status = statusOf(part);
     if (status === 'not-started' && !areOthersCut) continue;
     if (status !== 'completed' && !isCut(part)) {
-      throw new Violation(`'${fileOf(part)}' is ${status} after life ${life.number}, which was ${outcome}`);
+      throw new Violation(
+        `'${fileOf(part)}' is ${status} after incarnation ${incarnation.number}, which was ${outcome}`,
+      );
     }
   }
 }

@@ -1,6 +1,9 @@
-/** Runs one seed: a random workflow, resumed life after life until it is done, and everything about it looked at. */
+/**
+ * Runs one seed: a random workflow, resumed incarnation after incarnation until it is done, and everything about it
+ * looked at.
+ */
 import { randomGraph, type GraphLimits } from '../support/random-graph.js';
-import { liveThrough } from './lives.js';
+import { liveThrough } from './incarnations.js';
 import { isOrderedSink, simulatedMaterials } from './materials.js';
 import { Upstream } from './upstream.js';
 import { judge } from './verdict.js';
@@ -8,7 +11,7 @@ import { Violation, World } from './world.js';
 
 export interface Simulated {
   readonly seed: number;
-  readonly lives: number;
+  readonly incarnations: number;
   readonly checkpoints: number;
   /** How often each fault was met. */
   readonly faults: ReadonlyMap<string, number>;
@@ -56,6 +59,6 @@ export async function simulateIn(world: World, live: (world: World) => Promise<n
   }
   // The first law that was broken explains the rest.
   failure = world.violation?.message ?? failure;
-  for (const life of world.lives) life.die();
-  return { seed: world.seed, lives: world.lives.length, checkpoints, faults: world.faults, failure };
+  for (const incarnation of world.incarnations) incarnation.die();
+  return { seed: world.seed, incarnations: world.incarnations.length, checkpoints, faults: world.faults, failure };
 }

@@ -19,7 +19,7 @@ const FAULTS = [
   'hang',
   'late reply',
   'lost reply',
-  'reply to a dead life',
+  'reply to a dead incarnation',
   'slow disk',
   'taken over while alive',
   'unsynced bytes lost',
@@ -30,16 +30,16 @@ describe('a run in a world where everything goes wrong', () => {
   it(`holds every law and gives what the reference interpreter says, for ${SEEDS} seeds`, async () => {
     const met = new Set<string>();
     const failures: Simulated[] = [];
-    let lives = 0;
+    let incarnations = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
       const result = await simulate(seed);
       if (result.failure !== undefined) failures.push(result);
       for (const fault of result.faults.keys()) met.add(fault);
-      lives += result.lives;
+      incarnations += result.incarnations;
     }
     expect(failures).toEqual([]);
     expect([...met].sort()).toEqual(FAULTS);
-    expect(lives).toBeGreaterThan(SEEDS * 1.5);
+    expect(incarnations).toBeGreaterThan(SEEDS * 1.5);
   }, 600_000);
 
   it('happens again exactly, seed by seed', async () => {

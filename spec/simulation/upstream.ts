@@ -1,9 +1,9 @@
 /**
  * An upstream in memory, and a task that calls it through the engine's own call layer.
  *
- * Promise: the tries of one call that fail on purpose are fewer than its attempts, over all lives of the run together,
- * so what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and to the
- * dead.
+ * Promise: the tries of one call that fail on purpose are fewer than its attempts, over all incarnations of the run
+ * together, so what comes out is decided by the record alone; replies come late, twice, out of order, not at all, and
+ * to the dead.
  */
 import type { OperatorFunction } from 'rxjs';
 import { BaseTask, UpstreamError, type FailurePolicy, type RunEvent, type Skip, type TaskScope } from 'millrace';
@@ -13,7 +13,7 @@ import type { Batch } from '#lib/model/record.js';
 import type { Attempt, Caller, CallOutcomes } from '#lib/calls/call.js';
 import { mapCalls } from '#lib/calls/map-calls.js';
 import type { Value, Work } from '../support/random-tasks.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import type { World } from './world.js';
 
 const TIMEOUT_MS = 400;
@@ -28,14 +28,15 @@ interface Known {
 export class Upstream {
   private readonly world: World;
   private readonly known = new Map<string, Known>();
-  /** Tries by life and key, those that are taken back left out. */
+  /** Tries by incarnation and key, those that are taken back left out. */
   private readonly tries = new Map<string, number>();
 
-  /** By life, task and lineage, the moment before which there is to be no other try. */
+  /** By incarnation, task and lineage, the moment before which there is to be no other try. */
   private readonly notBefore = new Map<string, number>();
 
   /**
-   * Whether one key must stand for one body in all lives. It need not where results are made anew from other records.
+   * Whether one key must stand for one body in all incarnations. It need not where results are made anew from other
+   * records.
    */
   private readonly keepsBodies: boolean;
 
@@ -45,12 +46,18 @@ export class Upstream {
   }
 
   /** The run has said when it tries again. */
-  heard(life: Life, event: RunEvent): void {
+  heard(incarnation: Incarnation, event: RunEvent): void {
     if (event.type !== 'retry') return;
-    this.notBefore.set(`${life.number} ${event.task} ${event.lineage}`, event.at + event.delayMs);
+    this.notBefore.set(`${incarnation.number} ${event.task} ${event.lineage}`, event.at + event.delayMs);
   }
 
-  call(life: Life, key: string, attempt: Attempt<Value>, task: CallTask, outcomes: CallOutcomes<Value, Value>): void {
+  call(
+    incarnation: Incarnation,
+    key: string,
+    attempt: Attempt<Value>,
+    task: CallTask,
+    outcomes: CallOutcomes<Value, Value>,
+  ): void {
     const { world } = this;
     const { attempts, faultRate } = task.traits;
     const body = JSON.stringify(attempt.call.record);
@@ -58,12 +65,12 @@ export class Upstream {
     this.known.set(key, known);
     if (this.keepsBodies && known.body !== body)
       world.broken(`one idempotency key for two records: ${key} is ${known.body} and ${body}`);
-    this.countTry(life, key, attempt, task);
+    this.countTry(incarnation, key, attempt, task);
     const reply = (delayMs: number, report: () => void): void => {
       world.clock.schedule(delayMs, () => {
-        if (life.isDead) world.count('reply to a dead life');
+        if (incarnation.isDead) world.count('reply to a dead incarnation');
         else {
-          world.step(life);
+          world.step(incarnation);
           report();
         }
       });
@@ -100,7 +107,7 @@ export class Upstream {
         fail(new UpstreamError('MILLRACE_NETWORK', 'reset', { blame: 'upstream', retryable: true }));
       });
     } else if (fault === 'busy') {
-      this.takeBack(life, key);
+      this.takeBack(incarnation, key);
       reply(usualMs, () => {
         const details = { blame: 'load', retryable: true, status: 429, retryAfterMs: world.below(300) } as const;
         fail(new UpstreamError('MILLRACE_HTTP_STATUS', 'busy', details));
@@ -108,12 +115,12 @@ export class Upstream {
     }
   }
 
-  private countTry(life: Life, key: string, attempt: Attempt<Value>, { traits }: CallTask): void {
+  private countTry(incarnation: Incarnation, key: string, attempt: Attempt<Value>, { traits }: CallTask): void {
     if (attempt.isHedge) return;
-    const id = `${life.number} ${key}`;
+    const id = `${incarnation.number} ${key}`;
     const tries = (this.tries.get(id) ?? 0) + 1;
     this.tries.set(id, tries);
-    const notBefore = this.notBefore.get(`${life.number} ${traits.name} ${attempt.call.lineage}`) ?? 0;
+    const notBefore = this.notBefore.get(`${incarnation.number} ${traits.name} ${attempt.call.lineage}`) ?? 0;
     // Moments of the calendar hold no fractions of a millisecond worth the name.
     if (this.world.clock.now() < notBefore - 0.01) {
       this.world.broken(`L7: '${traits.name}' tries record ${attempt.call.lineage} again before its delay is over`);
@@ -127,8 +134,8 @@ export class Upstream {
   }
 
   /** It was refused before anything was done: that is no attempt. */
-  private takeBack(life: Life, key: string): void {
-    const id = `${life.number} ${key}`;
+  private takeBack(incarnation: Incarnation, key: string): void {
+    const id = `${incarnation.number} ${key}`;
     this.tries.set(id, (this.tries.get(id) ?? 1) - 1);
   }
 }
@@ -156,14 +163,14 @@ export class CallTask extends BaseTask<Value, Value> {
   override readonly kind = 'call';
   readonly traits: CallTraits;
   private readonly upstream: Upstream;
-  private readonly life: Life;
+  private readonly incarnation: Incarnation;
   private readonly onStart: CallStarted;
 
-  constructor(traits: CallTraits, upstream: Upstream, life: Life, onStart: CallStarted) {
+  constructor(traits: CallTraits, upstream: Upstream, incarnation: Incarnation, onStart: CallStarted) {
     super({ onFailure: traits.onFailure });
     this.traits = traits;
     this.upstream = upstream;
-    this.life = life;
+    this.incarnation = incarnation;
     this.onStart = onStart;
   }
 
@@ -177,7 +184,7 @@ export class CallTask extends BaseTask<Value, Value> {
           const { lineage, record } = attempt.call;
           if (!begun.has(attempt.call)) this.onStart(lineage, record, identity.key(lineage));
           begun.add(attempt.call);
-          this.upstream.call(this.life, identity.key(lineage), attempt, this, outcomes);
+          this.upstream.call(this.incarnation, identity.key(lineage), attempt, this, outcomes);
         }
       },
       cancel: () => undefined,

@@ -1,15 +1,15 @@
 /**
- * The world of one seed: its time, its randomness, the lives that work in it, what went wrong on purpose, and what went
- * wrong against a law. Promise: everything in it is decided by the seed, so a seed that fails fails again.
+ * The world of one seed: its time, its randomness, the incarnations that work in it, what went wrong on purpose, and
+ * what went wrong against a law. Promise: everything in it is decided by the seed, so a seed that fails fails again.
  */
 import { seededRandom } from 'millrace';
 import { virtualClock, type VirtualClock } from 'millrace/testing';
-import { Life } from './life.js';
+import { Incarnation } from './incarnation.js';
 
 /** A broken law: the seed has failed. */
 export class Violation extends Error {}
 
-/** What is planned to happen to one life. */
+/** What is planned to happen to one incarnation. */
 export interface Fate {
   /** Dies at this operation on the disk, before or after its effect. */
   readonly diesAt?: { readonly operation: number; readonly isAfter: boolean };
@@ -20,7 +20,7 @@ export interface Fate {
   readonly fullAt?: number;
   /** Somebody stops the run, in one of the two ways there are. */
   readonly isStopped?: { readonly how: 'cancel' | 'drain'; readonly atMs: number };
-  /** From then on another life works on the run, while this one lives on. */
+  /** From then on another incarnation works on the run, while this one incarnations on. */
   readonly isTakenOverAtMs?: number;
 }
 
@@ -32,9 +32,9 @@ export class World {
   readonly clock: VirtualClock = virtualClock(1_000_000);
   readonly random: () => number;
   readonly faults = new Map<string, number>();
-  readonly lives: Life[] = [];
-  /** Asked before every step of a life: whether the laws hold. */
-  look: (life: Life) => void = () => undefined;
+  readonly incarnations: Incarnation[] = [];
+  /** Asked before every step of an incarnation: whether the laws hold. */
+  look: (incarnation: Incarnation) => void = () => undefined;
   violation: Violation | undefined;
   private steps = 0;
 
@@ -43,20 +43,20 @@ export class World {
     this.random = seededRandom(seed ^ 0x51ab1e);
   }
 
-  get present(): Life | undefined {
-    return this.lives.at(-1);
+  get present(): Incarnation | undefined {
+    return this.incarnations.at(-1);
   }
 
-  begin(fate: Fate): Life {
-    const life = new Life(this, this.lives.length + 1, fate);
-    this.lives.push(life);
-    return life;
+  begin(fate: Fate): Incarnation {
+    const incarnation = new Incarnation(this, this.incarnations.length + 1, fate);
+    this.incarnations.push(incarnation);
+    return incarnation;
   }
 
-  /** One step of a life. */
-  step(life: Life): void {
-    if (++this.steps > MOST_STEPS) this.broken(`L11: life ${life.number} does not come to an end`);
-    this.look(life);
+  /** One step of an incarnation. */
+  step(incarnation: Incarnation): void {
+    if (++this.steps > MOST_STEPS) this.broken(`L11: incarnation ${incarnation.number} does not come to an end`);
+    this.look(incarnation);
   }
 
   count(fault: string): void {
@@ -66,7 +66,7 @@ export class World {
   /** A law does not hold: nothing of this seed goes on. */
   broken(what: string): void {
     this.violation ??= new Violation(what);
-    for (const life of this.lives) life.die();
+    for (const incarnation of this.incarnations) incarnation.die();
   }
 
   chance(probability: number): boolean {

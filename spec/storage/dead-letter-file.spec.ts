@@ -144,7 +144,7 @@ describe('the dead-letter file', () => {
     const path = join(folder, 'letters.ndjson');
     const first = deadLetterFile(path);
     first.write(letter(1));
-    await first.durable?.mark();
+    await first.durable?.persist();
     await symlink(path, join(folder, 'alias.ndjson'));
     for (const name of ['letters.ndjson', 'alias.ndjson']) {
       const touched: number[] = [];
@@ -180,10 +180,10 @@ describe('the dead-letter file', () => {
     const path = join(folder, 'letters.ndjson');
     const store = deadLetterFile(path);
     for (const n of [1, 2]) store.write(letter(n));
-    await store.durable?.mark();
+    await store.durable?.persist();
     await rm(path);
     store.write(letter(3));
-    await store.durable?.mark();
+    await store.durable?.persist();
     expect(await numbersIn(path)).toEqual([1, 2, 3]);
     await rm(path);
     await store.close();
@@ -200,13 +200,13 @@ describe('the dead-letter file', () => {
     const broken: unknown[] = [];
     store.whenBroken((error) => broken.push(error));
     store.write(letter(1));
-    await store.durable?.mark();
+    await store.durable?.persist();
     await change(path);
     const refused = {
       code: 'MILLRACE_FILE',
       message: expect.stringContaining(`letters.ndjson was ${what} while the run wrote its dead letters`) as unknown,
     };
-    await expect(store.durable?.mark()).rejects.toMatchObject(refused);
+    await expect(store.durable?.persist()).rejects.toMatchObject(refused);
     expect(broken).toEqual([expect.objectContaining(refused)]);
     await expect(store.close()).rejects.toMatchObject(refused);
   });

@@ -121,12 +121,12 @@ describe('the event file', () => {
       await writeFile(path, before);
       const events$ = new Subject<RunEvent>();
       const recording = eventFile(events$, path, { append: true });
-      events$.next(notice('new life'));
+      events$.next(notice('new incarnation'));
       events$.complete();
       await recording;
       const events = await readAll();
       expect(events.length).toBe(kept + 1);
-      expect(events.at(-1)).toEqual(notice('new life'));
+      expect(events.at(-1)).toEqual(notice('new incarnation'));
     }
   });
 

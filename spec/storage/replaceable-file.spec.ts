@@ -15,7 +15,7 @@ async function tell(text: string): Promise<string> {
   const path = join(folder, 'events.ndjson');
   await writeFile(path, text);
   return assertForEvents(path).then(
-    () => 'taken',
+    () => 'accepted',
     (error: unknown) => (error as Error).message.replace(path, '<path>'),
   );
 }
@@ -29,7 +29,7 @@ describe('events', () => {
     ['a recording whose first line is cut off', START],
     ['a recording whose first line is longer than what is looked at', `${START},"config":"${'x'.repeat(100_000)}"}\n`],
   ])('take the place of %s', async (_, text) => {
-    expect(await tell(text)).toBe('taken');
+    expect(await tell(text)).toBe('accepted');
   });
 
   it.each([

@@ -34,7 +34,7 @@ describe('data that must be durable', () => {
     const path = join(folder, 'a.csv');
     const writer = await openCsvWriter({ path, columns: ['n'] });
     await writer.write([{ n: 1 }]);
-    expect(await writer.mark()).toMatchObject({ bytes: 4 });
+    expect(await writer.persist()).toMatchObject({ bytes: 4 });
     await writer.finish();
     expect(readFileSync(path, 'utf8')).toBe('n\n1\n');
   });

@@ -49,7 +49,7 @@ const letter = (number: number): DeadLetter => ({
 describe('a name that a checkpoint counts on', () => {
   it('is durable before the first point of a new result', async () => {
     const writer = await openCsvWriter({ path: join(folder, 'a.csv'), columns: ['n'] });
-    await writer.mark();
+    await writer.persist();
     expect(synced).toEqual(['folder', 'file']);
     await writer.abandon();
   });
@@ -57,7 +57,7 @@ describe('a name that a checkpoint counts on', () => {
   it('is durable, with what is in it, where a result that had its name already is gone on with', async () => {
     const path = join(folder, 'a.csv');
     const writer = await openCsvWriter({ path, columns: ['n'] });
-    const from = await writer.mark();
+    const from = await writer.persist();
     await writer.abandon();
     renameSync(`${path}.part`, path);
     synced = [];
@@ -66,17 +66,17 @@ describe('a name that a checkpoint counts on', () => {
     await next.abandon();
   });
 
-  it('is durable before the first mark of dead letters, and before a checkpoint names those that were kept', async () => {
+  it('is durable before the first position of dead letters, and before a checkpoint names those that were kept', async () => {
     const path = join(folder, 'letters.ndjson');
     const store = deadLetterFile(path);
     store.write(letter(1));
     store.write(letter(2));
-    const mark = await store.durable?.mark();
+    const position = await store.durable?.persist();
     expect(synced).toEqual(['folder', 'file']);
     await store.close();
     synced = [];
     const next = deadLetterFile(path);
-    await next.durable?.rewind(mark ?? null, ({ lineage }) => lineage.number === 2, 'r');
+    await next.durable?.rewind(position ?? null, ({ lineage }) => lineage.number === 2, 'r');
     expect(synced).toEqual(['file', 'folder']);
     await next.durable?.commit();
     await next.close();

@@ -7,10 +7,10 @@ import { clockScheduler } from '#lib/stream/clock-scheduler.js';
 import { GuardedObservable } from '#lib/stream/guarded-observable.js';
 import { Outbox, type OverflowPolicy } from '#lib/stream/outbox.js';
 import { readerOf } from '#lib/stream/reader.js';
-import { Reorder } from '#lib/stream/reorder.js';
+import { ArrivalOrder } from '#lib/stream/arrival-order.js';
 
-const outboxOf = (capacity: number, overflow: OverflowPolicy, onTaken?: () => void): Outbox<number> =>
-  new Outbox<number>({ capacity, overflow, name: 'S', ...(onTaken === undefined ? {} : { onTaken }) });
+const outboxOf = (capacity: number, overflow: OverflowPolicy, onRead?: () => void): Outbox<number> =>
+  new Outbox<number>({ capacity, overflow, name: 'S', ...(onRead === undefined ? {} : { onRead }) });
 const range = (length: number): number[] => Array.from({ length }, (_, index) => index);
 
 describe('an outbox', () => {
@@ -55,11 +55,11 @@ describe('an outbox', () => {
   });
 
   it('takes exactly its capacity, fails with the name at one more, and tells when there is room', () => {
-    let taken = 0;
-    const outbox = outboxOf(3, 'error', () => taken++);
+    let reads = 0;
+    const outbox = outboxOf(3, 'error', () => reads++);
     for (const n of range(3)) outbox.push(n);
     expect(outbox.read(1)).toEqual([0]);
-    expect(taken).toBe(1);
+    expect(reads).toBe(1);
     outbox.push(3);
     outbox.push(4);
     expect(() => outbox.read(1)).toThrow(
@@ -130,14 +130,14 @@ describe('a reader of a generator', () => {
 });
 
 describe('a reorder buffer', () => {
-  it('gives back the order of intake, whatever the order of finishing, gone marks included', () => {
+  it('gives back the order of intake, whatever the order of finishing, `GONE` slots included', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(range(40), { minLength: 40 }), (order) => {
-        const reorder = new Reorder<number>(40);
+        const reorder = new ArrivalOrder<number>(40);
         const into = new BatchBuilder<number>();
         for (const lineage of range(40)) reorder.expect(lineage);
         for (const lineage of order) reorder.release(lineage, lineage % 7 === 0 ? GONE : lineage, into);
-        const { lineages, values, gone } = into.take();
+        const { lineages, values, gone } = into.build();
         expect(lineages).toEqual(range(40));
         expect(values).toEqual(range(40).map((n) => (n % 7 === 0 ? GONE : n)));
         expect(gone).toBe(6);

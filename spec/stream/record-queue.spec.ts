@@ -1,24 +1,24 @@
 /** What goes in comes out once, in order, in chunks of any size. */
 import { expect, it } from '@jest/globals';
-import { InOrder } from '#lib/stream/in-order.js';
+import { NumberOrder } from '#lib/stream/number-order.js';
 import { RecordQueue } from '#lib/stream/record-queue.js';
 
 it('hands out what was pushed, across the arrays it came in', () => {
   const queue = new RecordQueue(100);
   for (const list of [[0, 1, 2], [3], [], [4, 5, 6, 7]]) queue.push(list, list);
   expect(queue.size).toBe(8);
-  expect(queue.take(2, 0)).toEqual({ from: 0, lineages: [0, 1], records: [0, 1] });
-  expect(queue.take(4, 2)).toEqual({ from: 2, lineages: [2, 3, 4, 5], records: [2, 3, 4, 5] });
+  expect(queue.remove(2, 0)).toEqual({ from: 0, lineages: [0, 1], records: [0, 1] });
+  expect(queue.remove(4, 2)).toEqual({ from: 2, lineages: [2, 3, 4, 5], records: [2, 3, 4, 5] });
   queue.push([8], [undefined]);
-  expect(queue.take(100, 6)).toEqual({ from: 6, lineages: [6, 7, 8], records: [6, 7, undefined] });
-  expect(queue.take(1, 9)).toBeUndefined();
+  expect(queue.remove(100, 6)).toEqual({ from: 6, lineages: [6, 7, 8], records: [6, 7, undefined] });
+  expect(queue.remove(1, 9)).toBeUndefined();
 });
 
 it('does not copy an array that leaves whole', () => {
   const queue = new RecordQueue(10);
   const records = ['a', 'b'];
   queue.push([5, 6], records);
-  expect(queue.take(2, 0)?.records).toBe(records);
+  expect(queue.remove(2, 0)?.records).toBe(records);
 });
 
 it('is bounded', () => {
@@ -31,7 +31,7 @@ it('is bounded', () => {
 });
 
 it('puts stretches back into order', () => {
-  const order = new InOrder<readonly [string, number]>();
+  const order = new NumberOrder<readonly [string, number]>();
   const used: (readonly [string, number])[] = [];
   const put = (from: number, count: number, item: string): void => {
     order.pass(
@@ -53,7 +53,7 @@ it('puts stretches back into order', () => {
 });
 
 it('begins with the number it was given, and holds undefined as an item', () => {
-  const order = new InOrder<string | undefined>(7);
+  const order = new NumberOrder<string | undefined>(7);
   order.hold(8, undefined);
   expect([order.size, order.isReady]).toEqual([1, false]);
   order.advance();

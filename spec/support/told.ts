@@ -1,4 +1,4 @@
-/** What a call that JavaScript may make is answered with: the code and the sentence of what it throws, or 'taken'. */
+/** What a call that JavaScript may make is answered with: the code and the sentence of what it throws, or 'accepted'. */
 export function told(call: (...given: never[]) => unknown, ...given: unknown[]): string {
   try {
     call(...(given as never[]));
@@ -6,5 +6,5 @@ export function told(call: (...given: never[]) => unknown, ...given: unknown[]):
     const { code, message } = error as { code?: string; message: string };
     return `${code ?? 'no code'}: ${message}`;
   }
-  return 'taken';
+  return 'accepted';
 }

@@ -99,7 +99,7 @@ describe.each([0, 2])('a cpuTask with threads: %i', (threads) => {
     expect((await runOver(task, { threads }, [12, 13])).outputs.sort()).toEqual([1, 12]);
   });
 
-  it('lets gone marks through', async () => {
+  it('lets `GONE` slots through', async () => {
     const workflow = defineWorkflow({
       name: 'Gone',
       build: (flow) =>

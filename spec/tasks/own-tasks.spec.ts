@@ -36,7 +36,7 @@ describe('a task of your own', () => {
     expect(() => stream(sourceTask([1])).through(foreign)).not.toThrow();
   });
 
-  it('may end records by the marks of another copy of the package', async () => {
+  it('may end records by the `GONE` of another copy of the package', async () => {
     const { skip, GONE } = (await import(copyOf('model/record.js'))) as typeof import('#lib/model/record.js');
     const { FatalTaskError } = (await import(copyOf('model/errors.js'))) as typeof import('#lib/model/errors.js');
     expect(Object.getPrototypeOf(skip('odd'))).not.toBe(Skip.prototype);

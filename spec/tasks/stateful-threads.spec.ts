@@ -207,7 +207,7 @@ async function oneSlowPartition(): Promise<boolean> {
   return JSON.stringify(outputs) === JSON.stringify(inline.outputs);
 }
 
-interface Lives {
+interface Incarnations {
   /** The threads of each incarnation. */
   readonly threads: readonly number[];
   readonly make: () => Task<number, unknown>;
@@ -216,13 +216,13 @@ interface Lives {
 }
 
 /** Everything that was written in several incarnations, the last of which completes. */
-async function resumed({ threads, make, records }: Lives): Promise<{ written: unknown[]; letters: unknown[] }> {
+async function resumed({ threads, make, records }: Incarnations): Promise<{ written: unknown[]; letters: unknown[] }> {
   const kept = memoryCheckpoints();
   const written: unknown[] = [];
   const letters: unknown[] = [];
   const share = records / threads.length;
-  for (const [life, size] of threads.entries()) {
-    const isLast = life === threads.length - 1;
+  for (const [incarnation, size] of threads.entries()) {
+    const isLast = incarnation === threads.length - 1;
     const flow = defineWorkflow({
       name: 'Running',
       build: (flow) =>

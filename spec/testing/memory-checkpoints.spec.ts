@@ -88,8 +88,8 @@ class Named extends RecordTask<unknown, unknown> {
   }
 }
 
-describe('what names a record over all lives of a run', () => {
-  it('is the same where a resumed run numbers alike, and holds the life where it may not', async () => {
+describe('what names a record over all incarnations of a run', () => {
+  it('is the same where a resumed run numbers alike, and holds the incarnation where it may not', async () => {
     const kept = memoryCheckpoints();
     const [alike, anew] = [new Named(), new Named()];
     const flow = defineWorkflow({
@@ -111,6 +111,6 @@ describe('what names a record over all lives of a run', () => {
     if (last === undefined) throw new Error('There is no checkpoint');
     await flow.run(undefined, { checkpoints: kept.begin(), resumeFrom: last }).finished;
     expect(alike.names).toEqual(['Numbers', 'Numbers']);
-    expect(anew.names).toEqual(['Operator', 'Operator (life 2)']);
+    expect(anew.names).toEqual(['Operator', 'Operator (incarnation 2)']);
   });
 });

@@ -23,12 +23,12 @@ export interface HeaderFacts {
  * lost.
  */
 export function namesFor(header: readonly string[]): string[] {
-  const taken = new Set(header);
+  const used = new Set(header);
   return header.map((name, index) => {
     if (name !== '') return name;
     let made = `column${index + 1}`;
-    while (taken.has(made)) made += '_';
-    taken.add(made);
+    while (used.has(made)) made += '_';
+    used.add(made);
     return made;
   });
 }

@@ -35,8 +35,8 @@ export interface CsvWriterOptions {
   /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
   readonly signal?: AbortSignal;
   /**
-   * Continues at this point, which `mark` has returned, and removes the bytes after it. If the file was renamed at this
-   * point, it is complete.
+   * Continues at this point, which `persist` has returned, and removes the bytes after it. If the file was renamed at
+   * this point, it is complete.
    */
   readonly from?: Json | undefined;
 }
@@ -110,8 +110,8 @@ export class CsvWriter {
    * The point after the rows accepted so far. Resolves when they would survive a loss of power; for a device or a pipe
    * with undefined, when the system has accepted them.
    */
-  mark(): Promise<Json | undefined> {
-    return this.file.mark();
+  persist(): Promise<Json | undefined> {
+    return this.file.persist();
   }
 
   /** Makes everything durable and renames the file, or fills the existing one. Resolves when both are done. */

@@ -277,7 +277,7 @@ export class RecordScanner {
           state = byte === this.comment[0] ? COMMENT_START : byte === MARK[0] && this.isUtf8 ? MARK_START : FIELD_START;
           break;
         case MARK_START:
-          // A mark that is not complete consists of ordinary bytes.
+          // A byte order mark that is not complete consists of ordinary bytes.
           if (byte !== MARK[this.matched]) state = BARE;
           else {
             at++;

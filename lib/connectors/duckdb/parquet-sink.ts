@@ -182,7 +182,7 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
   }
 
   prepare(): Promise<PartsPoint> {
-    return holdClock(this.clock, this.opened.mark());
+    return holdClock(this.clock, this.opened.persist());
   }
 
   async close(outcome: RunOutcome): Promise<void> {
@@ -263,7 +263,7 @@ class OpenParquetFile {
   }
 
   /** Makes the rows so far durable, and returns the point after them. */
-  async mark(): Promise<PartsPoint> {
+  async persist(): Promise<PartsPoint> {
     await this.addPart();
     return this.open.parts.point;
   }

@@ -203,13 +203,13 @@ function titleOf({ name }: TextEncoding): string {
   return name === 'utf-16be' ? 'UTF-16 BE' : name;
 }
 
-/** Whether these bytes are not the beginning of one of the marks by which formats and encodings are recognised. */
+/** Whether these bytes are not the beginning of one of the signatures by which formats and encodings are recognised. */
 function isToldApart(bytes: Buffer): boolean {
-  return !MARKS.some((mark) => bytes.length < mark.length && bytes.equals(mark.subarray(0, bytes.length)));
+  return !SIGNATURES.some((one) => bytes.length < one.length && bytes.equals(one.subarray(0, bytes.length)));
 }
 
 const UTF8_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-const MARKS = [
+const SIGNATURES = [
   UTF8_MARK,
   Buffer.from([0x1f, 0x8b]),
   Buffer.from([0x50, 0x4b, 0x03, 0x04]),

@@ -28,7 +28,7 @@ export interface OpenFile {
   /** True if the text goes to a device or a pipe. */
   readonly isStream: boolean;
   /** The point after the text accepted so far, once it would survive a loss of power. */
-  mark(): Promise<Json | undefined>;
+  persist(): Promise<Json | undefined>;
   /** Gives the file its final name. */
   finish(): Promise<void>;
   /** Leaves `path.part` as it is. */
@@ -93,7 +93,7 @@ export abstract class FileSink<In, File extends OpenFile> implements Sink<In, st
   }
 
   prepare(): Promise<Json | undefined> {
-    return holdClock(this.clock, this.file.mark());
+    return holdClock(this.clock, this.file.persist());
   }
 
   async close(outcome: RunOutcome): Promise<void> {

@@ -17,8 +17,8 @@ export interface ResultFileOptions {
   /** Ends waiting writes with MILLRACE_ABORTED. The file stays until `finish` or `abandon`. */
   readonly signal: AbortSignal | undefined;
   /**
-   * Continues at this point, which `mark` has returned, and removes the bytes after it. If the file was renamed at this
-   * point, it is complete.
+   * Continues at this point, which `persist` has returned, and removes the bytes after it. If the file was renamed at
+   * this point, it is complete.
    */
   readonly from: Json | undefined;
 }
@@ -37,7 +37,7 @@ export interface ResultFile {
    * The point after the text accepted so far. Resolves when it would survive a loss of power; for a device or a pipe
    * with undefined, when the system has accepted it.
    */
-  mark(): Promise<Json | undefined>;
+  persist(): Promise<Json | undefined>;
   /** Makes everything durable and gives the file its name, or fills the existing one. Resolves when both are done. */
   finish(): Promise<void>;
   /** Closes the file, and keeps the data that a later incarnation of the run needs. */

@@ -265,7 +265,7 @@ class DiskResult implements ResultFile {
     );
   }
 
-  async mark(): Promise<FilePoint | undefined> {
+  async persist(): Promise<FilePoint | undefined> {
     try {
       const bytes = await this.file.flush();
       if (this.isStream) return undefined;

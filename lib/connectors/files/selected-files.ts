@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import {
   holdClock,
   MillraceError,
+  sleep,
   type Clock,
   type ConnectorContext,
   type FoundRecord,
@@ -153,22 +154,7 @@ export class SelectedFiles<Item, Out> {
   /** Waits until the next check. Resolves with false if the run ends before. */
   private pause(): Promise<boolean> {
     const { clock } = this.context as ConnectorContext;
-    const { signal } = this.ending;
-    return new Promise((resolve) => {
-      const settle = (isTime: boolean): void => {
-        cancel();
-        signal.removeEventListener('abort', onEnd);
-        resolve(isTime);
-      };
-      const cancel = clock.schedule(this.selection.everyMs, () => {
-        settle(true);
-      });
-      const onEnd = (): void => {
-        settle(false);
-      };
-      if (signal.aborted) onEnd();
-      else signal.addEventListener('abort', onEnd, { once: true });
-    });
+    return sleep(clock, this.selection.everyMs, this.ending.signal);
   }
 
   /** The files that have not changed since the last check, or were read in an earlier incarnation. */

@@ -56,9 +56,9 @@ export class StoredResult implements ResultFile {
     return this.characters < TEXT_CHARACTERS ? undefined : this.passOn();
   }
 
-  async mark(): Promise<Json> {
+  async persist(): Promise<Json> {
     await this.passOn();
-    return this.output.mark();
+    return this.output.persist();
   }
 
   async finish(): Promise<void> {

@@ -19,6 +19,7 @@ import {
   oneOf,
   Rejected,
   SOURCE_RULES,
+  sleep,
   standardSchema,
   text,
   UpstreamError,
@@ -270,22 +271,7 @@ class HttpPages<Out> implements SourcePartition<Out> {
   }
 
   private wait(delayMs: number): Promise<boolean> {
-    const { signal } = this.closing;
-    return new Promise((resolve) => {
-      const settle = (isTime: boolean): void => {
-        cancel();
-        signal.removeEventListener('abort', onAbort);
-        resolve(isTime);
-      };
-      const cancel = this.context.clock.schedule(delayMs, () => {
-        settle(true);
-      });
-      const onAbort = (): void => {
-        settle(false);
-      };
-      if (signal.aborted) onAbort();
-      else signal.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleep(this.context.clock, delayMs, this.closing.signal);
   }
 
   private parsed({ text: body }: PageBody): unknown {

@@ -2,7 +2,7 @@
  * JSON integers that a JavaScript number cannot hold, such as 64-bit ids: `JSON.parse` rounds 9007199254740993 to
  * 9007199254740992.
  *
- * Guarantees: an integer that would change is found wherever it stands, and is never taken from inside a string. JSON
+ * Guarantees: an integer that would change is found wherever it stands, and digits inside a string stay as they are. JSON
  * without such integers costs one search for sixteen digits.
  */
 

@@ -246,9 +246,9 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     return this.hold(this.name());
   }
 
-  async commit(mark: Json): Promise<void> {
+  async commit(prepared: Json): Promise<void> {
     // `commit` may be called again for the same transaction.
-    if (this.prepared === undefined || this.prepared.name !== (mark as PreparedTransaction).name) return;
+    if (this.prepared === undefined || this.prepared.name !== (prepared as PreparedTransaction).name) return;
     await this.hold(this.end(true));
   }
 
@@ -263,8 +263,8 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
   ): Promise<ProducerIdentity> {
     const { runId, task } = context;
     const { transactionalId = `millrace-${runId}-${task}` } = this.options;
-    const mark = past?.prepared as PreparedTransaction | undefined;
-    if (mark !== undefined) await this.commitAgain(client, mark);
+    const prepared = past?.prepared as PreparedTransaction | undefined;
+    if (prepared !== undefined) await this.commitAgain(client, prepared);
     if (past?.isAnew === true) {
       context.notice(`'${task}' writes all its rows again, and topic '${this.options.topic}' keeps the earlier ones`);
     }
@@ -306,16 +306,16 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
    * earlier incarnation may have died in its next transaction, which has the same producer: another commit would end
    * that transaction.
    */
-  private async commitAgain(client: KafkaPort, mark: PreparedTransaction): Promise<void> {
-    if (await this.wasCommitted(client, mark, 'current')) return;
+  private async commitAgain(client: KafkaPort, prepared: PreparedTransaction): Promise<void> {
+    if (await this.wasCommitted(client, prepared, 'current')) return;
     try {
-      await client.endTransaction(mark, true);
+      await client.endTransaction(prepared, true);
     } catch (error) {
       // The commit was in progress, or the broker has aborted the transaction.
-      if (await this.wasCommitted(client, mark, 'stable')) return;
+      if (await this.wasCommitted(client, prepared, 'stable')) return;
       throw new MillraceError(
         'MILLRACE_RESUME',
-        `The last transaction of '${mark.transactionalId}' is lost: the run died before it was committed, and was not resumed within \`transactionTimeoutMs\` (${this.timeoutMs}), or another run used the same transactional id. Its rows are not in topic '${this.options.topic}', but the checkpoint counts them as written. Start a new run`,
+        `The last transaction of '${prepared.transactionalId}' is lost: the run died before it was committed, and was not resumed within \`transactionTimeoutMs\` (${this.timeoutMs}), or another run used the same transactional id. Its rows are not in topic '${this.options.topic}', but the checkpoint counts them as written. Start a new run`,
         { cause: error },
       );
     }
@@ -323,11 +323,11 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
 
   private async wasCommitted(
     client: KafkaPort,
-    mark: PreparedTransaction,
+    prepared: PreparedTransaction,
     which: 'stable' | 'current',
   ): Promise<boolean> {
-    const committed = await client.committed(mark.transactionalId, this.topic as TopicDescription, which);
-    return committed.get(0)?.metadata === mark.name;
+    const committed = await client.committed(prepared.transactionalId, this.topic as TopicDescription, which);
+    return committed.get(0)?.metadata === prepared.name;
   }
 
   private async finish(_outcome: RunOutcome): Promise<void> {

@@ -120,7 +120,7 @@ class JsonReader extends BlockReader<JsonItem, RowPoint> {
       const { line } = span;
       if (span.head !== undefined) return this.tooLong(span, span.head);
       const [from, to] = [span.start - start, span.end - start];
-      const text = withoutMark(decode(bytes, encoding, from, to));
+      const text = withoutByteOrderMark(decode(bytes, encoding, from, to));
       const invalidAt = isValid ? undefined : this.invalidIn(bytes.subarray(from, to), text);
       if (invalidAt !== undefined) return this.bad(line, text, invalidByte(bytes[from + invalidAt], encoding.name));
       const value = readJson(text, reading);
@@ -141,7 +141,7 @@ class JsonReader extends BlockReader<JsonItem, RowPoint> {
   private tooLong({ start, end, line }: JsonSpan, head: Buffer): JsonBadRow {
     const { maxRecordBytes, encoding } = this.options;
     const what = `the record has ${end - start} bytes, more than ${maxRecordBytes}; check its line ends, or raise the option \`maxRecordBytes\``;
-    return this.bad(line, `${withoutMark(decode(head, encoding))}…`, what);
+    return this.bad(line, `${withoutByteOrderMark(decode(head, encoding))}…`, what);
   }
 
   private bad(line: number, text: string, what: string): JsonBadRow {
@@ -157,6 +157,6 @@ function invalidByte(byte: number | undefined, encoding: string): string {
 }
 
 /** Joined files have byte order marks at the beginnings of records. */
-function withoutMark(text: string): string {
+function withoutByteOrderMark(text: string): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }

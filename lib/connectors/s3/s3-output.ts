@@ -103,7 +103,7 @@ export class S3Output implements StoredOutput {
     return this.pending.size < PARALLEL ? undefined : this.untilRoom();
   }
 
-  async mark(): Promise<Json> {
+  async persist(): Promise<Json> {
     await this.settle();
     const { last } = this;
     if (last?.bytes === this.bytes) return last;

@@ -82,7 +82,7 @@ const BATCH = 'millrace_batch';
 const RECORD = 'millrace_record';
 const RECORD_TYPE = 'STRUCT<root: STRING, part: INT, number: BIGINT, name: STRING>';
 
-/** A statement takes no further row once its JSON has this many characters. */
+/** A statement accepts no further row once its JSON has this many characters. */
 const MOST_CHARACTERS = 16 * 2 ** 20;
 
 /**

@@ -4,7 +4,7 @@
  * Guarantees: the delays grow from 20 ms to 2 s, with randomness, so that several writers do not collide again. The
  * wait ends when the run is cancelled.
  */
-import type { ConnectorContext } from '../../connect/index.js';
+import { sleep, type ConnectorContext } from '../../connect/index.js';
 
 const FIRST_DELAY_MS = 20;
 const LONGEST_DELAY_MS = 2000;
@@ -35,19 +35,6 @@ export class Patience {
     this.since ??= nowMs;
     if (signal.aborted || nowMs - this.since >= this.retryForMs) return false;
     const delayMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.count++) * (0.5 + random() / 2);
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = clock.schedule(delayMs, end);
-      signal.addEventListener('abort', end);
-    });
-    return !this.isOver();
-  }
-
-  private isOver(): boolean {
-    return this.context.signal.aborted;
+    return sleep(clock, delayMs, signal);
   }
 }

@@ -11,22 +11,22 @@ import { blame } from '../wiring/task-failure.js';
 
 /**
  * Returns undefined if no check is asynchronous.
- * @param marks the marks of the checkpoint from which the run would resume.
+ * @param positions the positions in the checkpoint from which the run would resume.
  */
 export function checkTasks(
   declarations: readonly TaskDeclaration[],
-  marks: Checkpoint['marks'] = {},
+  positions: Checkpoint['positions'] = {},
 ): Promise<void> | undefined {
-  const checks = declarations.map(({ name, task }) => check(name, task, entry(marks, name)));
+  const checks = declarations.map(({ name, task }) => check(name, task, entry(positions, name)));
   const pending = checks.filter((each) => each !== undefined);
   if (pending.length === 0) return undefined;
   return inTurn(pending);
 }
 
-function check(name: string, task: TaskDeclaration['task'], mark: Json | undefined): Promise<void> | undefined {
+function check(name: string, task: TaskDeclaration['task'], position: Json | undefined): Promise<void> | undefined {
   const blamed = (error: unknown): unknown => blame(name, 'could not be opened', error);
   try {
-    const checking = task.check?.(mark);
+    const checking = task.check?.(position);
     const { memo } = task;
     if (checking === undefined && memo === undefined) return undefined;
     return Promise.resolve(checking)

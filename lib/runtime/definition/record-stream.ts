@@ -139,14 +139,14 @@ function identity(): Task<never, unknown> {
 /** Each link once, dependencies first, each under a unique name. */
 function nameLinks(last: Link): Map<Link, string> {
   const names = new Map<Link, string>();
-  const taken = new Set<string>();
+  const used = new Set<string>();
   const visit = (link: Link): void => {
     if (names.has(link)) return;
     for (const dependency of link.from) visit(dependency);
     const wanted = link.name ?? link.task.kind;
     let name = wanted;
-    for (let n = 2; taken.has(name); n++) name = `${wanted} ${n}`;
-    taken.add(name);
+    for (let n = 2; used.has(name); n++) name = `${wanted} ${n}`;
+    used.add(name);
     names.set(link, name);
   };
   visit(last);

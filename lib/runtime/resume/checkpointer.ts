@@ -125,13 +125,13 @@ export class Checkpointer {
   private readonly callers: readonly WiredTask[];
   private lastCalls: readonly number[] = [];
   /** The positions in the last checkpoint. Those of tasks that are not open stay valid. */
-  private marks: Checkpoint['marks'];
+  private positions: Checkpoint['positions'];
   private ended: NonNullable<Checkpoint['ended']>;
 
   constructor(parts: CheckpointerParts) {
     this.parts = parts;
     this.callers = [...parts.wiring.tasks.values()].filter(({ declaration }) => declaration.task.makesCalls === true);
-    this.marks = parts.from?.marks ?? {};
+    this.positions = parts.from?.positions ?? {};
     this.ended = parts.from?.ended ?? {};
   }
 
@@ -257,34 +257,34 @@ export class Checkpointer {
     const collecting = state.collect();
     this.lastStateMs = clock.monotonicMs() - collectedAtMs;
     const uncertain = [...this.parts.uncertain];
-    const marking = opened.map(async ([name, { declaration, scope }]) => {
+    const persisting = opened.map(async ([name, { declaration, scope }]) => {
       try {
-        return [name, await declaration.task.mark(scope)] as const;
+        return [name, await declaration.task.persist(scope)] as const;
       } catch (error) {
         throw blame(name, 'could not prepare a checkpoint', error);
       }
     });
-    const lettersMark = deadLetters.durable?.mark();
+    const persistingLetters = deadLetters.durable?.persist();
     const openNames = new Set(opened.map(([name]) => name));
-    const closed = Object.fromEntries(Object.entries(this.marks).filter(([name]) => !openNames.has(name)));
+    const closed = Object.fromEntries(Object.entries(this.positions).filter(([name]) => !openNames.has(name)));
     // Waits for all of them, also if one has failed: no write may outlive the run.
-    const marked = Promise.allSettled([lettersMark, collecting, ...marking]);
+    const persisted = Promise.allSettled([persistingLetters, collecting, ...persisting]);
     const head = this.head as CheckpointHead;
     const at = clock.now();
     let durable: Checkpoint;
     try {
-      await marked;
-      const letters = (await lettersMark) ?? null;
-      const marks = await Promise.all(marking);
+      await persisted;
+      const letters = (await persistingLetters) ?? null;
+      const entries = await Promise.all(persisting);
       const position = await collecting;
       const checkpoint: Checkpoint = {
         format: CHECKPOINT_FORMAT,
         ...head,
         at,
         roots,
-        marks: {
+        positions: {
           ...closed,
-          ...(Object.fromEntries(marks.filter(([, mark]) => mark !== undefined)) as Record<string, Json>),
+          ...(Object.fromEntries(entries.filter(([, at]) => at !== undefined)) as Record<string, Json>),
         },
         deadLetters: letters,
         ...(position === undefined ? {} : { state: position }),
@@ -304,7 +304,7 @@ export class Checkpointer {
     } catch (error) {
       throw explain(error);
     }
-    this.marks = durable.marks;
+    this.positions = durable.positions;
     await this.follow(durable);
     if (isOfPhase) for (const [name] of opened) wiring.opened.delete(name);
     // Slow commits count as well, or a sink would do nothing else.
@@ -313,7 +313,7 @@ export class Checkpointer {
   }
 
   /** Reports a durable checkpoint: first to the tasks that write, together, then to the sources. */
-  private async follow({ marks, roots }: Checkpoint): Promise<void> {
+  private async follow({ positions, roots }: Checkpoint): Promise<void> {
     const { wiring, exitsOf } = this.parts;
     const tasks = [...wiring.tasks.values()].filter(({ plan }) => wiring.opened.has(plan.node.name));
     const isSource = ({ plan }: WiredTask): boolean => plan.node.bearing === 'source';
@@ -321,7 +321,7 @@ export class Checkpointer {
       const notified = some.map(async ({ plan, declaration, scope }) => {
         const settled = settledOf(entry(roots, plan.outputRoot) as RootProgress, exitsOf(plan.outputRoot));
         try {
-          await declaration.task.checkpointed({ mark: entry(marks, plan.node.name), settled }, scope);
+          await declaration.task.checkpointed({ position: entry(positions, plan.node.name), settled }, scope);
         } catch (error) {
           throw blame(plan.node.name, 'could not follow a checkpoint', error);
         }

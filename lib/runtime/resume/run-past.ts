@@ -75,7 +75,7 @@ export class RunPast {
    * is part of idempotency keys, so it must not change.
    */
   numberingOf(root: string): string {
-    return this.plan.isRepeatable(root) ? root : `${root} (life ${this.incarnation})`;
+    return this.plan.isRepeatable(root) ? root : `${root} (incarnation ${this.incarnation})`;
   }
 
   /** The progress of a root over all incarnations, given the progress of this one. */
@@ -94,7 +94,7 @@ export class RunPast {
     const isNeeded = isAnew || this.plan.feedsBoundary(task);
     return {
       isAnew,
-      mark: isAnew ? undefined : entry(this.checkpoint.marks, task),
+      position: isAnew ? undefined : entry(this.checkpoint.positions, task),
       born: this.plan.isRepeatable(root) && !this.isDivided(root) ? born : 0,
       lost,
       partitions: this.spansOf(root),

@@ -214,7 +214,7 @@ export class RunEngine {
   private numberingOf(root: string): string {
     const { progress } = this.parts;
     if (this.aftermath === undefined || progress === undefined) return this.wiring.past?.numberingOf(root) ?? root;
-    return `${root} (after life ${progress.store.incarnation})`;
+    return `${root} (after incarnation ${progress.store.incarnation})`;
   }
 
   private services(turn: Turn): RunServices {
@@ -336,7 +336,7 @@ export class RunEngine {
     const mayBegin = (): boolean => !this.hasEnded() && this.draining === undefined;
     this.watchdog.assertOver();
     await this.disconnect();
-    await (keeper === undefined ? this.parts.deadLetters.durable?.mark() : keeper.endPhase());
+    await (keeper === undefined ? this.parts.deadLetters.durable?.persist() : keeper.endPhase());
     if (this.hasEnded()) return false;
     await phase.close('completed');
     await keeper?.phaseEnded(order.endedNow());
@@ -368,7 +368,7 @@ export class RunEngine {
       disconnect: async () => {
         await this.disconnect();
         // Another process owns the file of the letters then.
-        if (!this.isReplaced) await this.parts.deadLetters.durable?.mark();
+        if (!this.isReplaced) await this.parts.deadLetters.durable?.persist();
       },
     });
     this.watchdog.start();

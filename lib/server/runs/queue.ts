@@ -44,7 +44,7 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
   const start: string[] = [];
   const waiting = new Map<string, string>();
   const held = new Held();
-  for (const { workflow } of atWork) held.take(workflow, rulesOf(workflow)?.pools);
+  for (const { workflow } of atWork) held.acquire(workflow, rulesOf(workflow)?.pools);
   const urgencyOf = ({ workflow, queuedAt }: Queueable): number =>
     (rulesOf(workflow)?.priority ?? 0) + Math.floor((now - queuedAt) / AGEING_MS);
   const queued = runs
@@ -68,7 +68,7 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
       waiting.set(id, `It waits for a place: ${maxRuns} of ${maxRuns} runs are at work`);
     } else {
       start.push(id);
-      held.take(workflow, rules?.pools);
+      held.acquire(workflow, rules?.pools);
       if (group !== undefined) busy.set(group, id);
     }
   }
@@ -85,7 +85,7 @@ class Held {
   private readonly byWorkflow = new Map<string, number>();
   private readonly byPool = new Map<string, number>();
 
-  take(workflow: string, pools: readonly string[] = []): void {
+  acquire(workflow: string, pools: readonly string[] = []): void {
     this.byWorkflow.set(workflow, this.of(this.byWorkflow, workflow) + 1);
     for (const pool of new Set(pools)) this.byPool.set(pool, this.of(this.byPool, pool) + 1);
   }

@@ -42,7 +42,7 @@ export class Arrivals {
     this.pattern = basename(files);
   }
 
-  /** The files that have arrived since the last look. Report them with `taken`, or they are found again. */
+  /** The files that have arrived since the last look. Report them with `acknowledge`, or they are found again. */
   async look(): Promise<Look> {
     const now = new Map<string, Seen>();
     const arrivals: Arrival[] = [];
@@ -73,7 +73,7 @@ export class Arrivals {
   }
 
   /** Called when the run for a file was queued. */
-  taken({ path, key }: Arrival): void {
+  acknowledge({ path, key }: Arrival): void {
     const seen = this.seen.get(path);
     if (seen?.key === key) seen.isReported = true;
   }

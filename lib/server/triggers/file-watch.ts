@@ -48,7 +48,7 @@ export class FileWatch {
       for (const arrival of arrivals) {
         if (!(await hasRoom())) return;
         await deliver(known, { key: arrival.key, subject: arrival.path });
-        watched.arrivals.taken(arrival);
+        watched.arrivals.acknowledge(arrival);
       }
     }
     for (const id of this.watched.keys()) {

@@ -30,7 +30,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
       },
     },
     ...[1, 2, records.length * 2].map((max) => ({
-      name: `a source with partitions gives every record of each once and in order, taking turns, at most ${max} per read`,
+      name: `a source with partitions returns each record of each partition once and in order, in turns, at most ${max} per read`,
       run: async () => {
         const source = await open(parts);
         const found: NumberedRecord[][] = [[], []];

@@ -65,7 +65,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
       },
     },
     {
-      name: 'a source takes no more than it was asked for',
+      name: 'a source returns no more records than requested',
       run: async () => {
         const open = await reading(records);
         await open.partition.read(1);

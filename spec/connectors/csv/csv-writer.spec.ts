@@ -252,13 +252,13 @@ describe('a CSV writer', () => {
     const path = join(folder, 'ghost.csv');
     const ghost = await openCsvWriter({ path, columns: ['a'] });
     await ghost.write([{ a: 1 }]);
-    const from = await ghost.mark();
+    const from = await ghost.persist();
     await utimes(`${path}.part.owner`, 1, 1);
     const next = await openCsvWriter({ path, columns: ['a'], from });
     await ghost.write([{ a: 'of the ghost' }]);
-    await ghost.mark();
+    await ghost.persist();
     await next.write([{ a: 2 }]);
-    await next.mark();
+    await next.persist();
     await ghost.write([{ a: 'of the ghost' }]);
     await expect(ghost.finish()).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
     await next.finish();

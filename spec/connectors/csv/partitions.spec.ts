@@ -51,9 +51,9 @@ function essence({ summary, outputs, events }: Ended): unknown {
   // Threads report what they give up as they come to it.
   letters.sort((x, y) => x.task.localeCompare(y.task) || x.lineage.number - y.lineage.number);
   const counts = Object.entries(summary.tasks).map(
-    ([name, { in: taken, out, skipped, deadLettered, skipReasons }]) => ({
+    ([name, { in: accepted, out, skipped, deadLettered, skipReasons }]) => ({
       name,
-      taken,
+      accepted,
       out,
       skipped,
       deadLettered,
@@ -330,10 +330,10 @@ describe('a run over a CSV file in partitions that ends early', () => {
     const { outcome, tasks } = await run.finished;
     expect(outcome).toBe(how === 'drain' ? 'drained' : 'cancelled');
     expect(results).toEqual([]);
-    const { in: taken = 0, out, deadLettered = 0 } = tasks['Read'] ?? {};
-    expect(taken).toBeGreaterThan(0);
-    expect(taken).toBeLessThan(40_000);
-    expect(out).toBe(taken - deadLettered);
+    const { in: accepted = 0, out, deadLettered = 0 } = tasks['Read'] ?? {};
+    expect(accepted).toBeGreaterThan(0);
+    expect(accepted).toBeLessThan(40_000);
+    expect(out).toBe(accepted - deadLettered);
   });
 
   it.each([

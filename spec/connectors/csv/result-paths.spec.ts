@@ -97,7 +97,7 @@ describe('a CSV result', () => {
     await link(path, join(folder, 'other.csv'));
     const first = await openCsvWriter({ path, columns: ['a'] });
     await first.write([{ a: 1 }]);
-    const point = await first.mark();
+    const point = await first.persist();
     await first.finish();
     const second = await openCsvWriter({ path, columns: ['a'], from: point });
     await second.finish();
@@ -158,7 +158,7 @@ describe('a CSV result', () => {
     };
     const writer = await opened();
     expect(writer.isStream).toBe(true);
-    expect(await writer.mark()).toBeUndefined();
+    expect(await writer.persist()).toBeUndefined();
     for (let i = 0; i < 20; i++) await writer.write(Array.from({ length: 5000 }, (_, a) => ({ a })));
     await writer.finish();
     await closed;
@@ -220,7 +220,7 @@ describe('a CSV result', () => {
     const folder = await folderOf();
     const path = join(folder, 'out.csv');
     const first = await openCsvWriter({ path, columns: ['a'] });
-    const point = await first.mark();
+    const point = await first.persist();
     await first.finish();
     await writeFile(join(folder, 'victim'), 'a\n');
     for (const name of ['out.csv.part', 'out.csv.part.copy']) {

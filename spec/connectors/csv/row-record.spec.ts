@@ -6,7 +6,7 @@ import { recordOf } from '#lib/connectors/csv/row-record.js';
 const schema = z.object({ id: z.string(), size: z.coerce.number() });
 const messageOf = (values: Record<string, string>): string => {
   const record = recordOf({ number: 0, line: 2, values }, { path: 'f.csv', schema });
-  return record instanceof Rejected ? (record.error as Error).message : 'taken';
+  return record instanceof Rejected ? (record.error as Error).message : 'accepted';
 };
 
 describe('a row that does not fit', () => {

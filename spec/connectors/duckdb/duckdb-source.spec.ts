@@ -334,7 +334,7 @@ describe('a run that is resumed', () => {
   ])('has each row once, by a keyset of %s', async (_, keyset) => {
     const kept = memoryCheckpoints();
     const done: number[] = [];
-    for (let life = 0; life < 9; life++) {
+    for (let incarnation = 0; incarnation < 9; incarnation++) {
       for (const { b } of await part(20, kept, { sql, keyset })) done.push(b as number);
     }
     expect(done).toHaveLength(90);

@@ -322,7 +322,7 @@ describe('a Parquet file of a run that is resumed', () => {
   type Id = { readonly id: number };
 
   /** A sink that continues at this point, with some more rows. */
-  async function life(from: PartsPoint | undefined, ids: readonly number[], path = join(folder, 'out.parquet')) {
+  async function incarnation(from: PartsPoint | undefined, ids: readonly number[], path = join(folder, 'out.parquet')) {
     const sink = new ParquetSink<Id, 'id'>({ path, columns });
     await sink.open(
       contextOfTest('File'),
@@ -337,18 +337,18 @@ describe('a Parquet file of a run that is resumed', () => {
     (await read<Id>({ path: join(folder, 'out.parquet') })).map(({ id }) => id);
 
   it('has the rows of each incarnation up to its last checkpoint, in order', async () => {
-    const first = await life(undefined, [0, 1]);
+    const first = await incarnation(undefined, [0, 1]);
     await first.prepare();
     await first.write({ root: 'r', partition: 0, numbers: [2], rows: [first.encode({ id: 2 })] });
     const point = await first.prepare();
     await first.write({ root: 'r', partition: 0, numbers: [9], rows: [first.encode({ id: 9 })] });
     await first.prepare();
     await first.close('failed');
-    const second = await life(point, [3]);
+    const second = await incarnation(point, [3]);
     const next = await second.prepare();
     await second.close('drained');
     expect(existsSync(join(folder, 'out.parquet'))).toBe(false);
-    const third = await life(next, [4]);
+    const third = await incarnation(next, [4]);
     await third.close('completed');
     expect(await result()).toEqual([0, 1, 2, 3, 4]);
     expect(await readdir(folder)).toEqual(['out.parquet']);
@@ -356,27 +356,27 @@ describe('a Parquet file of a run that is resumed', () => {
 
   it('keeps its parts however its folder is written', async () => {
     const path = `${folder}/./out.parquet`;
-    const first = await life(undefined, [0, 1], path);
+    const first = await incarnation(undefined, [0, 1], path);
     const point = await first.prepare();
     await first.close('failed');
-    const second = await life(point, [2], path);
+    const second = await incarnation(point, [2], path);
     await second.close('completed');
     expect(await result()).toEqual([0, 1, 2]);
     expect(await readdir(folder)).toEqual(['out.parquet']);
   });
 
   it('that died after it had named its result continues with that', async () => {
-    const first = await life(undefined, [0, 1]);
+    const first = await incarnation(undefined, [0, 1]);
     const point = await first.prepare();
     await first.close('completed');
-    const second = await life(point, []);
+    const second = await incarnation(point, []);
     expect(await result()).toEqual([0, 1]);
     await second.close('completed');
     expect(await result()).toEqual([0, 1]);
   });
 
   it('that died while it removed the parts of its named result continues with that', async () => {
-    const first = await life(undefined, [0]);
+    const first = await incarnation(undefined, [0]);
     await first.prepare();
     await first.write({ root: 'r', partition: 0, numbers: [1], rows: [first.encode({ id: 1 })] });
     const point = await first.prepare();
@@ -384,26 +384,26 @@ describe('a Parquet file of a run that is resumed', () => {
     const content = await readFile(join(folder, left));
     await first.close('completed');
     await writeFile(join(folder, left), content);
-    const second = await life(point, [2]);
+    const second = await incarnation(point, [2]);
     await second.close('completed');
     expect(await result()).toEqual([0, 1, 2]);
     expect(await readdir(folder)).toEqual(['out.parquet']);
   });
 
   it('is refused if a part of its rows is gone', async () => {
-    const first = await life(undefined, [0]);
+    const first = await incarnation(undefined, [0]);
     const point = await first.prepare();
     await first.close('failed');
     for (const name of await readdir(folder)) await rm(join(folder, name));
-    await expect(life(point, [])).rejects.toMatchObject({ code: 'MILLRACE_RESUME' });
+    await expect(incarnation(point, [])).rejects.toMatchObject({ code: 'MILLRACE_RESUME' });
   });
 
   it('leaves no parts of a run that was given up to the next one', async () => {
-    const first = await life(undefined, [0]);
+    const first = await incarnation(undefined, [0]);
     await first.prepare();
     await first.close('failed');
     expect(await readdir(folder)).toHaveLength(1);
-    const second = await life(undefined, [5]);
+    const second = await incarnation(undefined, [5]);
     await second.close('completed');
     expect(await result()).toEqual([5]);
     expect(await readdir(folder)).toEqual(['out.parquet']);

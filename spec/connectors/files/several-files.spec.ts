@@ -38,7 +38,7 @@ async function put(name: string, ...values: readonly unknown[]): Promise<string>
   return path;
 }
 
-interface Life extends RunOptions {
+interface Incarnation extends RunOptions {
   /** Called with each record, before it settles. */
   readonly work?: (record: unknown, id: string) => Promise<void>;
 }
@@ -47,7 +47,7 @@ interface Life extends RunOptions {
 async function read(
   paths: string | readonly string[],
   options?: FilesOptions,
-  { work, ...run }: Life = {},
+  { work, ...run }: Incarnation = {},
 ): Promise<unknown[]> {
   const records: unknown[] = [];
   const flow = defineWorkflow({
@@ -277,7 +277,7 @@ describe('files of a run that is resumed', () => {
     }
     const kept = memoryCheckpoints();
     const done = new Set<unknown>();
-    for (let life = 0; life < 12 && done.size < all.length; life++) {
+    for (let incarnation = 0; incarnation < 12 && done.size < all.length; incarnation++) {
       for (const record of await part(5, kept, options)) done.add(record);
     }
     expect([...done].sort()).toEqual([...all].sort());

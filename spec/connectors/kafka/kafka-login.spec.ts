@@ -9,7 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, expect, it } from '@jest/globals';
 import { kafka, type KafkaOptions } from '#lib/connectors/kafka/index.js';
 import { openClient } from '#lib/connectors/kafka/raw-client.js';
-import { clusterFrom } from '#lib/jobs/kafka-cluster.js';
+import { clusterFrom } from '#lib/jobs/spread/kafka-cluster.js';
 import { placeIn } from '../../support/place-in.js';
 import { Secrets } from '#lib/text/secrets.js';
 import type { BrokerOptions } from '../../kafka/broker.js';

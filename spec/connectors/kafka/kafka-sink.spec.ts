@@ -144,15 +144,15 @@ describeWithBroker(
 
     it('lets nothing of a replaced incarnation be written', async () => {
       const topic = await broker().topic();
-      const life = (): TopicSink<Item> => topicSink<Item>({ cluster: broker().cluster, topic });
+      const incarnation = (): TopicSink<Item> => topicSink<Item>({ cluster: broker().cluster, topic });
       const rowsOf = (sink: TopicSink<Item>, numbers: readonly number[]): SinkRows<NewRecord> => {
         const rows = numbers.map((n) => sink.encode({ id: 'a', n }));
         return { root: 'Items', partition: 0, numbers, rows };
       };
-      const zombie = life();
+      const zombie = incarnation();
       await zombie.open(contextOfTest('Out'), undefined);
       await zombie.write(rowsOf(zombie, [0, 1]));
-      const next = life();
+      const next = incarnation();
       await next.open(contextOfTest('Out'), { prepared: undefined, isAnew: false });
       await expect(zombie.write(rowsOf(zombie, [2]))).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
       await zombie.close('failed');

@@ -229,7 +229,7 @@ describe('an ndjsonSink', () => {
     await writeFile(source, gzipSync(numbers.map((n) => `{"n":${n}}\n`).join('')));
     const kept = memoryCheckpoints();
     let outcome = '';
-    for (let life = 0; outcome !== 'completed' && life < 20; life++) {
+    for (let incarnation = 0; outcome !== 'completed' && incarnation < 20; incarnation++) {
       const clock = virtualClock();
       let left = 1200;
       const work = async (record: { n: number }): Promise<{ n: number }> =>

@@ -11,7 +11,7 @@ import { linkTo } from '#lib/connectors/http/link-header.js';
 
 const URL_OF_LIST = 'https://api.example.com/items';
 
-interface Life extends RunOptions {
+interface Incarnation extends RunOptions {
   readonly work?: (record: unknown) => Promise<void>;
   readonly cancelAtMs?: number;
 }
@@ -23,7 +23,7 @@ async function read(
     url: URL,
     request: number,
   ) => { status?: number; headers?: Record<string, string>; body?: unknown; text?: string },
-  { work, cancelAtMs, ...life }: Life = {},
+  { work, cancelAtMs, ...incarnation }: Incarnation = {},
 ): Promise<{ records: unknown[]; requests: string[]; times: number[]; letters: string[] }> {
   const clock = virtualClock();
   const [records, requests, times, letters]: [unknown[], string[], number[], string[]] = [[], [], [], []];
@@ -55,7 +55,7 @@ async function read(
           sinkTask((record: unknown) => void records.push(record)),
         ),
   });
-  const run = flow.run(undefined, { clock, upstream, ...life });
+  const run = flow.run(undefined, { clock, upstream, ...incarnation });
   run.events$.subscribe({
     next: (event) => event.type === 'dead-letter' && letters.push(event.letter.message),
     error: () => undefined,
@@ -233,10 +233,10 @@ describe('an httpSource', () => {
       return { body: { items: page(n), next: n < 2 ? n + 1 : null } };
     };
     const options = { pages, items: 'items' };
-    const life = { window: 2, checkpoints: kept.begin(), cancelAtMs: 5000 };
+    const incarnation = { window: 2, checkpoints: kept.begin(), cancelAtMs: 5000 };
     const work = async (record: unknown): Promise<void> =>
       record === 4 ? new Promise(() => undefined) : Promise.resolve();
-    const first = await read(options, answer, { ...life, work });
+    const first = await read(options, answer, { ...incarnation, work });
     expect(first.requests).toEqual(['/items', '/items?after=1']);
     const resumeFrom = kept.last;
     const second = await read(options, answer, { checkpoints: kept.begin(), resumeFrom });

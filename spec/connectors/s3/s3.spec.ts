@@ -57,7 +57,7 @@ interface Row {
 }
 
 /** One incarnation of a run. */
-interface Life {
+interface Incarnation {
   readonly path: string;
   /** How many records it passes on before it dies. */
   readonly records: number;
@@ -211,8 +211,8 @@ describeWithS3('files in an object store', (server) => {
     const COUNT = 220;
     const expected = Array.from({ length: COUNT }, (_, id) => JSON.stringify({ id, text: TEXT }));
 
-    /** Runs until a life has passed on `records` records, and dies. */
-    const live = async ({ path, records, checkpoints, from }: Life, dies: 'cancelled' | 'completed') => {
+    /** Runs until an incarnation has passed on `records` records, and dies. */
+    const live = async ({ path, records, checkpoints, from }: Incarnation, dies: 'cancelled' | 'completed') => {
       const clock = virtualClock();
       let left = records;
       const flow = defineWorkflow({
@@ -243,11 +243,11 @@ describeWithS3('files in an object store', (server) => {
       expect(outcome).toBe(dies);
     };
 
-    it('appears when it is complete, over several lives, and leaves nothing else behind', async () => {
+    it('appears when it is complete, over several incarnations, and leaves nothing else behind', async () => {
       const bucket = await server().bucket();
       const path = `s3://${bucket}/out.ndjson`;
       const checkpoints = memoryCheckpoints();
-      for (let life = 0; life < 2; life++) {
+      for (let incarnation = 0; incarnation < 2; incarnation++) {
         await live({ path, records: 90, checkpoints }, 'cancelled');
         const keys = await server().keys(bucket);
         // The bytes after the last part, at the last point and perhaps at the one before it.

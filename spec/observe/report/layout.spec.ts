@@ -39,10 +39,10 @@ describe('the layout of a graph', () => {
     fc.assert(
       fc.property(graphs, (tasks) => {
         const { places, rows, way } = layOut(tasks);
-        const taken = new Set([...places.values()].map(({ layer, row }) => `${layer} ${row}`));
+        const occupied = new Set([...places.values()].map(({ layer, row }) => `${layer} ${row}`));
         for (const { name, dependencies } of tasks) {
           for (const from of dependencies) {
-            for (const { layer, row } of way(from, name)) expect(taken.has(`${layer} ${row}`)).toBe(false);
+            for (const { layer, row } of way(from, name)) expect(occupied.has(`${layer} ${row}`)).toBe(false);
           }
         }
         expect(new Set([...places.values()].map(({ layer, row }) => `${layer} ${row}`)).size).toBe(tasks.length);

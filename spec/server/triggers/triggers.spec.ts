@@ -158,7 +158,7 @@ describe('the arrivals of files', () => {
     const arrivals = new Arrivals(folder, 'in/*.csv');
     const look = async (): Promise<string[]> => {
       const { arrivals: found } = await arrivals.look();
-      for (const one of found) arrivals.taken(one);
+      for (const one of found) arrivals.acknowledge(one);
       return found.map(({ path }) => path.slice(folder.length + 4));
     };
     expect((await arrivals.look()).problem).toContain('does not exist');

@@ -1,6 +1,6 @@
 /**
- * The law of windows: their results are those of a batch over the same events, whatever the disorder up to the lateness,
- * the speed of the partitions, and the moments at which the run dies; and each result has one identity.
+ * The law of windows: their results are those of a batch over the same events, whatever the disorder up to the
+ * lateness, the speed of the partitions, and the moments at which the run dies; and each result has one identity.
  */
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from 'millrace';
@@ -38,7 +38,7 @@ const SEEDS = Number(process.env['WINDOW_SEEDS'] ?? (isLong ? 40 : 8));
 describe.each(Object.keys(KINDS))('%s windows', (name) => {
   const kindOf = KINDS[name] as (random: () => number) => WindowKind;
 
-  it('have the results of a batch, over several partitions and lives', async () => {
+  it('have the results of a batch, over several partitions and incarnations', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = seededRandom(seed);
       const kind = kindOf(random);
@@ -74,7 +74,7 @@ describe.each(Object.keys(KINDS))('%s windows', (name) => {
 });
 
 describe('windows of records', () => {
-  it('have so many records of a key, in the order of the source, over several lives', async () => {
+  it('have so many records of a key, in the order of the source, over several incarnations', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = seededRandom(seed);
       const kind = counted(1 + Math.floor(random() * 7));

@@ -42,10 +42,10 @@ export function sumsOfParts(executor: Executor, lists: readonly (readonly number
             get queued() {
               return chunk?.records.length ?? 0;
             },
-            take: () => {
-              const taken = chunk;
+            pull: () => {
+              const pulled = chunk;
               chunk = undefined;
-              return taken;
+              return pulled;
             },
             deliver: () => {
               port.collect().read().then(resolve, reject);

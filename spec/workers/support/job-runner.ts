@@ -72,7 +72,7 @@ class Collector implements JobClient {
   private readonly resolve: (run: JobRun) => void;
   private readonly reject: (error: unknown) => void;
   private close: () => void = () => undefined;
-  private taken = 0;
+  private pulled = 0;
   private answered = 0;
 
   constructor(
@@ -94,14 +94,14 @@ class Collector implements JobClient {
   }
 
   get queued(): number {
-    return this.records.length - this.taken;
+    return this.records.length - this.pulled;
   }
 
-  take(max: number): Chunk | undefined {
-    const records = this.records.slice(this.taken, this.taken + max);
+  pull(max: number): Chunk | undefined {
+    const records = this.records.slice(this.pulled, this.pulled + max);
     if (records.length === 0) return undefined;
-    const from = this.taken;
-    this.taken += records.length;
+    const from = this.pulled;
+    this.pulled += records.length;
     return { from, lineages: records.map((_, index) => from + index), records };
   }
 

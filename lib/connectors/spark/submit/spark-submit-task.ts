@@ -15,6 +15,8 @@ import {
   holdClock,
   MillraceError,
   RecordTask,
+  sleep,
+  systemClock,
   text,
   type ConcurrentOptions,
   type OptionRule,
@@ -81,6 +83,7 @@ const RULES: OptionRules<SparkSubmitOptions<never, unknown>> = {
   folder: text,
 };
 
+/** In real time, because the job runs in real time. */
 const LOOK_EVERY_MS = 250;
 
 /**
@@ -172,14 +175,14 @@ class SparkSubmit<In, Out> extends RecordTask<In, Out> {
         const state = await job.state();
         if (state !== 'running') return state;
         if (signal.aborted) {
-          await job.stop(() => waitFor(LOOK_EVERY_MS));
+          await job.stop(() => sleep(systemClock, LOOK_EVERY_MS, undefined));
           throw signal.reason;
         }
         const isKnown = log.applicationId !== undefined;
         await log.read();
         if (log.applicationId !== undefined && !isKnown) scope.notice(`${of} is the application ${log.applicationId}`);
         progress.report(log.completed, log.total);
-        await waitFor(LOOK_EVERY_MS, signal);
+        await sleep(systemClock, LOOK_EVERY_MS, signal);
       }
     } finally {
       await log.close();
@@ -223,18 +226,4 @@ class SparkSubmit<In, Out> extends RecordTask<In, Out> {
     const { folder = join('.millrace', 'spark-jobs') } = this.job;
     return join(folder, `${runId}-${createHash('sha256').update(task).digest('hex').slice(0, 8)}`);
   }
-}
-
-/** Waits in real time, because the job runs in real time. */
-function waitFor(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener('abort', end);
-    if (signal?.aborted === true) end();
-  });
 }

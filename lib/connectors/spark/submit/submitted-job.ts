@@ -80,7 +80,7 @@ export class SubmittedJob {
   }
 
   /** Asks the job to end, and kills it after ten seconds. Calls `wait` between two checks. */
-  async stop(wait: () => Promise<void>): Promise<void> {
+  async stop(wait: () => Promise<unknown>): Promise<void> {
     const pid = this.child?.pid ?? (await this.pid());
     if (pid === undefined || (await this.state()) !== 'running') return;
     const latest = Date.now() + GRACE_S * 1000;

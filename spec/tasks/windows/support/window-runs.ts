@@ -1,4 +1,6 @@
-/** Runs a window task over several lives that end at random moments, and notes what each life has emitted. */
+/**
+ * Runs a window task over several incarnations that end at random moments, and notes what each incarnation has emitted.
+ */
 import { asyncTask, seededRandom, type TaskDeclaration, Workflow } from 'millrace';
 import { windowTask, type LateRecord, type WindowKind, type WindowOptions } from 'millrace/windows';
 import { memoryCheckpoints, virtualClock, type VirtualClock } from 'millrace/testing';
@@ -10,7 +12,7 @@ export interface WindowRun {
   readonly events: readonly (readonly TimedEvent[])[];
   readonly kind: WindowKind;
   readonly options: WindowOptions<never, never>;
-  /** The most lives that end early. */
+  /** The most incarnations that end early. */
   readonly crashes: number;
 }
 
@@ -18,7 +20,7 @@ export interface WindowEnds {
   /** What was emitted under each identity, as JSON, in the order of the first emissions. */
   readonly results: ReadonlyMap<string, string>;
   readonly late: ReadonlyMap<string, string>;
-  readonly lives: number;
+  readonly incarnations: number;
   /** Identities that were emitted with different values. */
   readonly contradictions: readonly string[];
 }
@@ -29,9 +31,9 @@ export async function runWindows({ seed, events, kind, options, crashes }: Windo
   const results = new Map<string, string>();
   const late = new Map<string, string>();
   const contradictions: string[] = [];
-  let lives = 0;
+  let incarnations = 0;
   for (;;) {
-    lives++;
+    incarnations++;
     const clock = virtualClock();
     const flow = windowFlow({ events, kind, options, clock, random, results, late, contradictions });
     const run = flow.run(undefined, {
@@ -41,7 +43,7 @@ export async function runWindows({ seed, events, kind, options, crashes }: Windo
       window: 1 + Math.floor(random() * 12),
       ...(kept.last && { resumeFrom: kept.last }),
     });
-    const isLast = lives > crashes;
+    const isLast = incarnations > crashes;
     if (!isLast) {
       const how = random() < 0.3 ? 'drain' : 'cancel';
       clock.schedule(random() * 400, () => {
@@ -49,7 +51,7 @@ export async function runWindows({ seed, events, kind, options, crashes }: Windo
       });
     }
     const { outcome } = await clock.runUntil(run.finished);
-    if (outcome === 'completed') return { results, late, lives, contradictions };
+    if (outcome === 'completed') return { results, late, incarnations, contradictions };
   }
 }
 

@@ -6,14 +6,14 @@
  * all news of the run again.
  */
 import { rm } from 'node:fs/promises';
-import type { Json } from '../model/checkpoint.js';
-import { codeOf, MillraceError } from '../model/errors.js';
-import type { RunOptions } from '../runtime/definition/run-options.js';
-import { deadLetterFile } from '../storage/dead-letter-file.js';
-import { RunFolder } from '../storage/run-folder.js';
-import { requestToKeep, type ReadyRun } from './kept-run.js';
-import { lettersOf, type LoadedJob } from './load-job.js';
-import { pathFrom, type JobPlace } from './place.js';
+import type { Json } from '../../model/checkpoint.js';
+import { codeOf, MillraceError } from '../../model/errors.js';
+import type { RunOptions } from '../../runtime/definition/run-options.js';
+import { deadLetterFile } from '../../storage/dead-letter-file.js';
+import { RunFolder } from '../../storage/run-folder.js';
+import { requestToKeep, type ReadyRun } from '../kept-run.js';
+import { lettersOf, type LoadedJob } from '../load-job.js';
+import { pathFrom, type JobPlace } from '../place.js';
 
 /** The place of the run; `runs` is undefined for a run that keeps nothing on this machine. */
 export interface CarriedRun {

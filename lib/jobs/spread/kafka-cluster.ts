@@ -7,14 +7,14 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { kafka, type KafkaCluster, type KafkaOptions } from '../connectors/kafka/index.js';
-import { describeThrown, MillraceError } from '../model/errors.js';
-import { Secrets } from '../text/secrets.js';
-import { hideVariable } from './config/config-secrets.js';
-import { replaceEnvironment } from './config/environment.js';
-import { readConfig } from './config/read-config.js';
-import type { JsonObject, JsonValue } from './config/strict-json.js';
-import { absolutePath, type JobPlace } from './place.js';
+import { kafka, type KafkaCluster, type KafkaOptions } from '../../connectors/kafka/index.js';
+import { describeThrown, MillraceError } from '../../model/errors.js';
+import { Secrets } from '../../text/secrets.js';
+import { hideVariable } from '../config/config-secrets.js';
+import { replaceEnvironment } from '../config/environment.js';
+import { readConfig } from '../config/read-config.js';
+import type { JsonObject, JsonValue } from '../config/strict-json.js';
+import { absolutePath, type JobPlace } from '../place.js';
 
 const BROKERS = /^[^,/\\\s]+:\d+(,[^,/\\\s]+:\d+)*,?$/;
 /** Options of `tls.connect` that hold the text of a file, by the key of the configuration that names the file. */

@@ -1,14 +1,16 @@
 /**
- * Restores the order of arrival for records that finish in any order. Their lineages need not be consecutive; for
- * consecutive numbers see `in-order.ts`.
+ * Restores the order of arrival for records that finish in any order.
  *
- * Guarantees: it holds at most one window of records, because no more are accepted. Gone marks keep their place, so a
+ * Each lineage is announced on arrival, because lineages may have gaps. `NumberOrder` is for consecutive numbers, whose
+ * order is known without that.
+ *
+ * Guarantees: it holds at most one window of records, because no more are accepted. `GONE` slots keep their place, so a
  * record that ends early blocks no other.
  */
 import type { BatchBuilder, Gone, Lineage } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 
-export class Reorder<Out> {
+export class ArrivalOrder<Out> {
   private readonly expected: Ring<Lineage>;
   private readonly finished = new Map<Lineage, Out | Gone>();
   private nextUp: Lineage | undefined;

@@ -1,11 +1,11 @@
 /**
- * One life of a run: what a process is in reality. Promise: once it is dead nothing of it touches the world any more,
- * whatever of its code still runs.
+ * One incarnation of a run: what a process is in reality. Promise: once it is dead nothing of it touches the world any
+ * more, whatever of its code still runs.
  */
 import type { Clock } from 'millrace';
 import type { Fate, World } from './world.js';
 
-export class Life {
+export class Incarnation {
   readonly number: number;
   readonly fate: Fate;
   /** The time of the run: what waits for it is counted. */
@@ -47,7 +47,7 @@ export class Life {
     }
   }
 
-  /** Whether a later life has begun. */
+  /** Whether a later incarnation has begun. */
   get isZombie(): boolean {
     return this.world.present !== this;
   }
@@ -60,7 +60,7 @@ export class Life {
     this.end('dead');
   }
 
-  /** Does something to the disk, after a while. Never settles where the life ends before. */
+  /** Does something to the disk, after a while. Never settles where the incarnation ends before. */
   async operate<T>(kind: 'write' | 'other', effect: (isFull: boolean) => T): Promise<T> {
     const { world, fate } = this;
     const delayMs = world.chance(0.05) ? 50 + world.below(400) : world.below(3);

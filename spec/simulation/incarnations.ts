@@ -1,6 +1,6 @@
 /**
- * Runs a workflow life after life until it is done: each life meets its fate, and the next one resumes from what is
- * left.
+ * Runs a workflow incarnation after incarnation until it is done: each incarnation meets its fate, and the next one
+ * resumes from what is left.
  */
 import {
   MillraceError,
@@ -17,7 +17,7 @@ import { ResumePlan } from '#lib/runtime/resume/resume-plan.js';
 import { Disk } from './disk.js';
 import { Laws } from './laws.js';
 import { LETTERS, Letters } from './letters.js';
-import type { Life } from './life.js';
+import type { Incarnation } from './incarnation.js';
 import type { Surroundings } from './materials.js';
 import { Stores } from './stores.js';
 import { Upstream } from './upstream.js';
@@ -32,7 +32,7 @@ export interface Scenario {
   readonly sinks: ReadonlyMap<string, string>;
   /** Whether the graph has several phases, so that a file may have its name before the run is complete. */
   readonly hasPhases?: boolean;
-  /** The tasks of one life. */
+  /** The tasks of one incarnation. */
   declare(surroundings: Surroundings): TaskDeclaration[];
   /**
    * Throws a violation if what a completed run has left is wrong.
@@ -40,18 +40,18 @@ export interface Scenario {
    */
   judge(disk: Disk, events: readonly RunEvent[], wasReplayed: boolean): void;
   /** @param isAnew whether it continues from nothing, or from the end of the run, to replay dead letters. */
-  onLife?(life: Life, isAnew: boolean): void;
-  /** The run of a life has come to an end by itself. */
-  onEnd?(life: Life, summary: RunSummary): void;
+  onIncarnation?(incarnation: Incarnation, isAnew: boolean): void;
+  /** The run of an incarnation has come to an end by itself. */
+  onEnd?(incarnation: Incarnation, summary: RunSummary): void;
   /** The moment that a checkpoint describes. */
-  onMark?(life: Life): void;
+  onMark?(incarnation: Incarnation): void;
   /** The checkpoint is in place. */
-  onTaken?(life: Life): void;
+  onTaken?(incarnation: Incarnation): void;
   /** Whether the dead letters are replayed after the run has completed. Asked after each completion. */
   isReplayed?(): boolean;
 }
 
-/** Lives after which nothing is planned to go wrong any more. */
+/** Incarnations after which nothing is planned to go wrong any more. */
 const MOST_FATES = 5;
 const CODES = ['MILLRACE_FILE', 'MILLRACE_LOCKED'];
 
@@ -62,13 +62,13 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
   const disk = new Disk(world);
   const workflow = new Workflow({
     name: 'simulated',
-    tasks: () => scenario.declare({ world, disk, upstream, laws, life: world.present as Life }),
+    tasks: () => scenario.declare({ world, disk, upstream, laws, incarnation: world.present as Incarnation }),
   });
   const planFor = plansOf(scenario, new World(seed));
   const laws = new Laws(world, disk, window, planFor, sinks, scenario.hasPhases);
-  const stores = new Stores(laws, (life) => scenario.onTaken?.(life));
-  world.look = (life) => {
-    laws.look(life);
+  const stores = new Stores(laws, (incarnation) => scenario.onTaken?.(incarnation));
+  world.look = (incarnation) => {
+    laws.look(incarnation);
   };
   const everyMs = world.pick([100, 200, 1000]);
   const everyRecords = world.pick([1, 5, 10_000]);
@@ -77,50 +77,50 @@ export async function liveThrough(world: World, scenario: Scenario): Promise<{ r
   let replays = 0;
 
   for (;;) {
-    const isQuiet = world.lives.length >= MOST_FATES || world.chance(0.15);
-    const life = world.begin(isQuiet ? { isPowerLoss: false } : drawFate(world));
+    const isQuiet = world.incarnations.length >= MOST_FATES || world.chance(0.15);
+    const incarnation = world.begin(isQuiet ? { isPowerLoss: false } : drawFate(world));
     const from = stores.kept.last;
     // A run that died before its first checkpoint has done nothing, and begins anew.
     if (from === undefined) disk.wipe();
-    // A life that died after its last checkpoint may have replayed them already.
+    // An incarnation that died after its last checkpoint may have replayed them already.
     if (from?.isComplete === true && redo.length > 0) {
       redo.splice(0, redo.length, ...redoable(planFor(from.uncertain ?? []), disk));
     }
     const isReplay = from?.isComplete === true && redo.length > 0;
     if (isReplay) laws.forgetLast();
-    scenario.onLife?.(life, from === undefined || isReplay);
+    scenario.onIncarnation?.(incarnation, from === undefined || isReplay);
     const run = workflow.run(undefined, {
       runId: 'run',
       seed,
-      clock: life.clock,
+      clock: incarnation.clock,
       window,
-      deadLetters: new Letters(disk, life, capacity, () => scenario.onMark?.(life)),
-      checkpoints: stores.begin(life),
+      deadLetters: new Letters(disk, incarnation, capacity, () => scenario.onMark?.(incarnation)),
+      checkpoints: stores.begin(incarnation),
       checkpointEvery: { everyMs, everyRecords },
       ...(from === undefined ? {} : { resumeFrom: from }),
       ...(isReplay ? { redo } : {}),
     });
-    laws.follow(life, run);
+    laws.follow(incarnation, run);
     const events = eventsOf(run);
     run.events$.subscribe((event) => {
-      upstream.heard(life, event);
+      upstream.heard(incarnation, event);
     });
-    const { isStopped } = life.fate;
+    const { isStopped } = incarnation.fate;
     if (isStopped !== undefined) {
-      life.outside.schedule(isStopped.atMs, () => {
+      incarnation.outside.schedule(isStopped.atMs, () => {
         world.count(isStopped.how);
         run[isStopped.how]();
       });
     }
-    const ended = watch(run, life, world, laws, scenario);
-    const how = await world.clock.runUntil(Promise.race([ended, life.over]));
+    const ended = watch(run, incarnation, world, laws, scenario);
+    const how = await world.clock.runUntil(Promise.race([ended, incarnation.over]));
     if (world.violation !== undefined) throw world.violation;
     if (typeof how === 'string') {
-      if (how === 'dead' && life.fate.isPowerLoss) disk.losePower();
+      if (how === 'dead' && incarnation.fate.isPowerLoss) disk.losePower();
       continue;
     }
     if (!how.isComplete) continue;
-    laws.look(life);
+    laws.look(incarnation);
     scenario.judge(disk, events, replays > 0);
     redo.length = 0;
     if (scenario.isReplayed?.() === true) redo.push(...redoable(planFor(stores.kept.last?.uncertain ?? []), disk));
@@ -141,18 +141,18 @@ function redoable(plan: ResumePlan, disk: Disk): LetterHead[] {
 /** The plan of a resumed run in which these boundaries depend on more than their input. */
 function plansOf(scenario: Scenario, world: World): (uncertain: readonly string[]) => ResumePlan {
   const disk = new Disk(world);
-  const life = world.begin({ isPowerLoss: false });
+  const incarnation = world.begin({ isPowerLoss: false });
   const laws = undefined as unknown as Laws;
-  const surroundings = { world, disk, upstream: new Upstream(world), laws, life };
+  const surroundings = { world, disk, upstream: new Upstream(world), laws, incarnation };
   const outline = new Workflow({ name: 'simulated', tasks: () => scenario.declare(surroundings) });
   const { plan, declarations } = outline.plan();
   return (uncertain) => new ResumePlan(plan, declarations, true, { uncertain });
 }
 
-/** How the run of a life ended. */
+/** How the run of an incarnation ended. */
 async function watch(
   run: Run,
-  life: Life,
+  incarnation: Incarnation,
   world: World,
   laws: Laws,
   scenario: Scenario,
@@ -160,32 +160,34 @@ async function watch(
   try {
     const summary = await run.finished;
     const { outcome } = summary;
-    scenario.onEnd?.(life, summary);
+    scenario.onEnd?.(incarnation, summary);
     if (outcome !== 'completed') {
-      checkReleased(life, world);
+      checkReleased(incarnation, world);
       return { isComplete: false };
     }
-    if (life.isZombie && !life.isDead && !laws.wasCompletedBy(life))
-      world.broken(`life ${life.number} completed after another had begun`);
-    checkReleased(life, world);
+    if (incarnation.isZombie && !incarnation.isDead && !laws.wasCompletedBy(incarnation))
+      world.broken(`incarnation ${incarnation.number} completed after another had begun`);
+    checkReleased(incarnation, world);
     return { isComplete: true };
   } catch (error) {
-    if (error instanceof RunFailedError) scenario.onEnd?.(life, error.summary);
+    if (error instanceof RunFailedError) scenario.onEnd?.(incarnation, error.summary);
     if (error instanceof Violation) world.broken(error.message);
-    if (life.isDead) return { isComplete: false };
-    checkReleased(life, world);
+    if (incarnation.isDead) return { isComplete: false };
+    checkReleased(incarnation, world);
     const code = error instanceof MillraceError ? error.code : String(error);
-    if (!CODES.includes(code)) world.broken(`life ${life.number} failed: ${code} ${String(error)}`);
-    else if (code === 'MILLRACE_LOCKED' && !life.isZombie) world.broken(`life ${life.number} was locked out`);
-    else if (life.fate.fullAt === undefined && !life.isZombie) world.broken(`life ${life.number}: ${String(error)}`);
+    if (!CODES.includes(code)) world.broken(`incarnation ${incarnation.number} failed: ${code} ${String(error)}`);
+    else if (code === 'MILLRACE_LOCKED' && !incarnation.isZombie)
+      world.broken(`incarnation ${incarnation.number} was locked out`);
+    else if (incarnation.fate.fullAt === undefined && !incarnation.isZombie)
+      world.broken(`incarnation ${incarnation.number}: ${String(error)}`);
     return { isComplete: false };
   }
 }
 
-function checkReleased({ number, isDead, timers, files }: Life, world: World): void {
+function checkReleased({ number, isDead, timers, files }: Incarnation, world: World): void {
   if (isDead) return;
-  if (timers > 0) world.broken(`L10: ${timers} timers wait after the end of life ${number}`);
-  if (files > 0) world.broken(`L10: ${files} files are open after the end of life ${number}`);
+  if (timers > 0) world.broken(`L10: ${timers} timers wait after the end of incarnation ${number}`);
+  if (files > 0) world.broken(`L10: ${files} files are open after the end of incarnation ${number}`);
 }
 
 function eventsOf(run: Run): RunEvent[] {

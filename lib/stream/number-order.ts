@@ -1,9 +1,11 @@
 /**
  * Restores the order of numbered items. An item stands for one number, or for several consecutive numbers.
  *
+ * The numbers have no gaps, so the next one is known before it arrives. `ArrivalOrder` is for lineages with gaps.
+ *
  * Guarantees: each item is released once, when all numbers before it have passed. Only items that came early are held.
  */
-export class InOrder<T> {
+export class NumberOrder<T> {
   private readonly early = new Map<number, T>();
   /** The number of the item that may pass next. */
   next: number;

@@ -8,7 +8,7 @@
 /** The part of `process.stdout` and `process.stderr` that is used. */
 export type Writable = Pick<NodeJS.WriteStream, 'write'>;
 
-export interface TakenOver {
+export interface CapturedWrites {
   /** Writes to the stream itself. */
   write(text: string): void;
   /** Passes on the last, unfinished line and restores the stream. */
@@ -16,11 +16,11 @@ export interface TakenOver {
 }
 
 /** `onLines` is called with whole lines, each with its line end. */
-export function takeOverWrites(stream: Writable, onLines: (lines: string) => void): TakenOver {
+export function captureWrites(stream: Writable, onLines: (lines: string) => void): CapturedWrites {
   const original = stream.write;
   const decoder = new TextDecoder();
   let unfinished = '';
-  const taken = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
+  const captured = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
     unfinished += typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     const end = unfinished.lastIndexOf('\n') + 1;
     const lines = unfinished.slice(0, end);
@@ -30,13 +30,13 @@ export function takeOverWrites(stream: Writable, onLines: (lines: string) => voi
     if (done !== undefined) queueMicrotask(done);
     return true;
   };
-  stream.write = taken;
+  stream.write = captured;
   return {
     write: (text) => {
       original.call(stream, text);
     },
     release: () => {
-      if (stream.write === taken) stream.write = original;
+      if (stream.write === captured) stream.write = original;
       if (unfinished !== '') onLines(`${unfinished}\n`);
       unfinished = '';
     },
