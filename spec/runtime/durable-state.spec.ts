@@ -347,7 +347,8 @@ describe('a resumed run', () => {
             sinkTask(([n]) => void written.push(n)),
           ),
     });
-    for (let incarnation = 1; incarnation <= 3; incarnation++) await live(flow, { kept, stopAfter: { ms: 100, how: 'drain' } });
+    for (let incarnation = 1; incarnation <= 3; incarnation++)
+      await live(flow, { kept, stopAfter: { ms: 100, how: 'drain' } });
     isThere = true;
     await live(flow, { kept });
     expect(written).toEqual(numbers(30));
