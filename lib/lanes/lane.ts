@@ -23,7 +23,7 @@ import { LaneLetters } from './lane-letters.js';
 import { newsRecord } from './lane-news.js';
 import { readPast, stateRecord } from './lane-past.js';
 import { TallyOfRun, type LaneTally } from './lane-tally.js';
-import { LaneStore, type LaneInput } from './lane-store.js';
+import { LaneStore, type LaneInput, type LaneOutput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
@@ -157,20 +157,28 @@ export class Lane {
     const { timeoutMs } = cluster.options;
     const past = await readPast(client, stateTopic, lane, timeoutMs);
     const inputs: LaneInput[] = [];
+    const outputs: LaneOutput[] = [];
     const prepared = prepareStage(
       workflow,
       this.stage,
       {
         source: (edge) => {
           const topic = topicOf(edge.topic);
-          const writers = plan.stages.find(({ name }) => name === edge.from)?.lanes ?? 0;
+          const { writers, isTimed } = edge;
           const { namespace } = cluster;
-          const source = new EdgeSource({ client, topic, partition, writers, namespace, timeoutMs });
+          const source = new EdgeSource({ client, topic, partition, writers, isTimed, namespace, timeoutMs });
           inputs.push({ task: edge.reader, topic, source });
           return source;
         },
-        sink: (edge, key) =>
-          new EdgeSink({ transaction, topic: topicOf(edge.topic), key, namespace: cluster.namespace }),
+        sink: (edge, { key, timing }) => {
+          const topic = topicOf(edge.topic);
+          const { label, firstWriter } = edge;
+          const { namespace } = cluster;
+          const own = { lane: firstWriter + partition, topic };
+          const sink = new EdgeSink({ transaction, ...own, key, label, timing, namespace });
+          outputs.push({ ...own, sink });
+          return sink;
+        },
       },
       record.startedAt,
     );
@@ -181,7 +189,6 @@ export class Lane {
       ...{
         transaction,
         lane,
-        laneOfStage: partition,
         stage: stageName,
         stateTopic,
         letterTopic,
@@ -190,7 +197,7 @@ export class Lane {
         past,
         tally: () => tally.total(this.run?.counts ?? {}),
       },
-      outputs: this.stage.outputs.map(({ topic }) => topicOf(topic)),
+      outputs,
       plan: prepared.plan,
       declarations: prepared.declarations,
       assertOwned,
