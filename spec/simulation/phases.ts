@@ -64,7 +64,9 @@ export function simulatePhases(seed: number): Promise<Simulated> {
 }
 
 function drawParts(seed: number): Part[] {
-  const draw = (what: string, index: number, limit: number): number => hashOf([seed, what, index]) % limit;
+  const draw = (what: string, index: number, limit: number): number =>
+    // The lowest bits of two hashes with one seed depend on each other.
+    (hashOf([seed, what, index]) >>> 7) % limit;
   const parts: Part[] = [];
   for (let index = 0; index < 2 + draw('parts', 0, MOST_PARTS - 1); index++) {
     const after = parts.filter(({ index: other }) => draw(`after ${other}`, index, 2) === 0);
@@ -140,13 +142,19 @@ function assertWhole(part: Part, disk: Disk): void {
 }
 
 /**
- * What runs however the others ended has begun in each life that had opened its tasks and came to an end. A cancel or a
+ * A part whose rule is not met is skipped in a run that completes. What runs however the others ended has begun in each life that had opened its tasks and came to an end. A cancel or a
  * drain may end its own phase before it starts, when nothing else was interrupted.
  */
 function assertTornDown(parts: readonly Part[], life: Life, { tasks, outcome }: RunSummary): void {
   if (life.isDead || life.isZombie) return;
   const statusOf = (part: Part): string => tasks[fileOf(part)]?.status ?? 'unknown';
   const hasBegun = Object.values(tasks).some(({ in: received, out }) => received + out > 0);
+  const wrong = outcome === 'completed' ? parts.find((part) => !runs(part) && statusOf(part) !== 'skipped') : undefined;
+  if (wrong !== undefined) {
+    throw new Violation(
+      `'${fileOf(wrong)}' is ${statusOf(wrong)} in life ${life.number}, although its rule is not met`,
+    );
+  }
   const isCut = (part: Part): boolean => ['failed', 'cancelled', 'drained'].includes(statusOf(part));
   const areOthersCut = parts.some((part) => (part.when !== 'ended' || part.after.length === 0) && isCut(part));
   for (const part of parts) {
