@@ -155,7 +155,11 @@ function assertTornDown(parts: readonly Part[], life: Life, { tasks, outcome }: 
       `'${fileOf(wrong)}' is ${statusOf(wrong)} in life ${life.number}, although its rule is not met`,
     );
   }
-  const isCut = (part: Part): boolean => ['failed', 'cancelled', 'drained'].includes(statusOf(part));
+  // A part may end before a record has reached its file.
+  const isCut = (part: Part): boolean =>
+    [fileOf(part), startOf(part)].some((task) =>
+      ['failed', 'cancelled', 'drained'].includes(tasks[task]?.status ?? ''),
+    );
   const areOthersCut = parts.some((part) => (part.when !== 'ended' || part.after.length === 0) && isCut(part));
   for (const part of parts) {
     if (!hasBegun || part.when !== 'ended' || part.after.length === 0) continue;
