@@ -73,16 +73,17 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
     name: edge.writer,
     dependencies: edge.labels,
     ...(edge.join === undefined ? {} : { join: edge.join }),
+    prefix: declared.get(edge.to)?.prefix,
     task: connectorSink(ends.sink(edge, { key: keyOf(edge, declared), timing: timingOf(edge, declared) })),
   }));
   return [...readers, ...tasks, ...writers];
 }
 
 /** The first task of a stage, behind the topics. The writer of a topic may have joined the records already. */
-function first({ name, join, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
+function first({ name, join, prefix, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
   const isJoined = inputs.some(({ dependency }) => dependency === undefined);
   const dependencies = inputs.map(({ reader }) => reader);
-  return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), task };
+  return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), prefix, task };
 }
 
 function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): EdgeKey | undefined {

@@ -173,7 +173,7 @@ class StagePlanner {
       join,
       inputs,
     } = node;
-    const { join: how, task } = this.declared.get(name) as TaskDeclaration;
+    const { join: how, task, prefix = '' } = this.declared.get(name) as TaskDeclaration;
     const isTimed = task.timing !== undefined;
     const isTogether = before.length === 1 && (join === 'aligned' || join === 'merge' || join === 'gather');
     // Several stages write to one topic then, because a union behind topics would not know their times.
@@ -216,7 +216,7 @@ class StagePlanner {
         dependency: isTogether || isShared ? undefined : index,
         writers: isShared ? lanesInFront : from.lanes,
         firstWriter: isShared ? firstWriter : 0,
-        label: isShared && isLabelled && labels.length === 1 ? shown : undefined,
+        label: isShared && isLabelled && labels.length === 1 ? shown.slice(prefix.length) : undefined,
         isTimed,
         isKeyed: keyed,
         reader: isShared ? reader : this.fresh(shown, [name]),
