@@ -7,7 +7,6 @@
  * opened is closed. The end of a lane that has completed is committed after its results have their final names, so a
  * worker that dies in between is followed by another one.
  */
-import { openClient } from '../connectors/kafka/raw-client.js';
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf, MillraceError } from '../model/errors.js';
@@ -37,6 +36,8 @@ export const CLOSED = 'millrace-closed';
 export interface LaneSurroundings {
   readonly workflow: SpreadWorkflow;
   readonly cluster: KafkaCluster;
+  /** Connects one lane. */
+  readonly connect: () => Promise<KafkaPort>;
   readonly plan: StagePlan;
   readonly record: RunRecord;
   /** All topics of the run, by name. */
@@ -108,11 +109,10 @@ export class Lane {
   }
 
   private async work(): Promise<LaneEnd> {
-    const { cluster } = this.surroundings;
     let client: KafkaPort | undefined;
     let transaction: LaneTransaction | undefined;
     try {
-      client = await openClient(cluster);
+      client = await this.surroundings.connect();
       transaction = this.transactionOf(client);
       await transaction.begin();
       if (await this.isClosed(client)) return { kind: 'closed' };

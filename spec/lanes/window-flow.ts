@@ -39,10 +39,10 @@ interface Counted {
 
 export const WindowFlow = defineWorkflow({
   name: 'WindowFlow',
-  config: z.object({ folder: z.string() }),
-  build: (flow, { folder }) =>
+  config: z.object({ folder: z.string(), bids: z.number().default(BIDS) }),
+  build: (flow, { folder, bids: most }) =>
     flow
-      .task('Bids', sourceTask(bids))
+      .task('Bids', sourceTask(bids.slice(0, most)))
       .task('Auctions', sourceTask(auctions))
       .task(
         'Per auction',
