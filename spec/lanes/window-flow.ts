@@ -39,7 +39,8 @@ interface Counted {
 
 export const WindowFlow = defineWorkflow({
   name: 'WindowFlow',
-  config: z.object({ folder: z.string(), bids: z.number().default(BIDS) }),
+  config: z.object({ folder: z.string(), bids: z.number().default(BIDS), window: z.number().default(2048) }),
+  window: ({ window }) => window,
   build: (flow, { folder, bids: most }) =>
     flow
       .task('Bids', sourceTask(bids.slice(0, most)))
