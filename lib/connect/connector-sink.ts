@@ -92,6 +92,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     this.isOpen = true;
     this.isKept = false;
     this.gate = new WriteGate();
+    this.sink.follow?.(() => scope.root.channels);
     this.holdings = await this.sink.open(scope, past && { prepared: past.position, isAnew: past.isAnew });
   }
 
@@ -131,14 +132,15 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     const { sink, gate, holdings } = this;
     const check = checkInputEventually<In>(this.options.input, scope.task);
     // The rows of a sink without `encode` are records.
-    const encode = (record: In): Row => (sink.encode === undefined ? (record as unknown as Row) : sink.encode(record));
+    const encode = (record: In, lineage: Lineage): Row =>
+      sink.encode === undefined ? (record as unknown as Row) : sink.encode(record, lineage);
     const { numbering: root, root: ledger } = scope;
     const identify = (lineage: Lineage): LineageId => ({ ...scope.idOf(lineage, ledger), root });
     return operators.writeBatches<In, Row>(
       {
-        encode: (record) => {
+        encode: (record, lineage) => {
           const checking = check(record);
-          return isPromiseLike(checking) ? checking.then(encode) : encode(checking);
+          return isPromiseLike(checking) ? checking.then((one) => encode(one, lineage)) : encode(checking, lineage);
         },
         write: (rows, lineages) => {
           scope.assertOwned?.();

@@ -8,6 +8,7 @@
 import { isPromiseLike, Waiter, type Awaitable } from '../model/awaitable.js';
 import type { Json, SettledProgress } from '../model/checkpoint.js';
 import { MillraceError, describeValue } from '../model/errors.js';
+import type { ChannelTime } from '../ledger/channels.js';
 import type { Lineage, Rejected, Skip } from '../model/record.js';
 import type { PartitionLedgers } from '../ledger/partitions.js';
 import type { Reader } from '../stream/reader.js';
@@ -136,7 +137,8 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
       const { partition: number } = partition;
       const span = scope.past?.partitions.get(number);
       const start = isReplayable ? replayed(partition, span, scope.task) : renumbered(span);
-      ledgers.open(number, { first: start.first, from: start.from });
+      const { channels } = partition;
+      ledgers.open(number, { first: start.first, from: start.from, ...(channels && { channels }) });
       const reader = new PartitionReader(partition, start, scope, this.listener);
       reader.beginAt(positions.get(number));
       this.readers.set(number, reader);
@@ -183,7 +185,7 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
       if (reader.isOver) over++;
       if (batch !== undefined || !reader.hasRecords) continue;
       batch = reader.remove(max);
-      this.ledgers.announce(reader.number, batch.numbers);
+      this.ledgers.announce(reader.number, batch.numbers, batch.times);
       // Drops the positions that are no longer needed, also in a run without checkpoints.
       reader.positionAt(this.ledgers.floorOf(reader.number));
       this.cursor = (place + 1) % open.length;
@@ -218,6 +220,8 @@ export class PartitionedReading<Out> implements Reader<Out | Skip | Rejected> {
 interface Numbered<Out> {
   readonly records: readonly (Out | Skip | Rejected)[];
   readonly numbers: readonly Lineage[];
+  /** See `SourceRead`. */
+  readonly times?: readonly ChannelTime[];
 }
 
 interface ReadListener {
@@ -318,13 +322,12 @@ class PartitionReader<Out> {
   /** Removes at most `max` of the records that wait. */
   remove(max: number): Numbered<Out> {
     const waiting = this.waiting as Numbered<Out>;
-    const { records, numbers } = waiting;
-    if (records.length <= max) {
+    if (waiting.records.length <= max) {
       this.waiting = undefined;
       return waiting;
     }
-    this.waiting = { records: records.slice(max), numbers: numbers.slice(max) };
-    return { records: records.slice(0, max), numbers: numbers.slice(0, max) };
+    this.waiting = part(waiting, max);
+    return part(waiting, 0, max);
   }
 
   close(): Promise<void> {
@@ -346,7 +349,7 @@ class PartitionReader<Out> {
       return;
     }
     assertRead(read, size, this.task);
-    const { records, numbers: given, position } = read;
+    const { records, numbers: given, position, times } = read;
     const numbers = given === undefined ? consecutive(this.next, records.length) : this.checked(given, records.length);
     this.next = (numbers.at(-1) as Lineage) + 1;
     if (position !== undefined) {
@@ -355,8 +358,9 @@ class PartitionReader<Out> {
     }
     // Earlier incarnations have settled the records below `from`.
     const past = numbers.findIndex((number) => number >= from);
-    if (past === 0) this.waiting = { records, numbers };
-    else if (past > 0) this.waiting = { records: records.slice(past), numbers: numbers.slice(past) };
+    if (past === -1) return;
+    const all = { records, numbers, ...(times && { times }) };
+    this.waiting = past === 0 ? all : part(all, past);
   }
 
   private checked(numbers: readonly Lineage[], count: number): readonly Lineage[] {
@@ -379,6 +383,14 @@ class PartitionReader<Out> {
       `Partition ${this.number} of source '${this.task}' ended before record ${this.next}, but had ${born} records in an earlier incarnation of the run: its input has changed. Restore the input, or start a new run`,
     );
   }
+}
+
+function part<Out>({ records, numbers, times }: Numbered<Out>, from: number, to?: number): Numbered<Out> {
+  return {
+    records: records.slice(from, to),
+    numbers: numbers.slice(from, to),
+    ...(times && { times: times.slice(from, to) }),
+  };
 }
 
 /** The numbers of a partition whose records have the same numbers in each incarnation. */

@@ -10,6 +10,7 @@
  * file to its length, or aborts a transaction that was not prepared) and commits the prepared ones. Or the sink stores
  * the lineages in the same transaction as the rows, and `open` reports which of them it holds.
  */
+import type { Channels } from '../ledger/channels.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import type { Awaitable, LineageId, RunOutcome } from '../model/ports.js';
@@ -95,8 +96,16 @@ export interface Sink<In, Row = In> {
    * already holds, if it stores lineages with its rows. An error fails the run.
    */
   open(context: ConnectorContext, past: SinkPast | undefined): Awaitable<SinkHoldings | undefined>;
-  /** Makes the row of a record. If it throws, the failure policy ends that record only. Default: the record itself. */
-  encode?(record: In): Row;
+  /**
+   * Called before `open`, with the streams in which the records of the run arrive. For a sink that keeps order in time.
+   */
+  follow?(channels: () => Channels): void;
+  /**
+   * Makes the row of a record. If it throws, the failure policy ends that record only. Default: the record itself.
+   *
+   * @param lineage the record in the channels that `follow` received, valid until its row is written.
+   */
+  encode?(record: In, lineage: Lineage): Row;
   /**
    * Writes rows of one partition. The next call waits until this one has resolved, so a slow sink slows the run down.
    * An error fails the run, because it is unknown which rows were written. A store that refuses single rows and has

@@ -5,6 +5,7 @@
  * there is room for; each of several partitions may be one read ahead. `settled` is called only for records that are in
  * a durable checkpoint. After `open` was called, also if it failed, `close` is called once, as the last call.
  */
+import type { ChannelTime } from '../ledger/channels.js';
 import type { Json } from '../model/checkpoint.js';
 import type { Dataset } from '../model/events.js';
 import type { Awaitable, RunOutcome } from '../model/ports.js';
@@ -58,6 +59,12 @@ export interface SourceRead<Out> {
    * the numbers that follow the last read.
    */
   readonly numbers?: readonly Lineage[];
+  /**
+   * The channel of each record and the time that the channel had reached with it, for a partition that mixes several
+   * channels. Windows of time then use these times in place of `timestamp` for their watermark. Needs `channels` of the
+   * partition. Default: each partition is one channel.
+   */
+  readonly times?: readonly ChannelTime[];
 }
 
 /**
@@ -73,6 +80,8 @@ export interface SourcePartition<Out> {
    * used if the source is not replayable: then its records get new numbers.
    */
   readonly from?: Lineage;
+  /** The channels that its reads name in `times`; each may bring records until the partition ends. */
+  readonly channels?: readonly string[];
   /**
    * Returns the next records, or a promise of them, or null at the end. It is not called before the last read is over.
    * Several partitions are read at the same time, and each may be one read ahead of the run. An error fails the run. It

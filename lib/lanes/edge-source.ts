@@ -2,18 +2,23 @@
  * One partition of a topic between two stages, as the source of a lane. The number of a record is its offset.
  *
  * Guarantees: the source ends when it has read the end marker of each lane of the stage in front of it. A position
- * contains the end markers that were read before it, so a resumed lane knows them.
+ * contains the end markers that were read before it, so a resumed lane knows them. In front of windows of time, the
+ * records and markers have the times that their lanes had reached.
  */
 import type { ConnectorContext, Source, SourcePartition, SourcePast, SourceRead } from '../connect/index.js';
+import type { ChannelTime } from '../ledger/channels.js';
 import type { Dataset } from '../model/events.js';
 import type { Json } from '../model/json.js';
 import { MillraceError } from '../model/errors.js';
 import type { KafkaPort, RawRecord, TopicDescription } from '../connectors/kafka/port.js';
 import { TopicReader, type PartitionReader } from '../connectors/kafka/topic-reader.js';
 import type { SourcePosition } from '../tasks/source-task.js';
-import { endedLane, valueOfBytes } from './wire.js';
+import { skip } from '../model/record.js';
+import { endedLane, timeIn, valueOfBytes } from './wire.js';
 
 const MAX_WAIT_MS = 500;
+/** Stands for a mark, so that its time has a place in the order of the records. */
+const MARK = skip('a mark of time');
 
 export interface EdgeSourceParts {
   readonly client: KafkaPort;
@@ -21,6 +26,8 @@ export interface EdgeSourceParts {
   readonly partition: number;
   /** The number of lanes that write to the topic. */
   readonly writers: number;
+  /** Whether records carry the time of their lane. Then each lane is a channel, and marks are skipped records. */
+  readonly isTimed: boolean;
   /** The namespace of the cluster, for events. */
   readonly namespace: string;
   /** The longest time that a partition may be without a leader, in milliseconds. */
@@ -38,6 +45,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   /** Records that have settled may be removed from the topic. */
   readonly isTransient = true;
   readonly partition: number;
+  readonly channels?: readonly string[];
   private readonly parts: EdgeSourceParts;
   private reader: TopicReader | undefined;
   private lane: PartitionReader | undefined;
@@ -49,6 +57,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   constructor(parts: EdgeSourceParts) {
     this.parts = parts;
     this.partition = parts.partition;
+    if (parts.isTimed) this.channels = [...new Array(parts.writers).keys()].map(String);
   }
 
   get dataset(): Dataset {
@@ -92,13 +101,15 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
       const read = await (this.lane as PartitionReader).read(max);
       if (read === null) return null;
       const position = { lineage: read[0]?.offset ?? this.last, ended: [...this.ended] };
-      const records = read.filter((record) => !this.isEndMarker(record));
+      const { isTimed } = this.parts;
+      const records = read.filter((record) => !this.isMarker(record) || isTimed);
       if (records.length === 0) continue;
       this.last = (records.at(-1) as RawRecord).offset + 1;
       return {
-        records: records.map(({ value }) => valueOfBytes(value as Uint8Array)),
+        records: records.map(({ value }) => (value === null ? MARK : valueOfBytes(value))),
         numbers: records.map(({ offset }) => offset),
         position,
+        ...(isTimed && { times: records.map(channelTime) }),
       };
     }
   }
@@ -119,7 +130,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
     return this.ended.size >= this.parts.writers;
   }
 
-  private isEndMarker(record: RawRecord): boolean {
+  private isMarker(record: RawRecord): boolean {
     const lane = endedLane(record);
     if (lane === undefined) return false;
     if (lane >= this.parts.writers) {
@@ -131,4 +142,9 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
     this.ended.add(lane);
     return true;
   }
+}
+
+function channelTime(record: RawRecord): ChannelTime {
+  const { lane, reached } = timeIn(record) ?? { lane: 0, reached: -Infinity };
+  return { channel: String(lane), reached };
 }

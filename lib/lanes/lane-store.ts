@@ -14,6 +14,7 @@ import { exitLabel, type GraphPlan } from '../model/graph.js';
 import type { StateChange, StateEntries, StateStore } from '../model/state.js';
 import { knownOrder, ResumePlan } from '../runtime/resume/resume-plan.js';
 import type { TaskDeclaration } from '../tasks/flow.js';
+import type { EdgeSink } from './edge-sink.js';
 import type { EdgeSource } from './edge-source.js';
 import type { LaneLetters } from './lane-letters.js';
 import type { LaneTally } from './lane-tally.js';
@@ -29,19 +30,25 @@ export interface LaneInput {
   readonly source: EdgeSource;
 }
 
+/** A topic that the lane writes. */
+export interface LaneOutput {
+  readonly topic: TopicDescription;
+  /** The number of the lane among all lanes that write to the topic. */
+  readonly lane: number;
+  readonly sink: EdgeSink;
+}
+
 export interface LaneStoreParts {
   readonly transaction: LaneTransaction;
   /** The number of the lane among all lanes of the run, which is its partition in the state topic. */
   readonly lane: number;
-  /** The number of the lane in its stage. */
-  readonly laneOfStage: number;
   readonly stage: string;
   readonly stateTopic: TopicDescription;
   readonly letterTopic: TopicDescription;
   readonly letters: LaneLetters;
   readonly inputs: readonly LaneInput[];
   /** The topics that the lane writes. Each partition receives the end marker of the lane. */
-  readonly outputs: readonly TopicDescription[];
+  readonly outputs: readonly LaneOutput[];
   readonly past: LanePast;
   /** The totals of the lane until now. */
   readonly tally: () => LaneTally;
@@ -96,15 +103,15 @@ export class LaneStore implements CheckpointStore {
   async write(checkpoint: Checkpoint): Promise<void> {
     this.assertRepeatable(checkpoint);
     this.assertOwned();
-    const { transaction, lane, laneOfStage, stateTopic, letterTopic, letters, outputs, plan, declarations } =
-      this.parts;
+    const { transaction, lane, stateTopic, letterTopic, letters, outputs, plan, declarations } = this.parts;
     const resumePlan = new ResumePlan(plan, declarations, true, knownOrder(checkpoint));
     const due = letters.removeDue(checkpoint, resumePlan, this.incarnation + 1);
     const text = JSON.stringify({ ...checkpoint, at: 0 });
     // An idle lane writes nothing.
     if (!transaction.isOpen && due.letters.length + due.state.length === 0 && text === this.lastWritten) return;
     if (due.letters.length > 0) await transaction.write(letterTopic, due.letters, 0);
-    if (checkpoint.isComplete) await this.writeEndMarkers(outputs, laneOfStage);
+    if (checkpoint.isComplete) await this.writeEndMarkers(outputs);
+    else await Promise.all(outputs.map(({ sink }) => sink.writeTimeMarkers()));
     await transaction.write(
       stateTopic,
       [...due.state, stateRecord(['tally'], this.parts.tally()), stateRecord(['checkpoint'], checkpoint)],
@@ -114,10 +121,11 @@ export class LaneStore implements CheckpointStore {
     this.lastWritten = text;
   }
 
-  private async writeEndMarkers(outputs: readonly TopicDescription[], laneOfStage: number): Promise<void> {
-    const marker = [endMarker(laneOfStage)];
-    const partitions = outputs.flatMap((topic) => [...new Array(topic.partitions).keys()].map((n) => ({ topic, n })));
-    await Promise.all(partitions.map(({ topic, n }) => this.parts.transaction.write(topic, marker, n)));
+  private async writeEndMarkers(outputs: readonly LaneOutput[]): Promise<void> {
+    const markers = outputs.flatMap(({ topic, lane }) =>
+      [...new Array(topic.partitions).keys()].map((n) => ({ topic, n, marker: [endMarker(lane)] })),
+    );
+    await Promise.all(markers.map(({ topic, n, marker }) => this.parts.transaction.write(topic, marker, n)));
   }
 
   /** The changes are copied before this method returns. */

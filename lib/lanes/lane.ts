@@ -7,7 +7,6 @@
  * opened is closed. The end of a lane that has completed is committed after its results have their final names, so a
  * worker that dies in between is followed by another one.
  */
-import { openClient } from '../connectors/kafka/raw-client.js';
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf, MillraceError } from '../model/errors.js';
@@ -23,7 +22,7 @@ import { LaneLetters } from './lane-letters.js';
 import { newsRecord } from './lane-news.js';
 import { readPast, stateRecord } from './lane-past.js';
 import { TallyOfRun, type LaneTally } from './lane-tally.js';
-import { LaneStore, type LaneInput } from './lane-store.js';
+import { LaneStore, type LaneInput, type LaneOutput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
@@ -37,6 +36,8 @@ export const CLOSED = 'millrace-closed';
 export interface LaneSurroundings {
   readonly workflow: SpreadWorkflow;
   readonly cluster: KafkaCluster;
+  /** Connects one lane. */
+  readonly connect: () => Promise<KafkaPort>;
   readonly plan: StagePlan;
   readonly record: RunRecord;
   /** All topics of the run, by name. */
@@ -108,11 +109,10 @@ export class Lane {
   }
 
   private async work(): Promise<LaneEnd> {
-    const { cluster } = this.surroundings;
     let client: KafkaPort | undefined;
     let transaction: LaneTransaction | undefined;
     try {
-      client = await openClient(cluster);
+      client = await this.surroundings.connect();
       transaction = this.transactionOf(client);
       await transaction.begin();
       if (await this.isClosed(client)) return { kind: 'closed' };
@@ -157,20 +157,28 @@ export class Lane {
     const { timeoutMs } = cluster.options;
     const past = await readPast(client, stateTopic, lane, timeoutMs);
     const inputs: LaneInput[] = [];
+    const outputs: LaneOutput[] = [];
     const prepared = prepareStage(
       workflow,
       this.stage,
       {
         source: (edge) => {
           const topic = topicOf(edge.topic);
-          const writers = plan.stages.find(({ name }) => name === edge.from)?.lanes ?? 0;
+          const { writers, isTimed } = edge;
           const { namespace } = cluster;
-          const source = new EdgeSource({ client, topic, partition, writers, namespace, timeoutMs });
+          const source = new EdgeSource({ client, topic, partition, writers, isTimed, namespace, timeoutMs });
           inputs.push({ task: edge.reader, topic, source });
           return source;
         },
-        sink: (edge, key) =>
-          new EdgeSink({ transaction, topic: topicOf(edge.topic), key, namespace: cluster.namespace }),
+        sink: (edge, { key, timing }) => {
+          const topic = topicOf(edge.topic);
+          const { label, firstWriter } = edge;
+          const { namespace } = cluster;
+          const own = { lane: firstWriter + partition, topic };
+          const sink = new EdgeSink({ transaction, ...own, key, label, timing, namespace });
+          outputs.push({ ...own, sink });
+          return sink;
+        },
       },
       record.startedAt,
     );
@@ -181,7 +189,6 @@ export class Lane {
       ...{
         transaction,
         lane,
-        laneOfStage: partition,
         stage: stageName,
         stateTopic,
         letterTopic,
@@ -190,7 +197,7 @@ export class Lane {
         past,
         tally: () => tally.total(this.run?.counts ?? {}),
       },
-      outputs: this.stage.outputs.map(({ topic }) => topicOf(topic)),
+      outputs,
       plan: prepared.plan,
       declarations: prepared.declarations,
       assertOwned,

@@ -10,6 +10,7 @@ import type { NewRecord } from '../connectors/kafka/port.js';
 import { MillraceError } from '../model/errors.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
+import type { Timing } from '../tasks/task.js';
 import type { Edge, Stage } from './stages.js';
 
 /** The members of a workflow with its configuration that lanes use. */
@@ -21,10 +22,18 @@ export type SpreadWorkflow = Pick<
 /** The key of a record that crosses an edge. */
 export type EdgeKey = (record: unknown) => unknown;
 
+/** How the task behind an edge reads its records. */
+export interface EdgeReading {
+  /** Undefined if the topic has one partition. */
+  readonly key: EdgeKey | undefined;
+  /** Undefined if the topic carries no time. */
+  readonly timing: Timing | undefined;
+}
+
 /** Makes the sources and sinks that stand for the topics. */
 export interface StageEnds {
   source(edge: Edge): Source<unknown>;
-  sink(edge: Edge, key: EdgeKey | undefined): Sink<unknown, NewRecord>;
+  sink(edge: Edge, reading: EdgeReading): Sink<unknown, NewRecord>;
 }
 
 /**
@@ -64,16 +73,17 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
     name: edge.writer,
     dependencies: edge.labels,
     ...(edge.join === undefined ? {} : { join: edge.join }),
-    task: connectorSink(ends.sink(edge, keyOf(edge, declared))),
+    prefix: declared.get(edge.to)?.prefix,
+    task: connectorSink(ends.sink(edge, { key: keyOf(edge, declared), timing: timingOf(edge, declared) })),
   }));
   return [...readers, ...tasks, ...writers];
 }
 
 /** The first task of a stage, behind the topics. The writer of a topic may have joined the records already. */
-function first({ name, join, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
+function first({ name, join, prefix, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
   const isJoined = inputs.some(({ dependency }) => dependency === undefined);
   const dependencies = inputs.map(({ reader }) => reader);
-  return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), task };
+  return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), prefix, task };
 }
 
 function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): EdgeKey | undefined {
@@ -81,6 +91,10 @@ function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): Edge
   const { join, task } = declared.get(edge.to) as TaskDeclaration;
   if (isKeyedJoin(join) && edge.dependency !== undefined) return join.on[edge.dependency] as EdgeKey;
   return (task.partitioning as { readonly key: EdgeKey }).key;
+}
+
+function timingOf({ isTimed, to }: Edge, declared: ReadonlyMap<string, TaskDeclaration>): Timing | undefined {
+  return isTimed ? declared.get(to)?.task.timing : undefined;
 }
 
 function isKeyedJoin(join: JoinOptions | undefined): join is Extract<JoinOptions, { readonly join: 'keyed' }> {

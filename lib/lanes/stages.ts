@@ -30,6 +30,14 @@ export interface Edge {
   readonly join: JoinOptions | undefined;
   /** The index of the dependency of `to` that the topic stands for; undefined if it carries the whole input of `to`. */
   readonly dependency: number | undefined;
+  /** The number of lanes, of all stages, that write to the topic. */
+  readonly writers: number;
+  /** The number, among them, of the first lane of the writing stage. */
+  readonly firstWriter: number;
+  /** The name of the dependency that is added to each record, as a labelled merge does; undefined for none. */
+  readonly label: string | undefined;
+  /** Whether the topic carries the time that its writers have reached, for windows behind it. */
+  readonly isTimed: boolean;
   /** Whether the key of a record chooses the partition. Otherwise there is one partition. */
   readonly isKeyed: boolean;
   /** The name of the source that reads it, in its stage. */
@@ -46,7 +54,10 @@ export interface Stage {
   readonly lanes: number;
   /** Its tasks, in the order of the graph. */
   readonly tasks: readonly string[];
-  /** The topics that its first task reads; none if that is a source of the workflow. */
+  /**
+   * The topics that its first task reads, each once, also if several stages write to it; none if the task is a source
+   * of the workflow.
+   */
   readonly inputs: readonly Edge[];
   /** The topics that its tasks write. */
   readonly outputs: readonly Edge[];
@@ -142,11 +153,7 @@ class StagePlanner {
     const before = [...new Set(node.node.dependencies.map((from) => this.stageOf.get(from) as OpenStage))];
     const [only] = before as [OpenStage];
     const isCut = before.length > 1 || isKeyed(need) || (need === 'whole' && only.lanes > 1);
-    if (task.needsTimeOrder === true && (isCut || only.inputs.length > 0)) {
-      throw refuse(
-        `'${name}' has windows of time, and records from a topic have no known order in time. Put it directly behind one source, in front of the tasks that divide or join its records`,
-      );
-    }
+    if (task.timing !== undefined) this.assertInTime(node, isCut);
     if (!isCut) {
       if (task.expands && only.inputs.length > 0) {
         throw refuse(
@@ -166,7 +173,11 @@ class StagePlanner {
       join,
       inputs,
     } = node;
+    const { join: how, task, prefix = '' } = this.declared.get(name) as TaskDeclaration;
+    const isTimed = task.timing !== undefined;
     const isTogether = before.length === 1 && (join === 'aligned' || join === 'merge' || join === 'gather');
+    // Several stages write to one topic then, because a union behind topics would not know their times.
+    const isShared = isTimed && before.length > 1 && join === 'merge';
     if (before.length > 1 && (join === 'aligned' || join === 'gather')) {
       throw refuse(
         `'${name}' joins ${inputs.map(({ label }) => `'${label}'`).join(' and ')} (${join}), which lie on two sides of a topic: ${before.map(describe).join(' and ')}. ${join === 'gather' ? 'Gather before records are divided by a key' : "Join them by a key ({ join: 'keyed' }), or before records are divided by a key"}`,
@@ -180,34 +191,78 @@ class StagePlanner {
     }
     const keyed = isKeyed(need);
     const partitions = keyed ? this.options.partitions : 1;
-    const { join: how } = this.declared.get(name) as TaskDeclaration;
-    const groups = isTogether ? [inputs] : inputs.map((input) => [input]);
+    const groups = isShared
+      ? before.map((stage) => inputs.filter((input) => this.stageOf.get(input.task) === stage))
+      : isTogether
+        ? [inputs]
+        : inputs.map((input) => [input]);
+    const isLabelled = how?.join === 'merge' && how.labelled === true;
+    const lanesInFront = before.reduce((sum, stage) => sum + stage.lanes, 0);
+    const isOneTopic = isShared || groups.length === 1;
+    const sharedTopic = isOneTopic ? this.names.of(name) : '';
+    const reader = this.fresh(inputs.map(({ label }) => label).join(' + '), [name]);
+    let firstWriter = 0;
     const edges = groups.map((group, index): { edge: Edge; from: OpenStage } => {
       const labels = group.map(({ label }) => label);
       const shown = labels.join(' + ');
       const from = this.stageOf.get((group[0] as (typeof group)[number]).task) as OpenStage;
-      return {
-        from,
-        edge: {
-          topic: this.names.of(groups.length === 1 ? name : `${name}.${shown}`),
-          partitions,
-          from: from.name,
-          to: name,
-          labels,
-          join: isTogether && labels.length > 1 ? how : undefined,
-          dependency: isTogether ? undefined : index,
-          isKeyed: keyed,
-          reader: this.fresh(shown, [name]),
-          writer: this.fresh(groups.length === 1 ? `to ${name}` : `${shown} to ${name}`, from.tasks),
-        },
+      const edge: Edge = {
+        topic: isOneTopic ? sharedTopic : this.names.of(`${name}.${shown}`),
+        partitions,
+        from: from.name,
+        to: name,
+        labels,
+        join: (isTogether || isShared) && labels.length > 1 ? how : undefined,
+        dependency: isTogether || isShared ? undefined : index,
+        writers: isShared ? lanesInFront : from.lanes,
+        firstWriter: isShared ? firstWriter : 0,
+        label: isShared && isLabelled && labels.length === 1 ? shown.slice(prefix.length) : undefined,
+        isTimed,
+        isKeyed: keyed,
+        reader: isShared ? reader : this.fresh(shown, [name]),
+        writer: this.fresh(groups.length === 1 ? `to ${name}` : `${shown} to ${name}`, from.tasks),
       };
+      firstWriter += from.lanes;
+      return { from, edge };
     });
     for (const { edge, from } of edges) from.outputs.push(edge);
+    const read = isShared ? edges.slice(0, 1) : edges;
     this.open(
       name,
       partitions,
-      edges.map(({ edge }) => edge),
+      read.map(({ edge }) => edge),
     );
+  }
+
+  /**
+   * Throws MILLRACE_SPREAD if the records of a window task would not be in an order in time. A lane knows that order for
+   * the records of a source in its stage, and for the results of windows in its stage.
+   */
+  private assertInTime({ node: { name }, inputs }: NodePlan, isCut: boolean): void {
+    for (const { task, label } of inputs) {
+      const stage = this.stageOf.get(task) as OpenStage;
+      if (this.isInTime(task, stage)) continue;
+      throw refuse(
+        isCut
+          ? `'${name}' has windows of time, and the records of '${label}' have crossed a topic before, where they lost their order in time. Put '${name}' behind one topic only: behind tasks of the stage of its source, or of other windows of time`
+          : `'${name}' has windows of time without a key behind ${describe(stage)}, where records have no known order in time. Give it a key, or put it in front of that topic`,
+      );
+    }
+  }
+
+  /** Whether the outputs of the task leave its stage in an order in time, if its source has one. */
+  private isInTime(task: string, stage: OpenStage): boolean {
+    if (stage.inputs.length === 0) return true;
+    const { outputRoot } = this.nodeOf(task);
+    const maker = this.plan.nodes.find(({ node }) => node.name === outputRoot);
+    // A join of several inputs, or a root of another stage.
+    if (maker === undefined || this.stageOf.get(outputRoot) !== stage) return false;
+    if (this.declared.get(outputRoot)?.task.timing !== undefined) return true;
+    return maker.node.expands === true && maker.inputs.every((input) => this.isInTime(input.task, stage));
+  }
+
+  private nodeOf(task: string): NodePlan {
+    return this.plan.nodes.find(({ node }) => node.name === task) as NodePlan;
   }
 
   private open(name: string, lanes: number, inputs: readonly Edge[]): void {
@@ -224,7 +279,6 @@ class StagePlanner {
     const writesAlone =
       (task.isDurable && task.isShareable !== true) || task.files().some(({ use }) => use === 'write');
     const ofJoin = needOfJoin(join);
-    if (task.needsTimeOrder === true) return 'whole';
     if (writesAlone || ofJoin === 'whole') return 'whole';
     // Two keys cannot divide one topic.
     if (ofJoin !== undefined && own !== undefined) return 'whole';

@@ -12,6 +12,8 @@ import type { NewRecord, RawRecord } from '../connectors/kafka/port.js';
  * The header of the marker that a lane writes to each partition when it has ended. Its value is the number of the lane.
  */
 const END = 'millrace-end';
+/** The header with the number of the writing lane and the time that the lane had reached. */
+const TIME = 'millrace-time';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -52,6 +54,33 @@ export function bytesOfKey(key: unknown): Uint8Array {
     'MILLRACE_INVALID_OUTPUT',
     `Expected the key of a record that crosses a topic to be a string, a number or another plain value, got ${describeValue(key)}`,
   );
+}
+
+/** The time that a lane has reached, among the lanes that write to a topic. */
+export interface LaneTime {
+  readonly lane: number;
+  /** Milliseconds since 1970; -Infinity before the first time, Infinity after the end. */
+  readonly reached: number;
+}
+
+/** The header of a record that carries the time of its lane. */
+export function timeHeader({ lane, reached }: LaneTime): NewRecord['headers'][number] {
+  return [TIME, encoder.encode(`${lane} ${reached}`)];
+}
+
+/** A record that carries a time only, for partitions that get no records. */
+export function timeMarker(time: LaneTime): NewRecord {
+  return { key: null, value: null, headers: [timeHeader(time)] };
+}
+
+/** The time that the record carries; undefined for none. The marker of the end of a lane ends its time. */
+export function timeIn({ headers }: RawRecord): LaneTime | undefined {
+  for (const [name, value] of headers) {
+    if (value === null || (name !== TIME && name !== END)) continue;
+    const [lane, reached] = decoder.decode(value).split(' ');
+    return { lane: Number(lane), reached: name === END ? Infinity : Number(reached) };
+  }
+  return undefined;
 }
 
 /** The marker of the end of a lane. */

@@ -296,6 +296,7 @@ export class Worker {
     const news = (this.news = new NewsWriter(client, topics.get(plan.eventTopic) as TopicDescription));
     this.surroundings = {
       ...{ workflow, cluster, plan, record, topics },
+      connect: () => openClient(cluster),
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
       transactionTimeoutMs: this.options.transactionTimeoutMs ?? 60_000,
       stallMs: this.options.stallMs,

@@ -6,9 +6,20 @@
  */
 import type { Lineage } from '../model/record.js';
 
+/** The channel of a record of a source, and the time that the channel had reached with it, in milliseconds since 1970. */
+export interface ChannelTime {
+  readonly channel: string;
+  readonly reached: number;
+}
+
 export interface Channels {
   /** The channel of a lineage in flight. */
   of(lineage: Lineage): string;
+  /**
+   * The time that the channel of a lineage in flight had reached with it, if the records came with that time. Then it
+   * counts, and not the time of the record.
+   */
+  reachedAt?(lineage: Lineage): number | undefined;
   /** All channels known so far. */
   all(): readonly string[];
   /** The channels that may bring a record with this lineage or a later one. */

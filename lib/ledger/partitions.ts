@@ -7,7 +7,7 @@
  */
 import { rootProgressOf, type LedgerProgress, type RootProgress } from '../model/checkpoint.js';
 import type { Lineage } from '../model/record.js';
-import type { Channels } from './channels.js';
+import type { Channels, ChannelTime } from './channels.js';
 import { copySlots } from './ring.js';
 
 /** The ledger of the slots, as far as the partitions need it. */
@@ -34,12 +34,14 @@ export interface PartitionStart {
   readonly first: Lineage;
   /** Every record below this number has settled, so the first birth has this number or a higher one. */
   readonly from: Lineage;
+  /** The channels of the partition, if its records came with the times of channels. Default: the partition is one. */
+  readonly channels?: readonly string[];
 }
 
 interface PartitionLedger {
   readonly partition: number;
-  /** The name of the partition as a channel. */
-  readonly channel: string;
+  /** The names of its channels. */
+  readonly channels: readonly string[];
   /** The first slot that cannot belong to the partition. */
   endedAt: Lineage;
   readonly first: Lineage;
@@ -54,6 +56,8 @@ export class PartitionLedgers implements Channels {
   /** Per slot in flight: the place of its partition in `ledgers`, and its number. */
   private owners: Int32Array;
   private numbers: Float64Array;
+  /** Per slot in flight: its channel and time, if the records came with them. */
+  private times: (ChannelTime | undefined)[] = [];
   private mask: number;
   /** Every slot below this one is counted in the floor of its partition. */
   private swept: Lineage;
@@ -72,12 +76,18 @@ export class PartitionLedgers implements Channels {
       this.mask = root.span - 1;
       copySlots(owners, this.owners, root.span, root.born);
       copySlots(numbers, this.numbers, root.span, root.born);
+      if (this.times.length > 0) {
+        const { times } = this;
+        this.times = new Array<undefined>(root.span).fill(undefined);
+        copySlots(times, this.times, root.span, root.born);
+      }
     });
   }
 
   /** Opens the ledger of a partition. Must precede its first birth, and is called once per partition. */
-  open(partition: number, { first, from }: PartitionStart): void {
-    const ledger = { partition, channel: String(partition), endedAt: Infinity, first, floor: from };
+  open(partition: number, { first, from, channels }: PartitionStart): void {
+    const ledger = { partition, channels: channels ?? [String(partition)], endedAt: Infinity, first, floor: from };
+    if (channels !== undefined) this.reachedAt = (slot) => this.times[slot & this.mask]?.reached;
     const place = this.ledgers.push(ledger) - 1;
     this.places.set(partition, place);
     for (const listener of this.listeners) listener();
@@ -90,15 +100,19 @@ export class PartitionLedgers implements Channels {
   }
 
   of(slot: Lineage): string {
-    return this.ledgerAt(this.owners[slot & this.mask] as number).channel;
+    const owner = this.ledgerAt(this.owners[slot & this.mask] as number);
+    return this.times[slot & this.mask]?.channel ?? (owner.channels[0] as string);
   }
 
+  /** Present if a partition has channels of its own. */
+  reachedAt?: (slot: Lineage) => number | undefined;
+
   all(): readonly string[] {
-    return this.ledgers.map(({ channel }) => channel);
+    return this.ledgers.flatMap(({ channels }) => channels);
   }
 
   openFrom(slot: Lineage): readonly string[] {
-    return this.ledgers.filter(({ endedAt }) => slot < endedAt).map(({ channel }) => channel);
+    return this.ledgers.filter(({ endedAt }) => slot < endedAt).flatMap(({ channels }) => channels);
   }
 
   whenChanged(listener: () => void): void {
@@ -108,8 +122,9 @@ export class PartitionLedgers implements Channels {
   /**
    * Assigns these ascending numbers of the partition to the next births of the root. Must be called just before the
    * births: nothing else may be born in between.
+   * @param times the channel and time of each of them, if the records came with them.
    */
-  announce(partition: number, numbers: readonly Lineage[]): void {
+  announce(partition: number, numbers: readonly Lineage[], times?: readonly ChannelTime[]): void {
     this.sweep();
     const place = this.places.get(partition) as number;
     const slot = this.root.born;
@@ -117,6 +132,9 @@ export class PartitionLedgers implements Channels {
       this.owners[(slot + i) & this.mask] = place;
       this.numbers[(slot + i) & this.mask] = numbers[i] as Lineage;
     }
+    if (times === undefined) return;
+    if (this.times.length === 0) this.times = new Array<undefined>(this.root.span).fill(undefined);
+    for (let i = 0; i < times.length; i++) this.times[(slot + i) & this.mask] = times[i];
   }
 
   /** The partition of a slot in flight. */

@@ -143,11 +143,21 @@ export function checkObject(what: string, given: unknown): asserts given is obje
   check(what, given, anObject);
 }
 
+/** Options that other tasks have, with the way to the same effect. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  [
+    'memo',
+    'syncTask, asyncTask, cpuTask and requestTask have it, because each output belongs to one record. To remember several records, let one of them return a list, and put an expandTask behind it',
+  ],
+]);
+
 /** Throws MILLRACE_INVALID_OPTION for a name that is not in `known`. */
 export function checkKeys(of: string, given: object, known: readonly string[]): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);
+    const elsewhere = near === undefined ? ELSEWHERE.get(name) : undefined;
+    if (elsewhere !== undefined) throw invalidOption(`${startOfSentence(of)} has no option \`${name}\`. ${elsewhere}`);
     const hint = near === undefined ? `Known options: ${known.join(', ')}` : `Did you mean \`${near}\`?`;
     throw invalidOption(`${startOfSentence(of)} has no option \`${name}\`. ${hint}`);
   }

@@ -10,7 +10,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { checkFunction, checkOptions, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
-import type { ExpandFunction } from './expander.js';
+import type { ContinuedExpansion, ExpandFunction } from './expander.js';
 import { BaseTask, type Operators, type Task } from './task.js';
 import { DURABLE_RULES, TASK_RULES, type DurableOptions, type TaskOptions } from './task-options.js';
 
@@ -50,11 +50,11 @@ export class ExpandTask<In, Out> extends BaseTask<In, Out> {
   override readonly keepsState = true;
   override readonly checkpointFormat: string = 'expansions';
   override readonly expands = true;
-  private readonly workOf: (scope: TaskScope, operators: Operators) => ExpandFunction<In, Out>;
+  private readonly workOf: (scope: TaskScope, operators: Operators) => ContinuedExpansion<In, Out>;
 
   /** @param workOf makes the function of one run. */
   constructor(
-    workOf: (scope: TaskScope, operators: Operators) => ExpandFunction<In, Out>,
+    workOf: (scope: TaskScope, operators: Operators) => ContinuedExpansion<In, Out>,
     options: ExpandOptions<In, Out>,
   ) {
     super(options);

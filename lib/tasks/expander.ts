@@ -13,11 +13,32 @@ import { KeptEntries } from '../stream/kept-entries.js';
 import { pumpRoot } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
-import { checkInput, checkOutput, contextOf } from './record-step.js';
+import { checkInput, checkOutput, StepContext } from './record-step.js';
 import type { TaskOptions } from './task-options.js';
 
 /** Returns the children of one record. They are pulled while there is room. */
 export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Awaitable<Pullable<Out | Skip>>;
+
+/** The place from which children are read: data of the reader, and the number of children before it. */
+export interface ChildrenPlace {
+  readonly mark: unknown;
+  readonly before: number;
+}
+
+/** A reader of children that can continue in the middle. */
+export abstract class ContinuedChildren<Child> implements Reader<Child> {
+  abstract read(max: number): Awaitable<readonly Child[] | null>;
+  abstract close(): Awaitable<void>;
+  /** The newest place with at most this many children before it; undefined before the first one. */
+  abstract placeAt(born: number): ChildrenPlace | undefined;
+}
+
+/** Like `ExpandFunction`. `place` is that of an earlier incarnation. */
+export type ContinuedExpansion<In, Out> = (
+  record: In,
+  context: StepContext,
+  place: ChildrenPlace | undefined,
+) => Awaitable<Pullable<Out | Skip> | ContinuedChildren<Out | Skip>>;
 
 /** The parent whose children are read. */
 interface Present<Out> {
@@ -27,11 +48,19 @@ interface Present<Out> {
   had: number;
 }
 
+/** A parent whose children an earlier incarnation had begun to read. */
+interface Continued {
+  readonly arrival: Arrival;
+  /** The number of its children that were emitted. */
+  readonly had: number;
+  readonly place: ChildrenPlace | undefined;
+}
+
 /** A child as the pump receives it. */
 type Child<Out> = Out | Skip | Rejected;
 
 export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
-  private readonly work: ExpandFunction<In, Out>;
+  private readonly work: ContinuedExpansion<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
   private readonly intake: Intake;
@@ -43,7 +72,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   /** The parent whose function has returned a promise that is still pending. */
   private opening: Arrival | undefined;
   /** The parent whose children an earlier incarnation had begun to read. */
-  private continued: { readonly arrival: Arrival; readonly had: number } | undefined;
+  private continued: Continued | undefined;
   private isInputOver = false;
   /** 1 while the task waits for children of a parent, otherwise 0. */
   private awaited = 0;
@@ -57,7 +86,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
   private readonly kept: OpenParents | undefined;
 
   constructor(
-    work: ExpandFunction<In, Out>,
+    work: ContinuedExpansion<In, Out>,
     options: TaskOptions<unknown, unknown>,
     scope: TaskScope,
     subscriber: Subscriber<Batch<Out>>,
@@ -69,7 +98,10 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope);
     this.family = scope.family as Family;
-    if (scope.state !== undefined) this.kept = new OpenParents(scope.state, this.parents, this.family);
+    if (scope.state !== undefined) {
+      const placeOf = (parent: Lineage, born: number): ChildrenPlace | undefined => this.placeOf(parent, born);
+      this.kept = new OpenParents(scope.state, this.parents, this.family, placeOf);
+    }
     this.family.whenClosed((parent) => {
       const arrival = this.parents.get(parent) as Arrival;
       this.parents.delete(parent);
@@ -143,7 +175,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
       const reopened = { ...arrival, value: before.record };
       this.parents.set(arrival.lineage, reopened);
       this.family.begin(arrival.lineage, before);
-      if (!before.isExpanded) this.continued = { arrival: reopened, had: before.born };
+      if (before.isExpanded) continue;
+      this.continued = { arrival: reopened, had: before.born, place: before.place };
     }
   }
 
@@ -159,10 +192,11 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
         const children = this.readChildren(this.present, max);
         if (children !== undefined) return children;
       } else if (this.continued !== undefined || this.intake.size > 0) {
-        const { arrival, had } = this.continued ?? { arrival: this.intake.shift(), had: undefined };
+        const { continued } = this;
         this.continued = undefined;
-        if (had === undefined) this.begin(arrival);
-        const opening = this.open(arrival, had);
+        const arrival = continued?.arrival ?? this.intake.shift();
+        if (continued === undefined) this.begin(arrival);
+        const opening = this.open(arrival, continued);
         if (opening !== undefined) return this.unlessStopped(opening).then(() => this.read(max));
       } else if (this.isInputOver) return null;
       else {
@@ -251,16 +285,18 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 
   /**
    * Starts to read the children of a parent. Returns a promise if they arrive later.
-   * @param had the number of its children that an earlier incarnation has emitted.
+   * @param continued the progress of an earlier incarnation.
    */
-  private open(arrival: Arrival, had = 0): Promise<void> | undefined {
+  private open(arrival: Arrival, continued: Continued | undefined): Promise<void> | undefined {
     if (arrival.value === GONE) {
       this.family.expanded(arrival.lineage, true);
       return undefined;
     }
     try {
       const record = this.before(arrival.value as In);
-      const children = this.work(record, contextOf(this.scope, arrival.lineage, 1));
+      const place = continued?.place;
+      const had = (continued?.had ?? 0) - (place?.before ?? 0);
+      const children = this.work(record, new StepContext(this.scope, arrival.lineage, 1), place);
       if (!isPromiseLike(children)) {
         this.present = { arrival, reader: this.readerFor(children), had };
         return undefined;
@@ -284,7 +320,8 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     }
   }
 
-  private readerFor(children: Pullable<Out | Skip>): Reader<Out | Skip> {
+  private readerFor(children: Pullable<Out | Skip> | ContinuedChildren<Out | Skip>): Reader<Out | Skip> {
+    if (children instanceof ContinuedChildren) return children;
     // A function in JavaScript may return anything.
     const isObject = typeof children === 'object' && (children as unknown) !== null;
     if (!isObject || !(Symbol.iterator in children || Symbol.asyncIterator in children)) {
@@ -335,6 +372,13 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     }
   }
 
+  private placeOf(parent: Lineage, born: number): ChildrenPlace | undefined {
+    const { present, continued } = this;
+    if (continued?.arrival.lineage === parent) return continued.place;
+    const isRead = present?.arrival.lineage === parent && present.reader instanceof ContinuedChildren;
+    return isRead ? present.reader.placeAt(born) : undefined;
+  }
+
   private begin(arrival: Arrival): void {
     this.parents.set(arrival.lineage, arrival);
     this.family.begin(arrival.lineage);
@@ -346,11 +390,12 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
 type ChildOrigin = readonly [parent: Lineage, ordinal: number];
 
 /** The durable form of an open parent. */
-type StoredParent = readonly [record: unknown, born: number, isExpanded: boolean];
+type StoredParent = readonly [record: unknown, born: number, isExpanded: boolean, place?: ChildrenPlace];
 
 /** An open parent of an earlier incarnation. */
 interface KeptParent extends OpenParent {
   readonly record: unknown;
+  readonly place: ChildrenPlace | undefined;
 }
 
 /** The open parents, as a part of the durable state. */
@@ -361,7 +406,13 @@ class OpenParents implements StateHolder {
   private readonly before = new Map<Lineage, KeptParent>();
   private readonly space: StateSpace;
 
-  constructor(space: StateSpace, parents: ReadonlyMap<Lineage, Arrival>, family: Family) {
+  /** @param placeOf the place of an open parent with this many children. */
+  constructor(
+    space: StateSpace,
+    parents: ReadonlyMap<Lineage, Arrival>,
+    family: Family,
+    placeOf: (parent: Lineage, born: number) => ChildrenPlace | undefined,
+  ) {
     this.space = space;
     this.parents = parents;
     this.entries = new KeptEntries(
@@ -369,7 +420,9 @@ class OpenParents implements StateHolder {
         const state = family.stateOf(parent);
         const arrival = parents.get(parent);
         if (state === undefined || arrival === undefined) return undefined;
-        return [[arrival.value, state.born, state.isExpanded] satisfies StoredParent];
+        const place = state.isExpanded ? undefined : placeOf(parent, state.born);
+        const stored = [arrival.value, state.born, state.isExpanded] as const;
+        return [(place === undefined ? stored : [...stored, place]) satisfies StoredParent];
       },
       (parent) => parent,
     );
@@ -387,9 +440,9 @@ class OpenParents implements StateHolder {
     for (const [parent] of children) unsettled.set(parent, (unsettled.get(parent) ?? 0) + 1);
     for (const [key, entry] of this.space.restored) {
       const parent = Number(key);
-      const [record, born, isExpanded] = entry as StoredParent;
+      const [record, born, isExpanded, place] = entry as StoredParent;
       this.entries.restored(parent, parent);
-      this.before.set(parent, { record, born, isExpanded, settled: born - (unsettled.get(parent) ?? 0) });
+      this.before.set(parent, { record, born, isExpanded, place, settled: born - (unsettled.get(parent) ?? 0) });
     }
     this.space.consumed();
   }

@@ -398,9 +398,10 @@ export function declare(given: {
   readonly join?: unknown;
   readonly after?: unknown;
   readonly when?: unknown;
+  readonly prefix?: string | undefined;
   readonly task: unknown;
 }): TaskDeclaration {
-  const { name, dependencies = [], join, after, when, task } = given;
+  const { name, dependencies = [], join, after, when, prefix, task } = given;
   if (typeof name !== 'string' || name === '') {
     throw invalidOption(`Expected the name of a task to be a string that is not empty, got ${describeValue(name)}`);
   }
@@ -427,6 +428,7 @@ export function declare(given: {
     dependencies: dependencies as string[],
     ...(join === undefined ? {} : { join: join as JoinOptions }),
     ...rule,
+    ...(prefix === undefined ? {} : { prefix }),
     task,
   };
 }

@@ -16,6 +16,7 @@ export { Expander } from './expander.js';
 export { FunctionCaller } from './function-caller.js';
 export { Groups } from './groups.js';
 export { IterationCaller } from './iterate/iteration-caller.js';
+export { PageReader } from './iterate/page-reader.js';
 export { KeyedScan } from './keyed-scan.js';
 export { OperatorFeeder } from './operator-feeder.js';
 export { readSource } from './read-source.js';

@@ -156,10 +156,10 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   readonly partitioning?: Partitioning | undefined;
   /**
-   * True when the outputs depend on the order of the input in time. That order is not known behind a topic of a
-   * workflow that is spread over several processes. Default false.
+   * For a task whose outputs depend on the order of its input in time: how to read it. A topic of a workflow that is
+   * spread over several processes carries that order to the task. Absent in tasks of earlier versions of this package.
    */
-  readonly needsTimeOrder?: boolean;
+  readonly timing?: Timing | undefined;
   /**
    * For a source: true when its records may be removed once they have settled, so that it cannot be read from its
    * beginning. Boundaries behind it keep their state. Default false.
@@ -242,6 +242,14 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    * `onOver` when the source has been read. Undefined when the task accepts records.
    */
   foldFrom(source: FoldedSource, scope: TaskScope, operators: Operators): Observable<Batch<Out>> | undefined;
+}
+
+/** How a task reads the time of its input. */
+export interface Timing {
+  /** The time of a record, in milliseconds since 1970. */
+  readonly timeOf: (record: never) => number;
+  /** See `WindowOptions`. */
+  readonly idleMs: number | undefined;
 }
 
 /** True for a task of any copy of this package. */

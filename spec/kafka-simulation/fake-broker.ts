@@ -10,6 +10,7 @@ import { MillraceError } from 'millrace';
 import type { AbortedTransaction, StoredBatch } from '#lib/connectors/kafka/committed-records.js';
 import type { CommittedOffset, NewBatch, ProducerIdentity } from '#lib/connectors/kafka/port.js';
 
+const encoder = new TextEncoder();
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
@@ -156,8 +157,9 @@ function append(log: Log, records: NewBatch['records'], attributes: number, prod
   log.batches.push({
     ...{ firstOffset: BigInt(log.end), lastOffsetDelta: records.length - 1, attributes },
     ...{ producerId: BigInt(producerId), firstTimestamp: 0n, maxTimestamp: 0n },
-    records: records.map(({ key, value }, offsetDelta) => ({
-      ...{ offsetDelta, timestampDelta: 0n, key, value, headers: [] },
+    records: records.map(({ key, value, headers }, offsetDelta) => ({
+      ...{ offsetDelta, timestampDelta: 0n, key, value },
+      headers: headers.map(([name, header]) => [encoder.encode(name), header] as const),
     })),
   });
   log.end += records.length;

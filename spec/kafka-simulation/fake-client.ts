@@ -31,6 +31,7 @@ type LanePort = Pick<
   | 'endTransaction'
 >;
 
+const decoder = new TextDecoder();
 /** The batches of one fetch. */
 const BATCHES_PER_FETCH = 2;
 
@@ -41,6 +42,7 @@ export class FakeClient implements LanePort {
   /** Producers that a bug of the filter takes as aborting no more. */
   private readonly forgiven = new Set<bigint>();
   private isDead = false;
+  private error: Error | undefined;
   /** Whether a request of the present transaction was repeated. */
   private wasRepeated = false;
   private lastWritten: string | undefined;
@@ -51,9 +53,17 @@ export class FakeClient implements LanePort {
     this.bug = bug;
   }
 
-  /** From here on no call returns. Requests that were sent may still arrive. */
-  kill(): void {
+  /**
+   * From here on no call returns. Requests that were sent may still arrive.
+   * @param error the error of all calls, for a caller that must end before another one begins.
+   */
+  kill(error?: Error): void {
     this.isDead = true;
+    this.error = error;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   async offsets(topic: TopicDescription, place: OffsetPlace): Promise<readonly number[]> {
@@ -81,9 +91,13 @@ export class FakeClient implements LanePort {
     which: 'stable' | 'current',
   ): Promise<ReadonlyMap<number, CommittedOffset>> {
     for (;;) {
-      const { result } = await this.ask(() => this.broker.committed(`${group}/${topic.name}/0`));
-      if (result.isPending && which === 'stable' && this.bug !== 'offsets-unstable') continue;
-      return new Map(result.offset === undefined ? [] : [[0, result.offset]]);
+      const partitions = [...new Array<undefined>(topic.partitions).keys()];
+      const { result } = await this.ask(() =>
+        partitions.map((partition) => this.broker.committed(`${group}/${topic.name}/${partition}`)),
+      );
+      const isPending = result.some((one) => one.isPending);
+      if (isPending && which === 'stable' && this.bug !== 'offsets-unstable') continue;
+      return new Map(result.flatMap(({ offset }, partition) => (offset === undefined ? [] : [[partition, offset]])));
     }
   }
 
@@ -167,6 +181,7 @@ export class FakeClient implements LanePort {
   /** Waits for its turn; for ever once the client is dead. */
   private async alive(): Promise<void> {
     await this.world.turn();
+    if (this.error !== undefined) throw this.error;
     if (this.isDead) await new Promise(() => undefined);
   }
 
@@ -192,9 +207,9 @@ export class FakeClient implements LanePort {
     for (const { batch, isVisible } of this.visible(batches, aborted)) {
       next = Number(batch.firstOffset) + batch.lastOffsetDelta + 1;
       if (!isVisible) continue;
-      for (const { offsetDelta, key, value } of batch.records) {
+      for (const { offsetDelta, key, value, headers } of batch.records) {
         const at = Number(batch.firstOffset) + offsetDelta;
-        if (at >= offset) records.push({ offset: at, timestamp: 0, key, value, headers: [] });
+        if (at >= offset) records.push({ offset: at, timestamp: 0, key, value, headers: headers.map(textName) });
       }
     }
     return { kind: 'records', partition, records, next: Math.max(next, offset) };
@@ -209,4 +224,8 @@ export class FakeClient implements LanePort {
     for (const { producerId, attributes } of batches) if ((attributes & 0x20) !== 0) this.forgiven.add(producerId);
     return committedBatches(batches, fresh);
   }
+}
+
+function textName([name, value]: readonly [Uint8Array | null, Uint8Array | null]): [string, Uint8Array | null] {
+  return [decoder.decode(name ?? undefined), value];
 }

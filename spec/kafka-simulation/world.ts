@@ -41,7 +41,7 @@ export class World {
   }
 
   /** Gives turns until the promise has settled. `onTurn` is called before each. */
-  async until<T>(work: Promise<T>, onTurn: (turn: number) => void): Promise<T> {
+  async until<T>(work: Promise<T>, onTurn: (turn: number) => void, mostTurns = MOST_TURNS): Promise<T> {
     let isOver = false;
     const end = (): void => {
       isOver = true;
@@ -49,7 +49,7 @@ export class World {
     work.then(end, end);
     const hasEnded = (): boolean => isOver;
     for (let turn = 0; !hasEnded(); turn++) {
-      if (turn > MOST_TURNS) throw new Error('It does not end');
+      if (turn > mostTurns) throw new Error('It does not end');
       onTurn(turn);
       const isLate = this.late.length > 0 && (this.waiting.length === 0 || this.chance(0.05));
       const queue = isLate ? this.late : this.waiting;

@@ -15,7 +15,7 @@ import {
   syncTask,
   type Flow,
 } from 'millrace';
-import { tumbling, windowTask } from 'millrace/windows';
+import { tumbling, windowJoin, windowTask } from 'millrace/windows';
 import { csvSink } from 'millrace/csv';
 import { kafka, kafkaSink } from 'millrace/kafka';
 import { stagesOf, type StagePlan } from 'millrace/lanes';
@@ -38,6 +38,15 @@ const sums = () =>
   });
 const count = () =>
   aggregateTask({ init: () => 0, add: (sum: number, _: Item) => sum + 1, finish: (n) => ({ k: '', n }) });
+const perMinute = (isKeyed = true) =>
+  windowTask({
+    ...(isKeyed && { key: ({ k }: Item) => k }),
+    timestamp: ({ n }: Item) => n,
+    window: tumbling(60_000),
+    init: () => 0,
+    add: (sum: number, { n }: Item) => sum + n,
+    finish: (n, { key: k }) => ({ k, n }),
+  });
 const out = () => csvSink<Item, 'k' | 'n'>({ path: 'out.csv', columns: ['k', 'n'] });
 
 function planOf<Outputs>(build: (flow: Flow<object>) => Flow<Outputs>): StagePlan {
@@ -263,20 +272,55 @@ describe('what cannot be spread is refused', () => {
     expect(shown(plan).at(-1)).toBe('All 1: All');
   });
 
-  it('keep windows of time in the lane of their source, and refuse them behind a topic', () => {
-    const perMinute = () =>
-      windowTask({
-        key: ({ k }: Item) => k,
-        timestamp: ({ n }: Item) => n,
-        window: tumbling(60_000),
-        init: () => 0,
-        add: (sum: number, { n }: Item) => sum + n,
-        finish: (n, { key: k }) => ({ k, n }),
+  it('divide windows of time by their key, with topics that carry the time', () => {
+    const { stages } = planOf((flow) =>
+      flow
+        .task('S', items())
+        .task('W', ['S'], perMinute())
+        .task('Again', ['W'], perMinute())
+        .task('All', ['Again'], perMinute(false))
+        .task('A', ['All'], sums()),
+    );
+    expect(stages.map(({ name, lanes, inputs }) => [name, lanes, inputs.map(({ isTimed }) => isTimed)])).toEqual([
+      ['S', 1, []],
+      ['W', 3, [true]],
+      ['Again', 3, [true]],
+      ['All', 1, [true]],
+      ['A', 3, [false]],
+    ]);
+  });
+
+  it('bring the inputs of a window join to one topic', () => {
+    const joined = () =>
+      windowJoin({
+        left: { from: 'One', key: ({ k }: Item) => k, timestamp: ({ n }) => n },
+        right: { from: 'Two', key: ({ k }: Item) => k, timestamp: ({ n }) => n },
+        window: tumbling(10),
+        kind: 'inner',
       });
-    const plan = planOf((flow) => flow.task('S', items()).task('W', ['S'], perMinute()).task('A', ['W'], sums()));
-    expect(shown(plan)).toEqual(['S 1: S, W', 'A 3: A']);
-    expect(() =>
-      planOf((flow) => flow.task('S', items()).task('A', ['S'], sums()).task('W', ['A'], perMinute())),
-    ).toThrow(/'W' has windows of time, and records from a topic have no known order in time/);
+    const { stages } = planOf((flow) =>
+      flow
+        .task('One', items())
+        .task('Two', items())
+        .task('Both', ['One', 'Two'], { join: 'merge', labelled: true }, joined()),
+    );
+    expect(stages.at(-1)?.inputs).toHaveLength(1);
+    expect(stages.flatMap(({ outputs }) => outputs)).toMatchObject([
+      { topic: 'millrace.A-flow.r1.Both', label: 'One', writers: 2, firstWriter: 0 },
+      { topic: 'millrace.A-flow.r1.Both', label: 'Two', writers: 2, firstWriter: 1 },
+    ]);
+  });
+
+  it('refuse windows of time over records that have lost their order', () => {
+    const build = (last: 'keyed' | 'whole') => () =>
+      planOf((flow) =>
+        flow
+          .task('S', items())
+          .task('A', ['S'], sums())
+          .task('One', ['A'], count())
+          .task('W', [last === 'keyed' ? 'A' : 'One'], perMinute(last === 'keyed')),
+      );
+    expect(build('keyed')).toThrow(/'W' has windows of time, and the records of 'A' have crossed a topic before/);
+    expect(build('whole')).toThrow(/'W' has windows of time without a key behind the stage of 'One'/);
   });
 });

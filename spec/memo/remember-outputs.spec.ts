@@ -1,7 +1,18 @@
 /** Outputs that are remembered across runs: the same results as without a memory, and less work. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { asyncTask, cpuTask, skip, sourceTask, syncTask, type MemoStore, type RunOptions, type Task } from 'millrace';
+import {
+  asyncTask,
+  cpuTask,
+  expandTask,
+  skip,
+  sourceTask,
+  syncTask,
+  type ExpandOptions,
+  type MemoStore,
+  type RunOptions,
+  type Task,
+} from 'millrace';
 import { recordingDeadLetters, virtualClock } from 'millrace/testing';
 import { runToEnd, task, type Ended } from '../support/run-to-end.js';
 import * as numbers from '../workers/modules/numbers.js';
@@ -210,6 +221,29 @@ describe('a task that remembers', () => {
   it('opens its store before the first record, and fails the run if that fails', async () => {
     const store = { ...memoryStore(), open: () => Promise.reject(new Error('locked away')) };
     await expect(runOver(TEN, squaring(store).make())).rejects.toThrow(/'Work' could not be opened: locked away/);
+  });
+
+  it('is refused by a task with several outputs per record, with the tasks that have it', async () => {
+    const memo = { store: memoryStore(), version: 1 };
+    const work = (): readonly number[] => [];
+    expect(() => expandTask(work, { memo } as ExpandOptions<number, number>)).toThrow(
+      'An expandTask has no option `memo`. syncTask, asyncTask, cpuTask and requestTask have it, because each output belongs to one record. To remember several records, let one of them return a list, and put an expandTask behind it',
+    );
+    const list = (): Task<number, number[]> => asyncTask(async (n: number) => [n, -n], { memo });
+    for (const misses of [2, 0]) {
+      const tasks = [
+        task('Read', [], sourceTask([1, 2])),
+        task('Work', ['Read'], list()),
+        task(
+          'Each',
+          ['Work'],
+          expandTask((all: readonly number[]) => all),
+        ),
+      ];
+      const ended = await runToEnd(tasks);
+      expect(ended.outputs['Each']).toEqual([1, -1, 2, -2]);
+      expect(memoOf(ended)).toMatchObject({ misses, hits: 2 - misses });
+    }
   });
 
   it('is refused without a store, and without a module or a version', () => {

@@ -1,6 +1,7 @@
 /** Plants a bug and simulates until it is found. */
 import { simulateExtended, simulateOutcomes } from '../simulation/outcomes.js';
 import { simulatePhases } from '../simulation/phases.js';
+import { simulateWindows } from '../simulation/windows.js';
 import { simulate } from '../simulation/simulate.js';
 import type { PlantedBug } from './plant.js';
 
@@ -9,7 +10,12 @@ export interface Found {
   readonly law: string;
 }
 
-const WORLDS = { outcomes: simulateOutcomes, extended: simulateExtended, phases: simulatePhases };
+const WORLDS = {
+  outcomes: simulateOutcomes,
+  extended: simulateExtended,
+  phases: simulatePhases,
+  windows: simulateWindows,
+};
 
 /** The first of the seeds that finds the bug; undefined where none does. The bug is taken out again in any case. */
 export async function findBug(bug: PlantedBug, seeds: number, first = 1): Promise<Found | undefined> {

@@ -7,12 +7,14 @@ import { PLANTED_BUGS } from './bugs.js';
 import { findBug } from './find-bug.js';
 import { JOIN_BUGS } from './join-bugs.js';
 import { PIECE_BUGS } from './piece-bugs.js';
+import { RULE_BUGS } from './rule-bugs.js';
 import { STATE_BUGS } from './state-bugs.js';
+import { WINDOW_BUGS } from './window-bugs.js';
 
 const { values } = parseArgs({ options: { seeds: { type: 'string' }, only: { type: 'string' } } });
 const seeds = Number(values.seeds ?? 500);
-const bugs = [...PLANTED_BUGS, ...STATE_BUGS, ...JOIN_BUGS, ...PIECE_BUGS].filter(({ name }) =>
-  name.includes(values.only ?? ''),
+const bugs = [...PLANTED_BUGS, ...STATE_BUGS, ...JOIN_BUGS, ...PIECE_BUGS, ...RULE_BUGS, ...WINDOW_BUGS].filter(
+  ({ name }) => name.includes(values.only ?? ''),
 );
 let missed = 0;
 for (const bug of bugs) {

@@ -7,7 +7,7 @@ export interface PlantedBug {
   /**
    * The world in which it must be found. Default: random graphs whose work ends in the same way in each incarnation.
    */
-  readonly world?: 'outcomes' | 'extended' | 'phases';
+  readonly world?: 'outcomes' | 'extended' | 'phases' | 'windows';
   /** The first seed of the spec, close to one that finds the bug, so that the spec is short. Default 1. */
   readonly from?: number;
   /** Puts the bug in, and returns what takes it out again. */

@@ -1,13 +1,14 @@
 /**
- * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --extended | --phases]`: simulates so many seeds from
- * the first on, and prints the figures. With `--outcomes`, calls and generators end differently in each incarnation.
- * With `--extended`, their graphs also contain iterations, and sub-workflows that run once per record. With `--phases`,
- * parts of the graph run after others.
+ * `npm run simulate -- --seeds 100000 [--seed 1] [--outcomes | --extended | --phases | --windows]`: simulates so many
+ * seeds from the first on, and prints the figures. With `--outcomes`, calls and generators end differently in each
+ * incarnation. With `--extended`, their graphs also contain iterations, and sub-workflows that run once per record. With
+ * `--phases`, parts of the graph run after others. With `--windows`, windows are closed, joined and continued.
  */
 import { parseArgs } from 'node:util';
 import { simulateExtended, simulateOutcomes } from './outcomes.js';
 import { simulate } from './simulate.js';
 import { simulatePhases } from './phases.js';
+import { simulateWindows } from './windows.js';
 
 const { values } = parseArgs({
   options: {
@@ -16,9 +17,15 @@ const { values } = parseArgs({
     outcomes: { type: 'boolean' },
     extended: { type: 'boolean' },
     phases: { type: 'boolean' },
+    windows: { type: 'boolean' },
   },
 });
-const WORLDS = { outcomes: simulateOutcomes, extended: simulateExtended, phases: simulatePhases };
+const WORLDS = {
+  outcomes: simulateOutcomes,
+  extended: simulateExtended,
+  phases: simulatePhases,
+  windows: simulateWindows,
+};
 const chosen = (Object.keys(WORLDS) as (keyof typeof WORLDS)[]).find((name) => values[name] === true);
 const world = chosen === undefined ? '' : ` --${chosen}`;
 const simulateSeed = chosen === undefined ? simulate : WORLDS[chosen];

@@ -65,7 +65,9 @@ export function simulatePhases(seed: number): Promise<Simulated> {
 }
 
 function drawParts(seed: number): Part[] {
-  const draw = (what: string, index: number, limit: number): number => hashOf([seed, what, index]) % limit;
+  const draw = (what: string, index: number, limit: number): number =>
+    // The lowest bits of two hashes with one seed depend on each other.
+    (hashOf([seed, what, index]) >>> 7) % limit;
   const parts: Part[] = [];
   for (let index = 0; index < 2 + draw('parts', 0, MOST_PARTS - 1); index++) {
     const after = parts.filter(({ index: other }) => draw(`after ${other}`, index, 2) === 0);
@@ -141,14 +143,25 @@ function assertWhole(part: Part, disk: Disk): void {
 }
 
 /**
- * What runs however the others ended has begun in each incarnation that had opened its tasks and came to an end. A
- * cancel or a drain may end its own phase before it starts, when nothing else was interrupted.
+ * A part whose rule is not met is skipped in a run that completes. What runs however the others ended has begun in each
+ * incarnation that had opened its tasks and came to an end. A cancel or a drain may end its own phase before it starts,
+ * when nothing else was interrupted.
  */
 function assertTornDown(parts: readonly Part[], incarnation: Incarnation, { tasks, outcome }: RunSummary): void {
   if (incarnation.isDead || incarnation.isZombie) return;
   const statusOf = (part: Part): string => tasks[fileOf(part)]?.status ?? 'unknown';
   const hasBegun = Object.values(tasks).some(({ in: received, out }) => received + out > 0);
-  const isCut = (part: Part): boolean => ['failed', 'cancelled', 'drained'].includes(statusOf(part));
+  const wrong = outcome === 'completed' ? parts.find((part) => !runs(part) && statusOf(part) !== 'skipped') : undefined;
+  if (wrong !== undefined) {
+    throw new Violation(
+      `'${fileOf(wrong)}' is ${statusOf(wrong)} in incarnation ${incarnation.number}, although its rule is not met`,
+    );
+  }
+  // A part may end before a record has reached its file.
+  const isCut = (part: Part): boolean =>
+    [fileOf(part), startOf(part)].some((task) =>
+      ['failed', 'cancelled', 'drained'].includes(tasks[task]?.status ?? ''),
+    );
   const areOthersCut = parts.some((part) => (part.when !== 'ended' || part.after.length === 0) && isCut(part));
   for (const part of parts) {
     if (!hasBegun || part.when !== 'ended' || part.after.length === 0) continue;

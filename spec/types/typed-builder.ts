@@ -3,7 +3,7 @@
  * `@ts-expect-error` that compiles after all fails the build, and so does an inference that is not exact.
  */
 import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, operatorTask, sinkTask, skip, sourceTask, subWorkflow, syncTask, type FailedRecord, type Flow, type Task, type TaskEnd } from 'millrace';
-import { iterateTask } from 'millrace/iterate';
+import { iterateTask, pageTask, type PageContext } from 'millrace/iterate';
 import { tumbling, windowJoin, windowTask, type LateRecord } from 'millrace/windows';
 import { requestTask } from 'millrace/http';
 import { bufferCount } from 'rxjs';
@@ -359,3 +359,25 @@ iterateTask({ init: (n: number) => n, step: async () => 'two', until: (n: number
 two.task('X', ['Points'], iterateTask({ init: (member: Member) => member, step: async (member) => member, until: () => true, maxIterations: 3 }));
 // @ts-expect-error a fallback of another type than the state
 iterateTask({ init: (n: number) => n, step: async (n) => n, until: (n) => n > 3, maxIterations: 3 }, { onFailure: { fallback: 'none' } });
+
+/* ---- pages ---- */
+
+const listed = two.task('List', ['Members'], pageTask({
+  page: async (token: string | undefined, { record, page }) => {
+    exactly<Member>()(record);
+    exactly<number>()(page);
+    return { items: [record.points, skip('none')], next: token === undefined ? record.id : undefined };
+  },
+  maxPages: 5,
+}));
+listed.task('Read', ['List'], syncTask((item) => {
+  exactly<number>()(item);
+}));
+// @ts-expect-error without the most pages
+pageTask({ page: async () => ({ items: [1] }) });
+// @ts-expect-error a next token of another type than the token
+pageTask({ page: async (_token: number | undefined) => ({ items: [1], next: 'two' }), maxPages: 3 });
+// @ts-expect-error other records than those of the dependency
+two.task('X', ['Points'], pageTask({ page: async (_token: number | undefined, { record }: PageContext<Member>) => ({ items: [record] }), maxPages: 3 }));
+// @ts-expect-error a page without items
+pageTask({ page: async () => ({ next: 1 }), maxPages: 3 });

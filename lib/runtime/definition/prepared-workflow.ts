@@ -177,7 +177,7 @@ export class PreparedWorkflow<
     const { definition } = this;
     const derived: ListedDefinition<Config> = {
       name,
-      tasks: (config, context) => tasks(declarationsOf(definition, config, context)),
+      tasks: (config, context) => tasks(withSubWorkflows(declarationsOf(definition, config, context), context)),
       ...(definition.window === undefined ? {} : { window: definition.window }),
     };
     return new PreparedWorkflow(derived, this.config, options) as unknown as PreparedWorkflow;

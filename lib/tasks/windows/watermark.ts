@@ -40,9 +40,15 @@ export class Watermark {
     this.startedAt = idleMs === Infinity ? 0 : now();
   }
 
-  /** Called with the time of each record. The channel of the record counts, also if this is its last record. */
-  observe(lineage: Lineage, at: number): void {
-    const name = this.channels().of(lineage);
+  /**
+   * Called with the time of each record; undefined for one that was skipped or given up. The channel of the record
+   * counts, also if this is its last record. A time that came with the record is that of its channel.
+   */
+  observe(lineage: Lineage, timestamp: number | undefined): void {
+    const channels = this.channels();
+    const at = channels.reachedAt?.(lineage) ?? timestamp;
+    if (at === undefined) return;
+    const name = channels.of(lineage);
     const channel = this.known.get(name);
     const seenAt = this.idleMs === Infinity ? 0 : this.now();
     if (channel === undefined) {

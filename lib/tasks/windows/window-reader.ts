@@ -10,7 +10,7 @@ import { refusePromise } from '../../execution/refuse-promise.js';
 import { sampleWeight } from '../../measure/sampling.js';
 import { Waiter, type Awaitable } from '../../model/awaitable.js';
 import { FatalTaskError, MillraceError, describeValue } from '../../model/errors.js';
-import { Rejected, Routed, type Batch, type Lineage, type Skip } from '../../model/record.js';
+import { GONE, Rejected, Routed, type Batch, type Lineage, type Skip } from '../../model/record.js';
 import { inRootOrder } from '../../stream/in-root-order.js';
 import { Intake, type Arrival } from '../../stream/intake.js';
 import type { OutputIdentity } from '../../stream/kept-outputs.js';
@@ -146,7 +146,15 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
       wake();
     };
     edge.root.whenChannelsChanged(wake);
-    this.intake.connect([ordered$], { onArrival: wake, onInputOver }, subscriber);
+    const handlers = {
+      onArrival: wake,
+      onInputOver,
+      // Times that came with records count for records that are gone, too.
+      get keepsGone() {
+        return edge.root.channels.reachedAt !== undefined;
+      },
+    };
+    this.intake.connect([ordered$], handlers, subscriber);
   }
 
   /** A method, not the field, so that TypeScript does not narrow it across the call. */
@@ -279,6 +287,10 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
   /** Returns the lineage of the record, which leaves its root before this turn is over. */
   private processOne(arrival: Arrival): Lineage {
     const { clock, account } = this.scope;
+    if (arrival.value === GONE) {
+      if (this.work.timeOf !== undefined) this.watermark.observe(arrival.lineage, undefined);
+      return arrival.lineage;
+    }
     const weight = sampleWeight(this.steps++);
     const startedAtMs = weight > 0 ? clock.monotonicMs() : 0;
     try {

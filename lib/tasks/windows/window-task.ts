@@ -22,7 +22,16 @@ import {
   type OptionRules,
 } from '../../options/options.js';
 import type { TaskScope } from '../../stream/task-scope.js';
-import { BaseTask, type Beside, type Operators, type Partitioning, type Task, type TaskBound } from '../task.js';
+import {
+  BaseTask,
+  type Beside,
+  type Operators,
+  type Partitioning,
+  type Task,
+  type TaskBound,
+  type Timing,
+} from '../task.js';
+import { checkInput } from '../record-step.js';
 import { DURABLE_RULES, TASK_RULES } from '../task-options.js';
 import type { WindowWork } from './window-reader.js';
 import { isWindowKind } from './window-kinds.js';
@@ -149,6 +158,16 @@ function workOf<In, Key, State, Out>(
   };
 }
 
+/** Undefined for windows of records and windows by the clock, which depend on no order in time. */
+function timingOf<In>(
+  { timeOf }: { readonly timeOf: ((record: In) => number) | undefined },
+  { idleMs, input }: Pick<WindowOptions<In, unknown>, 'idleMs' | 'input'>,
+): Timing | undefined {
+  if (timeOf === undefined) return undefined;
+  const check = checkInput<In>(input, 'windows');
+  return { timeOf: (record: In) => timeOf(check(record)), idleMs };
+}
+
 /** A task with windows. `Late` is the type of its late records. */
 export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<Out, Skip>> {
   declare readonly branches?: () => LateOutput<Late>;
@@ -158,7 +177,6 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
   override readonly isDeterministic: boolean;
   override readonly keepsState = true;
   readonly sideOutputs: readonly string[];
-  readonly needsTimeOrder: boolean;
   private readonly work: WindowWork<In, Key, State, Out>;
   private readonly windowOptions: WindowOptions<In, Out>;
   private readonly key: ((record: In) => unknown) | undefined;
@@ -179,12 +197,15 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
     // The clock decides when a record of the clock, or a channel that is idle, closes windows.
     this.isDeterministic = isCounted || (work.timeOf !== undefined && options.idleMs === undefined);
     this.isRepeatable = this.isDeterministic;
-    this.needsTimeOrder = !isCounted;
   }
 
   override get partitioning(): Partitioning {
     const { key } = this;
     return key === undefined ? 'whole' : { key: (record: In) => key(record) };
+  }
+
+  get timing(): Timing | undefined {
+    return timingOf(this.work, this.windowOptions);
   }
 
   override get bounds(): readonly TaskBound[] {

@@ -185,7 +185,7 @@ class SinkIncarnation<T> {
     const { sink } = this;
     const rows = numbers.map((number) => {
       const record = this.records[number] as T;
-      return sink.encode === undefined ? record : sink.encode(record);
+      return sink.encode === undefined ? record : sink.encode(record, number);
     });
     if (rows.length > 0) await sink.write({ root: ROOT, partition: 0, numbers, rows });
   }

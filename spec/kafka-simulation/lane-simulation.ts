@@ -1,0 +1,101 @@
+/**
+ * The lanes of a workflow with windows over a fake broker, whose network loses, repeats and delays requests. Owners of
+ * lanes die with open transactions, and others continue.
+ *
+ * Lanes, transactions, sources, sinks and the run of each lane are those of the package.
+ */
+import { MillraceError } from 'millrace';
+import { kafka } from 'millrace/kafka';
+import { stagesOf } from 'millrace/lanes';
+import type { Workflow } from 'millrace';
+import { codeOf } from '#lib/model/errors.js';
+import type { KafkaPort, TopicDescription } from '#lib/connectors/kafka/port.js';
+import { Lane, type LaneSurroundings } from '#lib/lanes/lane.js';
+import { topicsOf } from '#lib/lanes/run-topics.js';
+import { FakeBroker } from './fake-broker.js';
+import { FakeClient } from './fake-client.js';
+import { World } from './world.js';
+
+const PARTITIONS = 2;
+const MOST_TURNS = 3_000_000;
+
+/** Works on all lanes until they have completed. Rejects with the error of a lane that failed. */
+export async function simulateLanes(
+  workflow: ReturnType<Workflow['prepare']>,
+  seed: number,
+): Promise<{ readonly deaths: number }> {
+  const world = new World(seed);
+  world.faults = 0.03;
+  const broker = new FakeBroker();
+  const cluster = kafka({ brokers: ['fake:1'] });
+  const plan = stagesOf({ workflow, cluster, runId: 'r', partitions: PARTITIONS });
+  const topics = new Map(
+    topicsOf(plan, 1).map(({ name, partitions }): [string, TopicDescription] => [
+      name,
+      { name, id: name, cluster: 'fake', partitions, copies: 1 },
+    ]),
+  );
+  let deaths = 0;
+  const dead = new MillraceError('MILLRACE_LOCKED', 'The owner has died');
+  const surroundings: Omit<LaneSurroundings, 'connect'> = {
+    ...{ workflow, cluster, plan, topics },
+    record: { startedAt: 0, seed } as LaneSurroundings['record'],
+    ...{ checkpointEveryMs: 1, transactionTimeoutMs: 60_000, stallMs: undefined },
+    assertOwned: () => undefined,
+    onEvent: () => undefined,
+    onTally: () => undefined,
+  };
+  const over = { isSet: false };
+  const work = async (lane: number, stage: (typeof plan.stages)[number], partition: number): Promise<void> => {
+    for (let incarnation = 0; ; incarnation++) {
+      const client = new LaneClient(broker, world, undefined);
+      const connect = (): Promise<KafkaPort> => Promise.resolve(client as unknown as KafkaPort);
+      const own = new Lane({ lane, stage: stage.name, partition }, stage, { ...surroundings, connect });
+      let isOver = false;
+      const finished = own.finished.finally(() => (isOver = true));
+      if (incarnation < 2 && world.chance(0.6)) {
+        for (let turn = world.below(3000); turn > 0 && !hasEnded(); turn--) await world.turn();
+        if (!hasEnded()) {
+          deaths++;
+          client.kill(dead);
+          own.lose(dead);
+        }
+      }
+      const end = await finished;
+      if (end.kind === 'closed') return;
+      // A late request may fence a lane that lives. A worker begins such a lane again.
+      if (end.kind === 'failed' && codeOf(end.error) !== 'MILLRACE_LOCKED') throw end.error;
+      function hasEnded(): boolean {
+        return isOver || over.isSet;
+      }
+    }
+  };
+  let lane = 0;
+  const all = Promise.all(
+    plan.stages.flatMap((stage) =>
+      [...new Array<undefined>(stage.lanes).keys()].map((partition) => work(lane++, stage, partition)),
+    ),
+  );
+  try {
+    await world.until(
+      all,
+      () => {
+        if (world.chance(0.1)) broker.apply();
+      },
+      MOST_TURNS,
+    );
+  } finally {
+    over.isSet = true;
+  }
+  return { deaths };
+}
+
+/** A client that does not ask again at once when there was nothing to fetch. */
+class LaneClient extends FakeClient {
+  override async fetch(...given: Parameters<FakeClient['fetch']>): ReturnType<FakeClient['fetch']> {
+    const fetched = await super.fetch(...given);
+    const isEmpty = fetched.every((one) => one.kind === 'records' && one.records.length === 0);
+    if (isEmpty) await new Promise((resolve) => setTimeout(resolve, 1));
+    return fetched;
+  }
+}
