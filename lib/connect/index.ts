@@ -9,7 +9,7 @@ export { taskOptionsOf } from './connector-options.js';
 export type { ConnectorContext } from './context.js';
 export { UnseenColumns } from './unseen-columns.js';
 export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
-export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
+export type { Sink, StoredRows, SinkPast, SinkRows } from './sink.js';
 export type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 

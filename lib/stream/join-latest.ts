@@ -196,7 +196,7 @@ class LatestJoin implements Reader<unknown[]> {
     }
     if (space.restored.has(FIRST_DONE)) this.missing = 0;
     const stored = new Map<string, string>([...space.restored.keys()].map((key) => [key, '']));
-    space.heldBy({
+    space.setHolder({
       changes: () => {
         // By key, the name of the record and the value that is stored.
         const now = new Map<string, readonly [name: string, value: unknown]>();

@@ -38,7 +38,7 @@ export class KeptOutcomes implements StateHolder {
     this.exits = exits;
     this.values = new Array<unknown>(root.span).fill(NOTHING);
     this.mask = root.span - 1;
-    space.heldBy(this);
+    space.setHolder(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
     });

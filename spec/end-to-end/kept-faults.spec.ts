@@ -36,7 +36,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow, RecordTask } from '${DOOR}';
 import { csvSink, csvSource } from '${CSV}';
 class Tell extends RecordTask {
-  kind = 'tell';
+  kind = 'report';
   async process(row) { return row; }
   async close() { while (existsSync('slow-end') && !existsSync('end')) await sleep(20); }
 }
@@ -88,13 +88,13 @@ interface Started {
 function run(program: string, ...args: string[]): Started {
   const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
-  const told = { out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (told.err += text));
+  const reported = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (reported.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (reported.err += text));
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (code) => {
       children.delete(child);
-      resolve({ code, ...told });
+      resolve({ code, ...reported });
     });
   });
   return { child, ended };
@@ -184,7 +184,9 @@ describe('a run with a damaged checkpoint', () => {
 });
 
 describe('a limit of the system that a run meets at its end', () => {
-  /** Until there is a file `room`, the process opens all files that it may open from one record on, and keeps them open. */
+  /**
+   * Until there is a file `room`, the process opens all files that it may open from one record on, and keeps them open.
+   */
   const FILLING = `
 import { existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -60,10 +60,10 @@ it('refuses them, in one sentence, before anything is opened or kept', async () 
   // Two at a time: each is a process.
   for (let at = 0; at < cases.length; at += 2) {
     const pair = cases.slice(at, at + 2);
-    const told = await Promise.all(pair.map(([options]) => run(...options.split(' '))));
-    expect(told.map(({ code }) => code)).toEqual(pair.map(() => 2));
-    expect(told.map(({ err }) => err.trimEnd().split('\n').length)).toEqual(pair.map(() => 1));
-    told.forEach(({ err }, index) => {
+    const reported = await Promise.all(pair.map(([options]) => run(...options.split(' '))));
+    expect(reported.map(({ code }) => code)).toEqual(pair.map(() => 2));
+    expect(reported.map(({ err }) => err.trimEnd().split('\n').length)).toEqual(pair.map(() => 1));
+    reported.forEach(({ err }, index) => {
       expect(err).toContain(pair[index]?.[1]);
     });
   }

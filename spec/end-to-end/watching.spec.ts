@@ -104,7 +104,7 @@ it('keeps nothing of a run that did not start, because a watcher or the workflow
   }
 }, 60_000);
 
-it('refuses a port that is in use before anything runs, and tells when the disk of the events is full', async () => {
+it('refuses a port that is in use before anything runs, and reports when the disk of the events is full', async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;

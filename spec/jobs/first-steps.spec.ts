@@ -27,7 +27,7 @@ const write = (name: string, text: string): void => {
 const load = (workflow: string, settings: readonly string[] = []): Promise<LoadedJob> =>
   loadJob({ workflow, config: null, settings, deadLetters: null }, placeIn(folder));
 
-it('an error in `build` is told with the name of the workflow and its place', async () => {
+it('an error in `build` is reported with the name of the workflow and its place', async () => {
   write(
     'flow.mjs',
     `${head}export const A = defineWorkflow({ name: 'A', build: (f) => {\n  return f.missing.task;\n} });`,
@@ -37,7 +37,7 @@ it('an error in `build` is told with the name of the workflow and its place', as
   );
 });
 
-it('a syntax error in an imported module is told of that module', async () => {
+it('a syntax error in an imported module is reported for that module', async () => {
   write(
     'flow.mjs',
     `${head}import './helper.mjs';\nexport const A = defineWorkflow({ name: 'A', build: (f) => ${tasks} });`,

@@ -1,4 +1,4 @@
-/** Which files of the folder `workflows` are loaded: those that export a workflow, told by their text alone. */
+/** Which files of the folder `workflows` are loaded: those that export a workflow, recognised by their text alone. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

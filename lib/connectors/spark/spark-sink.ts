@@ -25,7 +25,7 @@ import {
   type RefusedRow,
   type RunOutcome,
   type Sink,
-  type SinkHoldings,
+  type StoredRows,
   type SinkPast,
   type SinkRows,
   type Task,
@@ -129,7 +129,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
     return { namespace: 'spark', name: `${addressOf(this.options).target}/${table}`, fields: this.columns };
   }
 
-  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<SinkHoldings> {
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<StoredRows> {
     const { retryForMs, noProgressMs = DEFAULT_NO_PROGRESS_MS } = this.options;
     hideToken(this.options, context.secrets);
     this.unseen = new UnseenColumns(this.columns);
@@ -145,7 +145,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
     const stored = new StoredRecords();
     if (past?.isAnew === true) await this.removeRows();
     else if (past !== undefined) await this.readProgress(stored);
-    return { holds: (id) => stored.holds(id) };
+    return { has: (id) => stored.has(id) };
   }
 
   encode(record: In): string {

@@ -162,7 +162,7 @@ class KeptStandings<State> implements StateHolder {
       const [iterations, state] = entry as readonly [number, State];
       this.before.set(key, { iterations, state });
     }
-    space.heldBy(this);
+    space.setHolder(this);
     space.consumed();
   }
 
