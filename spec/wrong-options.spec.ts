@@ -1,5 +1,6 @@
 /**
- * What somebody who writes JavaScript, or casts, may hand to the front door: each is reported in one sentence, at once.
+ * What somebody who writes JavaScript, or casts, may hand to the main entry point: each is reported in one sentence, at
+ * once.
  */
 import { describe, expect, it } from '@jest/globals';
 import {
@@ -213,7 +214,7 @@ describe('a task of somebody’s own', () => {
   });
 
   it('that cannot be opened, closed or read is named', async () => {
-    class Door extends RecordTask<number, number> {
+    class Opening extends RecordTask<number, number> {
       constructor(private readonly broken: 'open' | 'close') {
         super();
       }
@@ -231,8 +232,8 @@ describe('a task of somebody’s own', () => {
       yield 1;
       throw new Error('torn');
     }
-    expect(await failureOf(new Door('open'))).toMatchObject({ message: "Task 'B' could not be opened: no key" });
-    expect(await failureOf(new Door('close'))).toMatchObject({ message: "Task 'B' could not be closed: it jams" });
+    expect(await failureOf(new Opening('open'))).toMatchObject({ message: "Task 'B' could not be opened: no key" });
+    expect(await failureOf(new Opening('close'))).toMatchObject({ message: "Task 'B' could not be closed: it jams" });
     const source = runToEnd([task('A', [], sourceTask(torn)), task('B', ['A'], syncTask(keep))]);
     await expect(source).rejects.toMatchObject({ code: 'MILLRACE_TASK', message: "Task 'A' failed: torn" });
   });

@@ -1,5 +1,5 @@
 /**
- * The door `millrace/connect`: everything that a connector needs, in this repository or in another one.
+ * The entry point `millrace/connect`: everything that a connector needs, in this repository or in another one.
  *
  * Guarantees: importing it opens no thread, socket or file, and loads no connector.
  */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EXIT_CODES } from '#lib/commands/exit-codes.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 
 interface Ended {
   readonly code: number | null;
@@ -21,7 +21,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
   for (const [name, content] of Object.entries(FILES)) {
     mkdirSync(join(folder, name, '..'), { recursive: true });
-    writeFileSync(join(folder, name), content.replaceAll("'millrace'", `'${DOOR}'`));
+    writeFileSync(join(folder, name), content.replaceAll("'millrace'", `'${ENTRY_POINT}'`));
   }
 });
 afterAll(() => {

@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const ROWS = 3000;
 
@@ -33,7 +33,7 @@ const ROWS = 3000;
 const FLOW = `
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, defineWorkflow, RecordTask } from '${DOOR}';
+import { asyncTask, defineWorkflow, RecordTask } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 class Tell extends RecordTask {
   kind = 'report';
@@ -190,7 +190,7 @@ describe('a limit of the system that a run meets at its end', () => {
   const FILLING = `
 import { existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, defineWorkflow } from '${DOOR}';
+import { asyncTask, defineWorkflow } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 const hoard = () => { try { for (;;) openSync('/dev/null', 'r'); } catch { /* No descriptor is left. */ } };
 export const Filling = defineWorkflow({ name: 'Filling', build: (flow) => flow

@@ -18,14 +18,14 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/glo
 import { seal, unseal } from '#lib/storage/sealed.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 
 /** Reads numbers; every hundredth fails until there is a file `mended`, and from 2,500 on it waits for a file `go`. */
 const FLOW = `
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, defineWorkflow } from '${DOOR}';
+import { asyncTask, defineWorkflow } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 export const Kept = defineWorkflow({ name: 'Kept', window: 64, build: (flow) => flow
   .task('Read', csvSource({ path: 'in.csv', columns: ['id', 'n'], missing: 'skip' }))
@@ -253,7 +253,7 @@ describe('a file that somebody else made', () => {
 
 describe('the story of a record', () => {
   const QUIRKS = `
-import { defineWorkflow, skip, syncTask } from '${DOOR}';
+import { defineWorkflow, skip, syncTask } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 const Row = { '~standard': { version: 1, vendor: 'spec', validate: (row) =>
   row.n === 'bad' ? { issues: [{ message: 'expected a number', path: ['n'] }] } : { value: row } } };

@@ -7,12 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const INPUT = 'id\n1\n2\n';
 const GEO = '{"type":"FeatureCollection","features":[]}';
 const FLOW = `
-import { defineWorkflow } from '${DOOR}';
+import { defineWorkflow } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 export const Copy = defineWorkflow({ name: 'Copy', build: (flow) => flow
   .task('Read', csvSource({ path: 'in.csv' }))

@@ -8,8 +8,8 @@ import { loadJob, type LoadedJob } from '#lib/jobs/load-job.js';
 import { writeReport } from '#lib/jobs/run-report.js';
 import type { RunFolder } from '#lib/storage/run-folder.js';
 
-const DOOR = import.meta.resolve('#lib/index.js');
-const head = `import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';\n`;
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
+const head = `import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';\n`;
 import { placeIn } from '../support/place-in.js';
 const tasks = "f.task('S', sourceTask([1])).task('K', ['S'], syncTask((x) => x))";
 

@@ -27,12 +27,12 @@ import type { ReadyRun } from '#lib/jobs/kept-run.js';
 import { placeIn } from '../support/place-in.js';
 import type { Run } from '#lib/runtime/run/run.js';
 
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 
 /** Counts the calls of its builder and of its schema; the record 3 fails until `mended`. */
 const FLOW = `
-import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';
+import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';
 import { csvSink } from '${CSV}';
 export const state = { builds: 0, parses: 0, mended: false, starts: [] };
 const config = { '~standard': { version: 1, vendor: 'spec', validate: (value) => {

@@ -7,9 +7,9 @@ import { findWorkflows, loadWorkflow } from '#lib/jobs/workflows/load-workflow.j
 import { exportsWorkflow } from '#lib/jobs/workflows/workflow-files.js';
 import { placeIn } from '../support/place-in.js';
 
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const flow = (name: string): string =>
-  `import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';
+  `import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';
 export const ${name} = defineWorkflow({ name: '${name}', build: (f) => f.task('S', sourceTask([1])).task('K', ['S'], syncTask((x) => x)) });`;
 
 let folder = '';

@@ -131,7 +131,7 @@ export class Watchdog {
   }
 
   /**
-   * Reports operators that alone keep the run alive. Without this notice, a run that never ends would give no reason.
+   * Reports operators that alone keep the run alive. Without this notice, a run that never ends would show no reason.
    */
   private lookForOperators(): void {
     const names = this.wiring.lastOperators.map(({ plan }) => plan.node.name);
