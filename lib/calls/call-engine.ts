@@ -18,10 +18,10 @@
  */
 import type { Subscriber } from 'rxjs';
 import { codeOf, describeThrown, FatalTaskError, MillraceError, readableThrown } from '../model/errors.js';
-import { BatchBuilder, GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
+import { GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
 import { UpstreamError } from '../model/upstream-error.js';
 import { nobodyWaits, whyOver } from '../stream/attempt-signal.js';
-import { ArrivalOrder } from '../stream/arrival-order.js';
+import { FinishedOutputs } from '../stream/finished-outputs.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { describeMs } from '../text/quantities.js';
 import { AttemptsInFlight } from './attempts-in-flight.js';
@@ -108,11 +108,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly hedgesDue: Attempt<In>[] = [];
   /** Cancels each pending delay and record timeout. */
   private readonly timers = new Set<() => void>();
-  /** Outputs to emit, and the buffer that restores input order. */
-  private readonly outputs = new BatchBuilder<Out>();
-  private readonly order: ArrivalOrder<Out> | undefined;
-  /** Settled records that have not been emitted. */
-  private settled = 0;
+  private readonly outputs: FinishedOutputs<Out>;
   private groupWaitsSinceMs: number | undefined;
   private cancelGroupTimer: (() => void) | undefined;
   private timeoutError: UpstreamError | undefined;
@@ -167,7 +163,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       hedgeAfterMs: () => this.hedgeTimer?.delayMs ?? Infinity,
     });
     this.meter = new CallMeter(scope, window);
-    if (options.ordered === true) this.order = new ArrivalOrder(mostInFlight);
+    this.outputs = new FinishedOutputs(scope, subscriber, options.ordered === true);
     this.reportOccupancy();
   }
 
@@ -176,7 +172,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.scope.account.watch(() => {
       if (this.isLettingGo()) {
         const running = Math.min(this.meter.active, this.inFlight.count());
-        return { queued: this.queue.neverTried, running, waiting: this.settled + this.meter.active - running };
+        return { queued: this.queue.neverTried, running, waiting: this.outputs.waiting + this.meter.active - running };
       }
       // Records that a timer or an abandoned call holds back count as running: the run has not stalled.
       const { isWaiting, places } = this.gate;
@@ -184,7 +180,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       return {
         queued: isWaiting ? 0 : queued,
         running: this.meter.active + (isWaiting ? queued : 0),
-        waiting: this.settled,
+        waiting: this.outputs.waiting,
         places: isWaiting ? 1 : Math.max(1, Math.min(places, this.scope.root.window)),
       };
     });
@@ -197,7 +193,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const count = batch.length - gone;
     this.scope.account.in += count;
     this.meter.recordArrival(count);
-    if (this.order !== undefined) for (const lineage of lineages) this.order.expect(lineage);
+    this.outputs.expect(lineages);
     if (gone > 0) {
       for (let i = 0; i < values.length; i++) if (values[i] === GONE) this.leave(lineages[i] as Lineage, GONE);
     }
@@ -656,9 +652,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   }
 
   private leave(lineage: Lineage, output: Out | Gone): void {
-    if (output !== GONE) this.settled++;
-    if (this.order === undefined) this.outputs.push(lineage, output);
-    else this.order.release(lineage, output, this.outputs);
+    this.outputs.add(lineage, output);
     this.flushSoon();
   }
 
@@ -675,22 +669,14 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     if (this.isStopped) return;
     if (this.parked.size > 0) this.releaseParked();
     if (this.hasStopped()) return;
-    if (this.outputs.length > 0) {
-      const { account, clock } = this.scope;
-      const batch = this.outputs.build();
-      const count = batch.length - batch.gone;
-      this.settled -= count;
-      account.out += count;
-      account.touch(clock.monotonicMs());
-      this.subscriber.next(batch);
-    }
+    if (this.outputs.isReady) this.outputs.emit();
     this.start();
     this.completeIfDone();
   };
 
   private completeIfDone(): void {
     if (!this.isInputOver || this.isStopped || this.isFlushDue) return;
-    if (this.meter.active === 0 && this.queue.size === 0 && this.outputs.length === 0) this.subscriber.complete();
+    if (this.meter.active === 0 && this.queue.size === 0 && !this.outputs.isReady) this.subscriber.complete();
   }
 
   // ── Stop ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -73,7 +73,7 @@ describe('planGraph', () => {
       'a keyed join of three',
       [source('A'), source('B'), source('C'), { ...task('D', 'A', 'B', 'C'), join: 'keyed' }],
       'MILLRACE_JOIN',
-      "Task 'D' joins 3 dependencies by key; a keyed join takes exactly two. Chain keyed joins for more",
+      "Task 'D' joins 3 dependencies by key; a keyed join accepts exactly two. Chain keyed joins for more",
     ],
   ])('refuses %s', (_, nodes, code, message) => {
     expect(() => planGraph(nodes)).toThrow(expect.objectContaining({ code, message }));

@@ -20,7 +20,6 @@ import {
   UnseenColumns,
   type ConnectorContext,
   type Dataset,
-  type OptionRule,
   type OptionRules,
   type RefusedRow,
   type RunOutcome,
@@ -31,7 +30,7 @@ import {
   type Task,
   type TaskOptions,
 } from '../../connect/index.js';
-import { identifier } from '../sql/identifiers.js';
+import { columnTypes } from '../sql/identifiers.js';
 import { isolateRows } from '../sql/isolate-rows.js';
 import { refusedRow } from '../sql/sql-errors.js';
 import { StoredRecords } from '../sql/stored-records.js';
@@ -55,16 +54,6 @@ export interface SparkSinkOptions<In, Column extends string> extends TaskOptions
   /** How long a write may run without any task of Spark beginning or ending, in milliseconds. Default 1,800,000. */
   readonly noProgressMs?: number;
 }
-
-const columnTypes: OptionRule = {
-  expected: "an object such as { id: 'BIGINT' }, with at least one column",
-  accepts: (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.keys(value).length > 0 &&
-    Object.entries(value).every(([name, type]) => identifier.accepts(name) && typeof type === 'string' && type !== ''),
-};
 
 const RULES: OptionRules<SparkSinkOptions<unknown, string>> = {
   ...TASK_RULES,
