@@ -18,6 +18,18 @@ export function placeOf({ from, to }: Span, left: number, width: number): (at: n
   return (at) => left + ((at - from) / length) * width;
 }
 
+/** The moments of a span at which the local time is a multiple of the step. The offset of the zone may change in it. */
+function roundTimes({ from, to }: Span, step: number): readonly number[] {
+  const offsetAt = (at: number): number => new Date(at).getTimezoneOffset() * 60 * SECOND;
+  const first = Math.ceil((from - offsetAt(from)) / step) * step;
+  const times = new Set<number>();
+  for (let local = first; local <= to - offsetAt(to); local += step) {
+    const at = local + offsetAt(local + offsetAt(from));
+    if (at >= from && at <= to) times.add(at);
+  }
+  return [...times];
+}
+
 export function TimeAxis(
   props: Span & { readonly left: number; readonly width: number; readonly height: number },
 ): JSX.Element {
@@ -25,11 +37,7 @@ export function TimeAxis(
   const x = placeOf({ from, to }, left, width);
   const wanted = (to - from) / SECOND / MOST_MARKS;
   const step = (STEPS.find((one) => one >= wanted) ?? Math.ceil(wanted / 86_400) * 86_400) * SECOND;
-  // Marks are at round local times, so the offset of the time zone is taken into account.
-  const zone = new Date(from).getTimezoneOffset() * 60 * SECOND;
-  const first = Math.ceil((from - zone) / step) * step + zone;
-  const marks: number[] = [];
-  for (let at = first; at <= to; at += step) marks.push(at);
+  const marks = roundTimes({ from, to }, step);
   const words = to - from > 86_400 * SECOND ? days : seconds;
   return (
     <g aria-hidden="true">

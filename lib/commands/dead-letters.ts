@@ -91,7 +91,7 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   assertOptionFiles(args, job, folder.manifest.deadLetters);
   if (stay > 0) {
     process.stderr.write(
-      `${counted(stay, 'dead letter')} cannot be replayed, because an aggregate or another boundary has already emitted its results without them: run the workflow again for those\n`,
+      `${counted(stay, 'dead letter')} cannot be replayed, because an aggregate or another boundary has already emitted its results without them, or a merge behind them may have emitted the same records: run the workflow again for those\n`,
     );
   }
   if (redo.length === 0) {

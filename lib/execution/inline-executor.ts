@@ -45,7 +45,7 @@ export class InlineExecutor implements Executor {
   }
 
   open(job: Job, client: JobClient, options: JobOptions): JobPort {
-    const port = new InlinePort(job, client, options, this.slices);
+    const port = new InlinePort(job, client, options, this.slices, () => this.jobs.delete(port));
     this.jobs.add(port);
     return port;
   }
@@ -80,14 +80,16 @@ class InlinePort implements JobPort {
   private readonly client: JobClient;
   private readonly slices: Slices;
   private readonly sizer: ChunkSizer;
+  private readonly onClose: () => void;
   private readonly progress = new Int32Array(PROGRESS.length);
   private loaded: LoadedJob | undefined;
   private isWorking = false;
   private isClosed = false;
 
-  constructor(job: Job, client: JobClient, { maxChunk }: JobOptions, slices: Slices) {
+  constructor(job: Job, client: JobClient, { maxChunk }: JobOptions, slices: Slices, onClose: () => void) {
     this.client = client;
     this.slices = slices;
+    this.onClose = onClose;
     this.sizer = new ChunkSizer(maxChunk);
     holdClock(slices, loadJob(job)).then(
       (loaded) => {
@@ -119,6 +121,7 @@ class InlinePort implements JobPort {
 
   close(): void {
     this.isClosed = true;
+    this.onClose();
   }
 
   private work(loaded: LoadedJob): void {
@@ -149,7 +152,7 @@ class InlinePort implements JobPort {
 
   private fail(error: unknown): void {
     if (this.isClosed) return;
-    this.isClosed = true;
+    this.close();
     this.client.fail(error);
   }
 }

@@ -109,6 +109,8 @@ export interface NodePlan {
   readonly edges: OutgoingEdge[];
   /** The named outputs that some task reads. */
   readonly outputs: ReadonlySet<string>;
+  /** The choices that a record of its output has passed, within its root. */
+  readonly choices: Choices;
 }
 
 export interface GraphPlan {
@@ -316,18 +318,26 @@ function orderByDependency(nodes: readonly GraphNode[], byName: ReadonlyMap<stri
 }
 
 /** By task, the named output by which a record must have left it. `PLAIN` stands for the plain output. */
-type Choices = ReadonlyMap<string, string>;
+export type Choices = ReadonlyMap<string, string>;
 const PLAIN = '';
 const NO_CHOICES: Choices = new Map();
 const NO_OUTPUTS: ReadonlySet<string> = new Set();
+
+/** Whether no record can have passed both: one of the tasks lets each record leave by one output only. */
+export function areApart(one: Choices, other: Choices): boolean {
+  return [...one].some(([task, output]) => (other.get(task) ?? output) !== output);
+}
+
+/** The choices of a record that leaves a task by this output. */
+export function choicesBehind({ node, outputs, choices }: NodePlan, output: string | undefined): Choices {
+  return outputs.size > 0 ? new Map([...choices, [node.name, output ?? PLAIN]]) : choices;
+}
 
 class Planner {
   private readonly inputs: ReadonlyMap<string, readonly InputPlan[]>;
   private readonly outputs: ReadonlyMap<string, ReadonlySet<string>>;
   private readonly plans = new Map<string, NodePlan>();
   private readonly roots = new Map<string, RootPlan>();
-  /** By task, the choices that a record of its output has passed, within its root. */
-  private readonly choices = new Map<string, Choices>();
 
   constructor(inputs: Planner['inputs'], outputs: Planner['outputs']) {
     this.inputs = inputs;
@@ -361,7 +371,6 @@ class Planner {
     }
     // Without named outputs there is nothing to choose.
     const hasChoices = this.outputs.size > 0 && outputRoot === inputRoot && keepsLineage;
-    this.choices.set(node.name, hasChoices ? this.choicesOf(node, inputs, join) : NO_CHOICES);
     plans.set(node.name, {
       node,
       join,
@@ -372,6 +381,7 @@ class Planner {
       dependents: [],
       edges: [],
       outputs: this.outputs.get(node.name) ?? NO_OUTPUTS,
+      choices: hasChoices ? this.choicesOf(node, inputs, join) : NO_CHOICES,
     });
   }
 
@@ -398,7 +408,8 @@ class Planner {
    */
   private areBranches(inputs: readonly InputPlan[], dependencies: readonly NodePlan[]): boolean {
     if (dependencies.some(({ outputRoot }) => outputRoot !== dependencies[0]?.outputRoot)) return false;
-    return inputs.every((one, index) => inputs.slice(index + 1).every((other) => this.areApart(one, other)));
+    const choices = inputs.map((input) => this.choicesAt(input));
+    return choices.every((one, index) => choices.slice(index + 1).every((other) => areApart(one, other)));
   }
 
   /** Refuses an aligned join that no record could pass. */
@@ -416,16 +427,9 @@ class Planner {
     }
   }
 
-  /** Whether no record can pass both: the two lie behind different outputs of one task. */
-  private areApart(one: InputPlan, other: InputPlan): boolean {
-    const choices = this.choicesAt(other);
-    return [...this.choicesAt(one)].some(([task, output]) => (choices.get(task) ?? output) !== output);
-  }
-
   /** The choices of a record that crosses this edge. */
   private choicesAt({ task, output }: InputPlan): Choices {
-    const before = this.choices.get(task) ?? NO_CHOICES;
-    return this.outputs.has(task) ? new Map([...before, [task, output ?? PLAIN]]) : before;
+    return choicesBehind(this.plans.get(task) as NodePlan, output);
   }
 
   private choicesOf(node: GraphNode, inputs: readonly InputPlan[], join: JoinMode): Choices {

@@ -5,7 +5,7 @@
  * see every lineage exactly once and never wait for one that will not come.
  */
 
-import { shareClass } from './shared-class.js';
+import { brandOf, shareClass } from './shared-class.js';
 
 /** The number a root gave to a record at birth: 0, 1, 2, … per root. */
 export type Lineage = number;
@@ -109,6 +109,10 @@ export interface FailedRecord<In = unknown> {
   /** The number of attempts, at least 1. */
   readonly attempts: number;
 }
+
+/** The brands of `Ended` and `Skip`, for loops over records. */
+export const ENDED_BRAND = brandOf('Ended');
+export const SKIP_BRAND = brandOf('Skip');
 
 /** The base class of values that a task emits in place of a record that ends here. */
 export abstract class Ended {

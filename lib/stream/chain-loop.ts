@@ -10,7 +10,7 @@
  * has optimised already. A short run ends before V8 optimises it.
  */
 import type { RecordContext } from '../model/ports.js';
-import { GONE, Skip, type Gone, type Lineage } from '../model/record.js';
+import { GONE, SKIP_BRAND, type Gone, type Lineage, type Skip } from '../model/record.js';
 
 /** One step, and its context: an object of its own, whose lineage is set before each call. */
 export interface LoopStep {
@@ -60,8 +60,8 @@ function loopFor(steps: readonly LoopStep[]): SharedLoop | undefined {
   if (known !== undefined) return known;
   try {
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is fixed; see the file header
-    const make = new Function('GONE', 'Skip', textFor(steps.length)) as (...parts: unknown[]) => SharedLoop;
-    const loop = make(GONE, Skip);
+    const make = new Function('GONE', 'SKIP', textFor(steps.length)) as (...parts: unknown[]) => SharedLoop;
+    const loop = make(GONE, SKIP_BRAND);
     if (loops.size === MOST_LOOPS) loops.clear();
     loops.set(key, loop);
     return loop;
@@ -104,7 +104,7 @@ function textOfStep(step: number): string {
   return `        step = ${step};
         context${step}.lineage = lineage;
         value = run${step}(value, context${step});
-        if (typeof value === 'object' && value instanceof Skip) {
+        if (typeof value === 'object' && value !== null && value[SKIP] === true) {
           outputs[i - offset] = endings.skip(${step}, value);
           continue;
         }

@@ -140,7 +140,8 @@ class LatestJoin implements Reader<unknown[]> {
     if (this.newest[input] === undefined) {
       this.newest[input] = early;
       if (--this.missing === 0) this.isFirstDue = true;
-    } else if (!isHeld) this.makeWay(input);
+      // Arrivals that drained runs have left are not held either, but none of them is lost.
+    } else if (!isHeld && this.starvesMissing(input)) this.makeWay(input);
   }
 
   /** The first records make one tuple. The others follow in order of arrival. */

@@ -3,10 +3,11 @@
  *
  * A record that has passed only some of these exits is not done, so a resumed run needs it again. If the task calls a
  * system outside of the run, the second answer may differ from the first, and the branches would have different values
- * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again.
+ * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again. That
+ * the task emitted nothing for a record is an outcome too, once one of the exits has passed without the record.
  *
- * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork stays
- * in the store, so that the letter can be replayed.
+ * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork, or on
+ * a branch beside it, stays in the store, so that the letter can be replayed.
  */
 import { copySlots } from '../ledger/ring.js';
 import { Batch, GONE, Routed, type Lineage } from '../model/record.js';
@@ -15,32 +16,46 @@ import type { TaskScope } from './task-scope.js';
 
 const NOTHING: unique symbol = Symbol('millrace.nothing');
 
-/** An output in the form in which it is stored, with its name if it has one. */
-type Stored = readonly [value: unknown, isLetter: boolean, output?: string];
+/** An output in the form in which it is stored, with its name if it has one. The name is null if there was no output. */
+type Stored = readonly [value: unknown, isLetter: boolean, output?: string | null];
 
 export class KeptOutcomes implements StateHolder {
   private readonly scope: TaskScope;
   private readonly space: StateSpace;
   /** The numbers of the exits behind the fork. */
   private readonly exits: readonly number[];
+  private readonly wasNoticed: (lineage: Lineage) => boolean;
   private values: unknown[];
   private mask: number;
   /** The lineages whose output is in the store, with their names. */
   private readonly stored = new Map<Lineage, string>();
   /** Names and outputs of records that became dead letters behind the fork; undefined once the store contains them. */
   private readonly retained = new Map<Lineage, readonly [name: string, value: unknown] | undefined>();
+  /** The lineages that became dead letters before the task had an output. */
+  private readonly awaited = new Set<Lineage>();
   private pending: Map<string, Stored> | undefined;
 
-  constructor(scope: TaskScope, space: StateSpace, exits: readonly number[]) {
+  /**
+   * @param exits the numbers of the exits behind the fork.
+   * @param wasNoticed whether a branch had ended the record in an earlier incarnation.
+   */
+  constructor(
+    scope: TaskScope,
+    space: StateSpace,
+    exits: readonly number[],
+    wasNoticed: (lineage: Lineage) => boolean,
+  ) {
     const { root } = scope;
     this.scope = scope;
     this.space = space;
     this.exits = exits;
+    this.wasNoticed = wasNoticed;
     this.values = new Array<unknown>(root.span).fill(NOTHING);
     this.mask = root.span - 1;
     space.setHolder(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
+      this.awaited.delete(lineage);
     });
     root.whenLengthened(() => {
       const { values } = this;
@@ -50,9 +65,13 @@ export class KeptOutcomes implements StateHolder {
     });
   }
 
-  /** Whether an earlier incarnation has left an output of this record. */
+  get task(): string {
+    return this.scope.task;
+  }
+
+  /** Whether an earlier incarnation has left the outcome of this record. */
   has(lineage: Lineage): boolean {
-    return this.restored.size > 0 && this.restored.has(this.scope.identityOf(lineage));
+    return this.restored.size > 0 && this.find(lineage, this.scope.identityOf(lineage)) !== undefined;
   }
 
   /**
@@ -63,19 +82,26 @@ export class KeptOutcomes implements StateHolder {
   through(batch: Batch<unknown>, isNeeded: (lineage: Lineage) => boolean): Batch<unknown> {
     const left = this.restored.size > 0 ? this.restore(batch, isNeeded) : batch;
     for (let i = 0; i < left.length; i++) {
+      const lineage = left.lineages[i] as Lineage;
+      const slot = lineage & this.mask;
       const value = left.values[i];
-      if (value !== GONE) this.values[(left.lineages[i] as Lineage) & this.mask] = value;
+      // An output of an earlier incarnation that no branch needs is known all the same.
+      if (value !== GONE || this.values[slot] === NOTHING) this.values[slot] = value;
+      if (this.awaited.size > 0 && this.awaited.delete(lineage)) this.retain(lineage);
     }
     return left;
   }
 
-  /** Keeps the output of a record beyond its end, because it became a dead letter. */
+  /**
+   * Keeps the outcome of a record beyond its end, because the record became a dead letter elsewhere. In a replay of the
+   * letter, the branches beside it get the outcome again.
+   */
   retain(lineage: Lineage): void {
+    if (this.retained.has(lineage) || !this.scope.root.isInFlight(lineage)) return;
     const value = this.values[lineage & this.mask];
-    const isKnown = this.retained.has(lineage) || value === NOTHING;
-    if (isKnown || !this.scope.root.isInFlight(lineage)) return;
+    if (value === NOTHING) this.awaited.add(lineage);
     // The name is known only while the record is in flight.
-    this.retained.set(lineage, [this.scope.identityOf(lineage), value]);
+    else this.retained.set(lineage, [this.scope.identityOf(lineage), value]);
   }
 
   *changes(): Iterable<Change> {
@@ -87,7 +113,8 @@ export class KeptOutcomes implements StateHolder {
     }
     for (let lineage = root.watermark; lineage < root.born; lineage++) {
       const value = this.values[lineage & this.mask];
-      if (value !== NOTHING && root.isInFlight(lineage) && this.isNeeded(lineage)) yield* this.store(lineage, value);
+      if (value === NOTHING || !root.isInFlight(lineage) || !this.isNeeded(lineage)) continue;
+      if (value !== GONE || this.isNoticed(lineage)) yield* this.store(lineage, value);
     }
     for (const [lineage, letter] of this.retained) {
       if (letter === undefined) continue;
@@ -104,6 +131,12 @@ export class KeptOutcomes implements StateHolder {
     return this.pending;
   }
 
+  /** No output counts only where a branch has ended the record without one. Otherwise the work may be done again. */
+  private find(lineage: Lineage, name: string): Stored | undefined {
+    const found = this.restored.get(name);
+    return found?.[2] === null && !this.wasNoticed(lineage) ? undefined : found;
+  }
+
   private restore(batch: Batch<unknown>, isNeeded: (lineage: Lineage) => boolean): Batch<unknown> {
     let values: unknown[] | undefined;
     let gone = batch.gone;
@@ -111,16 +144,18 @@ export class KeptOutcomes implements StateHolder {
       const lineage = batch.lineages[i] as Lineage;
       if (batch.values[i] !== GONE) continue;
       const name = this.scope.identityOf(lineage);
-      const found = this.restored.get(name);
+      const found = this.find(lineage, name);
       if (found === undefined) continue;
       this.stored.set(lineage, name);
       // The output in front of a dead letter stays for a later replay.
       if (found[1]) this.retained.set(lineage, undefined);
-      if (!isNeeded(lineage)) continue;
-      values ??= [...batch.values];
-      const [value, , output] = found;
-      values[i] = output === undefined ? value : new Routed(output, value);
+      const value = outcomeOf(found);
+      this.values[lineage & this.mask] = value;
+      if (value !== GONE && !isNeeded(lineage)) continue;
       this.restored.delete(name);
+      if (value === GONE) continue;
+      values ??= [...batch.values];
+      values[i] = value;
       gone--;
     }
     return values === undefined ? batch : new Batch(batch.lineages, values, gone);
@@ -128,6 +163,11 @@ export class KeptOutcomes implements StateHolder {
 
   private isNeeded(lineage: Lineage): boolean {
     return this.exits.some((exit) => !this.scope.root.hasPassed(exit, lineage));
+  }
+
+  /** Whether a branch has ended the record. */
+  private isNoticed(lineage: Lineage): boolean {
+    return this.exits.some((exit) => this.scope.root.hasPassed(exit, lineage));
   }
 
   private *store(lineage: Lineage, value: unknown): Iterable<Change> {
@@ -139,5 +179,11 @@ export class KeptOutcomes implements StateHolder {
 }
 
 function storedForm(value: unknown, isLetter: boolean): Stored {
+  if (value === GONE) return [null, isLetter, null];
   return value instanceof Routed ? [value.record, isLetter, value.output] : [value, isLetter];
+}
+
+function outcomeOf([value, , output]: Stored): unknown {
+  if (output === null) return GONE;
+  return output === undefined ? value : new Routed(output, value);
 }

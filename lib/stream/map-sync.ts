@@ -6,7 +6,8 @@
 import type { OperatorFunction } from 'rxjs';
 import type { RecordContext } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
-import { GONE, Skip, type Batch, type Gone } from '../model/record.js';
+import { GONE, SKIP_BRAND, type Batch, type Gone, type Skip } from '../model/record.js';
+import type { Branded } from '../model/shared-class.js';
 import { syncOperator, type SyncWork } from './sync-mapper.js';
 
 /** The work on one record, and its context: one object, whose lineage is set before each call. */
@@ -48,10 +49,10 @@ class OneTask<In, Out> implements SyncWork<In, Out> {
           }
           context.lineage = lineages[i] as number;
           const result = run(value, context);
-          if (typeof result === 'object' && result instanceof Skip) {
-            outputs[i - offset] = scope.skip(result.reason);
+          if (typeof result === 'object' && result !== null && (result as Branded)[SKIP_BRAND] === true) {
+            outputs[i - offset] = scope.skip((result as Skip).reason);
             gone++;
-          } else outputs[i - offset] = result;
+          } else outputs[i - offset] = result as Out;
         }
       } catch (error) {
         const failure = { lineage: lineages[i] as number, record: values[i], error, attempts: 1 };

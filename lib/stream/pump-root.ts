@@ -8,7 +8,8 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { isPromiseLike } from '../model/awaitable.js';
 import { MillraceError } from '../model/errors.js';
-import { Batch, Ended, GONE, Skip, type Rejected, type Gone } from '../model/record.js';
+import { Batch, ENDED_BRAND, GONE, Skip, type Rejected, type Gone } from '../model/record.js';
+import type { Branded } from '../model/shared-class.js';
 import type { TaskScope } from './task-scope.js';
 import type { Reader } from './reader.js';
 
@@ -162,7 +163,7 @@ class Pump<Out> {
       lineages[i] = first + i;
       const item = items[i];
       const isDone = past?.isDone(first + i) === true;
-      if (!isDone && (typeof item !== 'object' || !(item instanceof Ended))) continue;
+      if (!isDone && (typeof item !== 'object' || item === null || !isEnded(item))) continue;
       const left = isDone ? GONE : this.refuse(first + i, item as Rejected | Skip);
       if (isDone) done++;
       if (left === GONE) gone++;
@@ -217,4 +218,13 @@ export function assertAllRead({ task, past }: TaskScope, gave: number): void {
     'MILLRACE_RESUME',
     `Source '${task}' gave ${gave} records, and ${past.born} in an earlier incarnation of the run: its input is another one. Put it back, or start a new run`,
   );
+}
+
+/** `instanceof Ended` for a loop over items. An object that cannot be read is not one. */
+function isEnded(item: object): boolean {
+  try {
+    return (item as Branded)[ENDED_BRAND] === true;
+  } catch {
+    return false;
+  }
 }

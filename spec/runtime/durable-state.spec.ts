@@ -10,6 +10,7 @@ import {
   expandTask,
   operatorTask,
   sinkTask,
+  skip,
   sourceTask,
   statefulTask,
   syncTask,
@@ -19,13 +20,18 @@ import {
 } from 'millrace';
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints } from 'millrace/testing';
 import { bufferCount, map, observeOn } from 'rxjs';
+import type { LetterHead } from '#lib/model/ports.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 interface IncarnationOptions<Outputs> {
   readonly kept: MemoryCheckpoints;
+  /** Dead letters that are replayed. */
+  readonly redo?: readonly LetterHead[];
   /** The run is cancelled, as by a crash, after so many batches of this task. */
   readonly until?: { readonly task: string & keyof Outputs; readonly outputs: number; readonly how?: 'drain' };
+  /** How the run is stopped after this time. */
+  readonly stopAfter?: { readonly ms: number; readonly how: 'cancel' | 'drain' };
 }
 
 /** The time of the present incarnation. */
@@ -34,7 +40,7 @@ let clock = virtualClock();
 /** Runs one incarnation. Resolves with its events. */
 async function live<Outputs>(
   flow: Workflow<StandardSchemaV1, Outputs>,
-  { kept, until }: IncarnationOptions<Outputs>,
+  { kept, redo, until, stopAfter }: IncarnationOptions<Outputs>,
 ): Promise<RunEvent[]> {
   clock = virtualClock();
   const run = flow.run(undefined, {
@@ -43,6 +49,7 @@ async function live<Outputs>(
     checkpointEvery: { everyMs: 1, everyRecords: 1 },
     window: 8,
     ...(kept.last && { resumeFrom: kept.last }),
+    ...(redo && { redo }),
   });
   const events: RunEvent[] = [];
   run.events$.subscribe((event) => events.push(event));
@@ -52,12 +59,17 @@ async function live<Outputs>(
       if (++outputs === until.outputs) run[until.how ?? 'cancel']();
     });
   }
+  if (stopAfter !== undefined) {
+    clock.schedule(stopAfter.ms, () => {
+      run[stopAfter.how]();
+    });
+  }
   await clock.runUntil(run.finished);
   return events;
 }
 
 /** A task that takes 200 ms per record, so that checkpoints are written in between. */
-const slowly = <T>(work: (record: T) => unknown): Task<T, T> =>
+const slowly = <T>(work: (record: T) => unknown, ordered = false): Task<T, T> =>
   asyncTask<T, T>(
     async (record) => {
       await new Promise<void>((resolve) => {
@@ -66,7 +78,7 @@ const slowly = <T>(work: (record: T) => unknown): Task<T, T> =>
       work(record);
       return record;
     },
-    { concurrency: 2 },
+    { concurrency: 2, ordered },
   );
 
 const noticesOf = (events: readonly RunEvent[]): string[] =>
@@ -145,6 +157,89 @@ describe('a resumed run', () => {
     expect(kept.last?.isComplete).toBe(true);
   });
 
+  it('has branches that agree about a record that was skipped, though it would not be skipped now', async () => {
+    const kept = memoryCheckpoints();
+    const written = { first: [] as number[], second: [] as number[] };
+    let incarnation = 1;
+    const flow = defineWorkflow({
+      name: 'Fork',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask([0, 1]))
+          .task(
+            'Maybe',
+            ['Numbers'],
+            asyncTask(async (n) => (incarnation === 1 && n === 1 ? skip('not today') : n)),
+          )
+          .task(
+            'First',
+            ['Maybe'],
+            sinkTask((n) => void written.first.push(n)),
+          )
+          // In order, so the end of the second record waits behind the first one.
+          .task(
+            'Slow',
+            ['Maybe'],
+            slowly(() => undefined, true),
+          )
+          .task(
+            'Second',
+            ['Slow'],
+            sinkTask((n) => void written.second.push(n)),
+          ),
+    });
+    await live(flow, { kept, stopAfter: { ms: 100, how: 'cancel' } });
+    incarnation = 2;
+    await live(flow, { kept });
+    expect(written).toEqual({ first: [0], second: [0] });
+  });
+
+  it('gives the branch beside a dead letter what it had, though the letter came first', async () => {
+    const kept = memoryCheckpoints();
+    const rows: unknown[] = [];
+    let incarnation = 1;
+    const flow = defineWorkflow({
+      name: 'Beside',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask([7]))
+          .task(
+            'Ask',
+            ['Numbers'],
+            asyncTask(async (n) => {
+              await new Promise<void>((resolve) => {
+                clock.schedule(200, resolve);
+              });
+              return `incarnation ${incarnation} of ${n}`;
+            }),
+          )
+          .task(
+            'Check',
+            ['Numbers'],
+            asyncTask(async (n) => {
+              if (incarnation === 1) throw new Error('not today');
+              return n;
+            }),
+          )
+          .task(
+            'Alone',
+            ['Ask'],
+            sinkTask((text) => void rows.push(text)),
+          )
+          .task(
+            'Both',
+            ['Ask', 'Check'],
+            sinkTask((pair) => void rows.push(pair)),
+          ),
+    });
+    const letters = (await live(flow, { kept })).flatMap((event) =>
+      event.type === 'dead-letter' ? [event.letter] : [],
+    );
+    incarnation = 2;
+    await live(flow, { kept, redo: letters });
+    expect(rows).toEqual(['incarnation 1 of 7', ['incarnation 1 of 7', 7]]);
+  });
+
   it('calls nothing in front of an aggregate again, and counts each record once', async () => {
     const kept = memoryCheckpoints();
     const calls: number[] = [];
@@ -200,7 +295,7 @@ describe('a resumed run', () => {
           .task(
             'Asked',
             ['Right'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Pairs',
@@ -225,6 +320,40 @@ describe('a resumed run', () => {
     expect([...new Set(pairs)].sort()).toEqual(expected.sort());
   });
 
+  it('loses no record that waits for the first one of another input, however often it drained before', async () => {
+    const kept = memoryCheckpoints();
+    const written: number[] = [];
+    let isThere = false;
+    const flow = defineWorkflow({
+      name: 'Latest',
+      build: (flow) =>
+        flow
+          .task('Numbers', sourceTask(numbers(30)))
+          .task(
+            'Others',
+            sourceTask(async function* () {
+              while (!isThere) {
+                await new Promise<void>((resolve) => {
+                  clock.schedule(1000, resolve);
+                });
+              }
+              yield 'other';
+            }),
+          )
+          .task(
+            'Write',
+            ['Numbers', 'Others'],
+            { join: 'latest' },
+            sinkTask(([n]) => void written.push(n)),
+          ),
+    });
+    for (let incarnation = 1; incarnation <= 3; incarnation++)
+      await live(flow, { kept, stopAfter: { ms: 100, how: 'drain' } });
+    isThere = true;
+    await live(flow, { kept });
+    expect(written).toEqual(numbers(30));
+  });
+
   it('goes on with the states of a statefulTask', async () => {
     const kept = memoryCheckpoints();
     const seen = new Map<number, number>();
@@ -236,7 +365,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Count',
@@ -266,7 +395,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task('Groups', ['Ask'], operatorTask(bufferCount<number>(7)))
           .task(
@@ -293,7 +422,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Change',
@@ -309,7 +438,7 @@ describe('a resumed run', () => {
           .task(
             'Write',
             ['Change'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           ),
     });
     await live(flow, { kept, until: { task: 'Ask', outputs: 12 } });
@@ -328,7 +457,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task('Groups', ['Ask'], operatorTask(bufferCount<number>(3), { history: 12 })),
     });
@@ -351,7 +480,7 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task(
             'Later',
@@ -424,13 +553,13 @@ describe('a resumed run', () => {
           .task(
             'Ask',
             ['Numbers'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           )
           .task('Make', ['Ask'], operatorTask(map((n: number) => ({ call: () => n }))))
           .task(
             'Write',
             ['Make'],
-            slowly(() => undefined),
+            slowly(() => undefined, true),
           ),
     });
     const events = await live(flow, { kept });

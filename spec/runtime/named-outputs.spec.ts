@@ -337,6 +337,31 @@ describe('an optional partner', () => {
   });
 });
 
+describe('a merge of branches', () => {
+  it('makes the dead letters final of a task in front of it whose record may have come by another way', () => {
+    const same = () => syncTask((n: number) => n);
+    const workflow = defineWorkflow({
+      name: 'W',
+      build: (flow) =>
+        flow
+          .task('Numbers', numbers)
+          .task(
+            'Route',
+            ['Numbers'],
+            branch(['even', 'odd'], (n) => (n % 2 === 0 ? 'even' : 'odd')),
+          )
+          .task('Ask', ['Numbers'], same())
+          .task('Odd', ['Route.odd'], same())
+          .task('Both', ['Ask', 'Odd'], same() as never)
+          .task('Merged', ['Both', 'Route.even'], { join: 'merge' }, same() as never),
+    });
+    const canRedo = workflow.redoable();
+    const ofTask = (task: string) => canRedo({ task, lineage: { root: 'Numbers', partition: 0, number: 2 } });
+    // Each even record went around 'Ask'. An odd one waits for it.
+    expect(['Ask', 'Odd', 'Both', 'Merged'].map(ofTask)).toEqual([false, true, true, true]);
+  });
+});
+
 describe('a merge of several sources', () => {
   it('takes each record of each once, with the name of where it came from', async () => {
     const { records, summary } = await outputsOf('All', (flow) =>

@@ -57,14 +57,17 @@ export class Starts {
     if (incarnation.isDead || isAmbiguous(path)) return;
     const { world } = this;
     const scope = isPure(path) ? '' : `${incarnation.number} `;
+    const named = `${task} ${path}`;
+    // A collection of all records has the same path in any order, but is another record.
+    const madeIn = path.includes('{') ? `${incarnation.number} ` : '';
     const known = this.pathOfKey.get(scope + key);
-    if (known !== undefined && known !== `${task} ${path}`)
+    if (known !== undefined && known !== named)
       world.broken(`one idempotency key for two records of '${task}': ${known} and ${path}`);
-    this.pathOfKey.set(scope + key, `${task} ${path}`);
-    const before = this.keyOfPath.get(`${task} ${path}`);
+    this.pathOfKey.set(scope + key, named);
+    const before = this.keyOfPath.get(madeIn + named);
     if (before !== undefined && before !== key)
       world.broken(`two idempotency keys for ${path} of '${task}': ${before} and ${key}`);
-    this.keyOfPath.set(`${task} ${path}`, key);
+    this.keyOfPath.set(madeIn + named, key);
   }
 
   /** A checkpoint describes this moment. */

@@ -44,21 +44,49 @@ export function quoteLarge(text: string, mode: Exclude<LargeIntegers, 'round'>):
   const prefix = mode === 'text' ? '"' : `"${MARK}`;
   let quoted = '';
   let copied = 0;
+  let isFound = false;
   // Not a regular expression: one that matches strings overflows the stack for strings of many megabytes.
   for (let at = 0; at < text.length;) {
     const code = text.charCodeAt(at);
-    if (code === QUOTE) at = endOfString(text, at);
-    else if (code === MINUS || (code >= ZERO && code <= NINE)) {
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      if (mode === 'refuse' && isMarked(text, at, end)) {
+        quoted += `${text.slice(copied, at)}${prefix}`;
+        copied = at + 1;
+      }
+      at = end;
+    } else if (code === MINUS || (code >= ZERO && code <= NINE)) {
       NUMBER.lastIndex = at;
       const token = NUMBER.exec(text)?.[0] ?? '-';
       if (isLost(token)) {
         quoted += `${text.slice(copied, at)}${prefix}${token}"`;
         copied = at + token.length;
+        isFound = true;
       }
       at += token.length;
     } else at++;
   }
-  return copied === 0 ? text : quoted + text.slice(copied);
+  return isFound ? quoted + text.slice(copied) : text;
+}
+
+/** Whether the string at this place is a value that begins with the mark, so that a second mark must tell it apart. */
+function isMarked(text: string, start: number, end: number): boolean {
+  const first = text.charCodeAt(start + 1);
+  if (first !== MARK.charCodeAt(0) && first !== BACKSLASH) return false;
+  try {
+    const value = JSON.parse(text.slice(start, end)) as string;
+    return value.startsWith(MARK) && !isBeforeColon(text, end);
+  } catch {
+    // The parser of the whole text reports it.
+    return false;
+  }
+}
+
+/** Whether the next character is a colon, so that the string in front of it is the name of a member. */
+function isBeforeColon(text: string, end: number): boolean {
+  let at = end;
+  while (' \t\n\r'.includes(text.charAt(at)) && at < text.length) at++;
+  return text.charAt(at) === ':';
 }
 
 /** The position after the string that begins here. */
@@ -73,7 +101,9 @@ function endOfString(text: string, start: number): number {
 
 /** The reviver for JSON.parse of the result of `quoteLarge`. */
 export function reviveLarge(_key: string, value: unknown): unknown {
-  return typeof value === 'string' && value.startsWith(MARK) ? new LargeInteger(value.slice(MARK.length)) : value;
+  if (typeof value !== 'string' || !value.startsWith(MARK)) return value;
+  const rest = value.slice(MARK.length);
+  return rest.startsWith(MARK) ? rest : new LargeInteger(rest);
 }
 
 /** The digits of the first LargeInteger in a parsed value. */

@@ -8,7 +8,15 @@
  * (an operator of a user), all work is repeated.
  */
 import type { Checkpoint } from '../../model/checkpoint.js';
-import { exitLabel, type ExitPlan, type GraphPlan, type NodePlan, type OutgoingEdge } from '../../model/graph.js';
+import {
+  areApart,
+  choicesBehind,
+  exitLabel,
+  type ExitPlan,
+  type GraphPlan,
+  type NodePlan,
+  type OutgoingEdge,
+} from '../../model/graph.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { Task } from '../../tasks/task.js';
 import { DurabilityPlan, type KnownOrder } from './durability.js';
@@ -204,17 +212,34 @@ export class ResumePlan {
   }
 
   /**
-   * Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it.
+   * Whether a record that the task gave up can be retried after the run: no boundary has computed a result without it,
+   * and no merge behind the task can have emitted it.
    */
   canRedo(task: string, root: string): boolean {
     const entersNone = this.exitsAfter(task).every(({ dependency }) => dependency === undefined);
     if (!entersNone || this.isOptional(task) || !this.isKept(root) || this.nodeOf(task).outputRoot !== root)
       return false;
-    return this.behind(task).every((name) => !this.needsCollection(name));
+    const behind = this.behind(task);
+    return [...behind].every((name) => !this.needsCollection(name)) && !this.mayBeMerged(task, behind);
+  }
+
+  /**
+   * Whether a merge behind the task may have emitted a record that the task gave up, because the record came to it by
+   * another way. Behind the merge, a retried record would be a second one.
+   */
+  private mayBeMerged(task: string, behind: ReadonlySet<string>): boolean {
+    const { choices } = this.nodeOf(task);
+    return [...behind].some((name) => {
+      const { join, keepsLineage, inputs } = this.nodeOf(name);
+      if (name === task || join !== 'merge' || !keepsLineage) return false;
+      return inputs.some(
+        (input) => !behind.has(input.task) && !areApart(choices, choicesBehind(this.nodeOf(input.task), input.output)),
+      );
+    });
   }
 
   /** The task and the tasks that its outputs reach within their region. */
-  private behind(task: string): readonly string[] {
+  behind(task: string): ReadonlySet<string> {
     const found = new Set([task]);
     for (const name of found) {
       for (const dependent of this.nodeOf(name).dependents) {
@@ -222,7 +247,7 @@ export class ResumePlan {
         if (keepsLineage && node.bearing === 'inherits') found.add(dependent);
       }
     }
-    return [...found];
+    return found;
   }
 
   /** Whether a join behind the task has emitted the record without the output of the task. */

@@ -17,6 +17,8 @@ export class Forks {
   private readonly outcomes = new Map<string, KeptOutcomes>();
   /** By root, the outcomes of its tasks. */
   private readonly byRoot = new Map<RootLedger, KeptOutcomes[]>();
+  /** By task with dead letters, the tasks that do the work again in a replay. */
+  private readonly behind = new Map<string, ReadonlySet<string>>();
 
   constructor(plan: ResumePlan, keeper: StateKeeper, past: RunPast | undefined) {
     this.plan = plan;
@@ -28,8 +30,11 @@ export class Forks {
   add(scope: RunScope): void {
     const { task, root } = scope;
     if (!this.keeper.isKeeping || !this.plan.isFork(task)) return;
-    const exits = this.plan.labelsAfter(task).map((label) => root.exitLabels.indexOf(label));
-    const outcomes = new KeptOutcomes(scope, this.keeper.space(`fork ${task}`), exits);
+    const labels = this.plan.labelsAfter(task);
+    const exits = labels.map((label) => root.exitLabels.indexOf(label));
+    const outcomes = new KeptOutcomes(scope, this.keeper.space(`fork ${task}`), exits, (lineage) =>
+      labels.some((label) => this.hasLeft(root.name, label, lineage)),
+    );
     this.outcomes.set(task, outcomes);
     this.byRoot.set(root, [...(this.byRoot.get(root) ?? []), outcomes]);
   }
@@ -62,9 +67,16 @@ export class Forks {
     };
   }
 
-  /** Keeps the outputs in front of a dead letter. */
-  retain(root: RootLedger, lineage: Lineage): void {
-    for (const outcomes of this.byRoot.get(root) ?? []) outcomes.retain(lineage);
+  /**
+   * Keeps the outcomes that a replay of a dead letter of the task needs again: in front of the task, and on the
+   * branches beside it.
+   */
+  retain(task: string, root: RootLedger, lineage: Lineage): void {
+    const own = this.byRoot.get(root);
+    if (own === undefined) return;
+    const behind = this.behind.get(task) ?? this.plan.behind(task);
+    this.behind.set(task, behind);
+    for (const outcomes of own) if (!behind.has(outcomes.task)) outcomes.retain(lineage);
   }
 
   private hasLeft(root: string, label: string, lineage: Lineage): boolean {

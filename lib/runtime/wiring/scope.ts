@@ -45,7 +45,7 @@ export interface ScopeParts {
   /** The outputs in flight of the roots whose outputs are kept. */
   readonly outputs: ReadonlyMap<RootLedger, KeptOutputs>;
   /** Keeps the outputs in front of the dead letters of this scope. */
-  readonly forks?: { retain(root: RootLedger, lineage: Lineage): void } | undefined;
+  readonly forks?: { retain(task: string, root: RootLedger, lineage: Lineage): void } | undefined;
 }
 
 export class RunScope implements TaskScope {
@@ -179,7 +179,7 @@ export class RunScope implements TaskScope {
     account.deadLettered++;
     const root = failure.takenFrom ?? this.root;
     this.allOutputs.get(root)?.retain(failure.lineage);
-    this.forks?.retain(root, failure.lineage);
+    this.forks?.retain(this.task, root, failure.lineage);
     // An earlier incarnation has already written this letter.
     if (this.runPast?.wasGivenUp(this.task, root.name, failure.lineage) === true) return GONE;
     const at = services.clock.now();

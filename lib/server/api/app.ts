@@ -20,7 +20,7 @@ import { runRoutes } from './run-routes.js';
 import { backfillRoutes } from './backfill-routes.js';
 import { triggerRoutes } from './trigger-routes.js';
 import { scheduleRoutes } from './schedule-routes.js';
-import type { Api, ApiPorts } from './api.js';
+import { httpError, type Api, type ApiPorts } from './api.js';
 import { serializeByZod, validateByZod, type ZodProvider } from './zod-provider.js';
 
 declare module 'fastify' {
@@ -36,6 +36,10 @@ declare module 'fastify' {
 
 const BODY_BYTES = 2 ** 20;
 const REQUEST_MS = 30_000;
+const MOST_LEVELS = 64;
+const HEADERS_MS = 10_000;
+/** More are closed at once. Each live stream is one. */
+const MOST_CONNECTIONS = 1000;
 
 export interface AppOptions extends ApiPorts {
   /** The values of the header `Host` that are answered. */
@@ -54,12 +58,14 @@ export function buildApp(options: AppOptions): App {
   const http = fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 2 },
     forceCloseConnections: true,
     exposeHeadRoutes: false,
   });
+  http.server.maxConnections = MOST_CONNECTIONS;
   const access = new Access(options.store, options.now);
   const live = new LiveStreams(options.views);
-  http.removeContentTypeParser('text/plain');
+  readBodies(http);
   http.setValidatorCompiler(validateByZod);
   http.setSerializerCompiler(serializeByZod);
   http.decorateRequest('user', undefined);
@@ -89,6 +95,32 @@ export function buildApp(options: AppOptions): App {
   );
   servePages(http, options.pages);
   return { http, access, live };
+}
+
+/** Bodies are JSON of few levels: the checks of deep ones would exhaust the stack. */
+function readBodies(http: FastifyInstance): void {
+  const parse = http.getDefaultJsonParser('error', 'error');
+  http.removeAllContentTypeParsers();
+  http.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const text = String(body);
+    if (!isDeep(text)) return parse(request, text, done);
+    done(httpError(400, 'MILLRACE_USAGE', `Expected a body of at most ${MOST_LEVELS} levels of objects and arrays`));
+  });
+}
+
+function isDeep(text: string): boolean {
+  let levels = 0;
+  let isString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') isString = !isString;
+    else if (isString) {
+      if (character === '\\') at++;
+    } else if (character === '[' || character === '{') {
+      if (++levels > MOST_LEVELS) return true;
+    } else if (character === ']' || character === '}') levels--;
+  }
+  return false;
 }
 
 /** Collects the routes, and refuses one without a role. */

@@ -8,8 +8,8 @@ import type { Json } from '../../model/json.js';
 import { RunFolder } from '../../storage/run-folder.js';
 import type { z } from 'zod';
 import { nearest } from '../../text/nearest.js';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync, lstatSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { outputFileOf } from '../runs/run-processes.js';
 import type { StoredRun } from '../runs/stored-run.js';
@@ -132,7 +132,9 @@ export function runRoutes(api: Api): void {
     },
     async ({ params }) => {
       const folder = await folderOf(api, params.id);
-      if (!existsSync(lettersFileOf(folder))) return { groups: [], others: 0 };
+      const kind = lstatSync(lettersFileOf(folder), { throwIfNoEntry: false });
+      if (kind === undefined) return { groups: [], others: 0 };
+      if (!kind.isFile()) throw linked(params.id);
       const { groups, others } = await groupLetters(folder);
       return { groups: [...groups], others };
     },
@@ -213,7 +215,14 @@ async function folderOf(api: Api, id: string): Promise<RunFolder> {
   if (!existsSync(join(api.runs, id, 'manifest.json'))) {
     throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has no folder: it has not started, or was removed`);
   }
+  const files = await readdir(join(api.runs, id), { withFileTypes: true });
+  if (files.some((file) => file.isSymbolicLink())) throw linked(id);
   return RunFolder.open(api.runs, id);
+}
+
+/** A link could lead to any file that the server may read. */
+function linked(id: string): Error {
+  return httpError(404, 'MILLRACE_FILE', `The folder of run ${id} has links in it, which are not followed`);
 }
 
 /** Only registered names and declared keys: a user must not be able to name a file or an address. */

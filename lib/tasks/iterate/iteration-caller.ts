@@ -3,13 +3,15 @@
  *
  * Guarantees: a state is the result of an iteration that has ended. An attempt that failed, timed out or lost against
  * another attempt changes nothing. If the state of the task is kept, a checkpoint contains the last state of each
- * record that is iterated, and a resumed run continues from it.
+ * record that is iterated, and a resumed run continues from it. A record that is another one in the resumed run, because
+ * a task in front of this one ended otherwise, begins with its first state.
  */
 import { Again, type Attempt, type Call, type Caller, type CallOutcomes, type CancelReason } from '../../calls/call.js';
 import { describeThrown, MillraceError } from '../../model/errors.js';
 import { Skip, type Lineage } from '../../model/record.js';
 import type { Awaitable } from '../../model/ports.js';
 import { AttemptSignal } from '../../stream/attempt-signal.js';
+import { contentHash } from '../../stream/content-hash.js';
 import { KeptEntries } from '../../stream/kept-entries.js';
 import type { Change, StateHolder, StateSpace } from '../../stream/state-space.js';
 import type { TaskScope } from '../../stream/task-scope.js';
@@ -23,6 +25,16 @@ interface Standing<State> {
   readonly state: State;
   /** The iterations that have ended. */
   readonly iterations: number;
+  /** The record as it arrived. */
+  readonly record: unknown;
+}
+
+/** The progress of a record in an earlier incarnation. */
+interface EarlierStanding<State> {
+  readonly state: State;
+  readonly iterations: number;
+  /** The hash of the record. */
+  readonly hash: string;
 }
 
 /** The context of one iteration, as the user's function sees it. */
@@ -96,7 +108,7 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
       const context = new StepOfRecord(this.scope, { lineage, attempt: number, waiting }, record, iterations + 1);
       const next = await this.iterated.step(state, context);
       // The result of an attempt that is over is ignored: its report means only that its work has ended.
-      output = isOver(attempt) ? new Again(0) : await this.settle(lineage, next, iterations + 1);
+      output = isOver(attempt) ? new Again(0) : await this.settle(call, next, iterations + 1);
     } catch (error) {
       outcomes.fail(attempt, error);
       return;
@@ -105,13 +117,17 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
   }
 
   /** The progress of the record, from this incarnation or an earlier one, or its first state. */
-  private standingOf({ lineage }: Call<In>, record: In): Standing<State> {
-    const known = this.standings.get(lineage) ?? this.kept?.restored(lineage);
+  private standingOf(call: Call<In>, record: In): Standing<State> {
+    const known = this.standings.get(call.lineage) ?? this.kept?.restored(call.lineage, call.record);
     if (known !== undefined) return known;
-    return { state: this.asked('init', () => this.iterated.init(record)), iterations: 0 };
+    return { state: this.asked('init', () => this.iterated.init(record)), iterations: 0, record: call.record };
   }
 
-  private settle(lineage: Lineage, next: State | Skip, iterations: number): Awaitable<State | Skip | Again> {
+  private settle(
+    { lineage, record }: Call<In>,
+    next: State | Skip,
+    iterations: number,
+  ): Awaitable<State | Skip | Again> {
     const { iterated, scope } = this;
     scope.account.iterations++;
     if (next instanceof Skip) return next;
@@ -122,7 +138,7 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
         `'${scope.task}' was not done with the record after ${counted(iterations, 'iteration')}, the most allowed. Raise \`maxIterations\`, or let \`until\` end it earlier`,
       );
     }
-    this.standings.set(lineage, { state: next, iterations });
+    this.standings.set(lineage, { state: next, iterations, record });
     this.kept?.entries.changed(lineage);
     return new Again(iterated.everyMs ?? 0);
   }
@@ -149,44 +165,52 @@ class KeptStandings<State> implements StateHolder {
   private readonly standings: Map<Lineage, Standing<State>>;
   private readonly identityOf: (lineage: Lineage) => string;
   /** Progress from an earlier incarnation, of records that have not arrived again. */
-  private readonly before = new Map<string, Standing<State>>();
+  private readonly before = new Map<string, EarlierStanding<State>>();
 
   constructor(space: StateSpace, standings: Map<Lineage, Standing<State>>, identityOf: (lineage: Lineage) => string) {
     this.standings = standings;
     this.identityOf = identityOf;
     this.entries = new KeptEntries((lineage) => {
       const standing = standings.get(lineage);
-      return standing && [[standing.iterations, standing.state]];
+      return standing && [[standing.iterations, standing.state, contentHash(standing.record)]];
     }, identityOf);
     for (const [key, entry] of space.restored) {
-      const [iterations, state] = entry as readonly [number, State];
-      this.before.set(key, { iterations, state });
+      const [iterations, state, hash] = entry as readonly [number, State, string];
+      this.before.set(key, { iterations, state, hash });
     }
     space.setHolder(this);
     space.consumed();
   }
 
-  /** The progress of the record in an earlier incarnation; undefined if there is none. */
-  restored(lineage: Lineage): Standing<State> | undefined {
-    if (this.before.size === 0) return undefined;
-    const key = this.identityOf(lineage);
-    const standing = this.before.get(key);
-    if (standing === undefined) return undefined;
-    this.before.delete(key);
+  /** The progress of the record in an earlier incarnation; undefined if there is none, or if it is another record. */
+  restored(lineage: Lineage, record: unknown): Standing<State> | undefined {
+    const earlier = this.claim(lineage);
+    if (earlier === undefined || earlier.hash !== contentHash(record)) return undefined;
+    const standing = { state: earlier.state, iterations: earlier.iterations, record };
     this.standings.set(lineage, standing);
-    this.entries.restored(lineage, key);
     return standing;
   }
 
   /** Called when the record has left. */
   ended(lineage: Lineage): void {
     // A record may leave before its first attempt, such as one that is given up while it waits.
-    this.restored(lineage);
+    this.claim(lineage);
     this.standings.delete(lineage);
     this.entries.removed(lineage);
   }
 
   changes(): Iterable<Change> {
     return this.entries.changes();
+  }
+
+  /** From now on the stored entry belongs to this lineage, and is replaced or removed with it. */
+  private claim(lineage: Lineage): EarlierStanding<State> | undefined {
+    if (this.before.size === 0) return undefined;
+    const key = this.identityOf(lineage);
+    const earlier = this.before.get(key);
+    if (earlier === undefined) return undefined;
+    this.before.delete(key);
+    this.entries.restored(lineage, key);
+    return earlier;
   }
 }
