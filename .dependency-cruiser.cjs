@@ -214,7 +214,7 @@ module.exports = {
       },
     },
     {
-      name: 'nobody-uses-the-front-door-from-inside',
+      name: 'nobody-uses-the-main-entry-point-from-inside',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/index.ts$' },
       to: { path: '^lib/index.ts$' },
@@ -250,7 +250,7 @@ module.exports = {
       to: { path: '^(lib|workflows|spec|dist)/' },
     },
     {
-      name: 'workflows-use-only-front-doors',
+      name: 'workflows-use-only-entry-points',
       severity: 'error',
       from: { path: '^workflows/' },
       to: {

@@ -15,14 +15,14 @@ export async function withBroker<T>(measure: () => Promise<T>): Promise<T> {
   const { port } = server.address() as AddressInfo;
   server.close();
   const broker = spawn(process.execPath, [MAIN, 'up', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let told = '';
-  broker.stderr.setEncoding('utf8').on('data', (text: string) => (told += text));
+  let output = '';
+  broker.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
   const isUp = new Promise<void>((resolve, reject) => {
     broker.stdout.setEncoding('utf8').on('data', (text: string) => {
       if (text.includes('Kafka answers')) resolve();
     });
     broker.once('exit', () => {
-      reject(new Error(`The broker did not start: ${told}`));
+      reject(new Error(`The broker did not start: ${output}`));
     });
   });
   const over = once(broker, 'exit');

@@ -1,4 +1,4 @@
-/** The authoring door. Importing it opens no thread, socket or file. */
+/** The main entry point, for the authors of workflows. Importing it opens no thread, socket or file. */
 export { defineWorkflow, Workflow } from './runtime/definition/workflow.js';
 export { subWorkflow, type Reusable, type SubWorkflowOptions } from './runtime/definition/sub-workflow.js';
 export type { PreparedWorkflow, PrepareOptions, TaskDurability } from './runtime/definition/prepared-workflow.js';

@@ -1,7 +1,7 @@
 /**
  * The latency of the server.
  *
- * Guarantees: the same specification and seed give the same sequence of delays, and no delay is negative; a latency of
+ * Guarantees: the same specification and seed have the same sequence of delays, and no delay is negative; a latency of
  * 0 has no sampler, so that the server can answer without a timer.
  */
 import { z } from 'zod';

@@ -2,7 +2,7 @@
  * The command line of the mock server.
  *
  * Guarantees: standard output has one line with the URL when the port answers, and nothing else; SIGINT and SIGTERM end
- * the server with exit code 0; an invalid option gives one clear sentence and exit code 2; an unusable port gives one
+ * the server with exit code 0; an invalid option ends it with one sentence and exit code 2; an unusable port with one
  * sentence and exit code 1.
  */
 import { readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
  * The three formulas of the mock server's answers.
  *
- * Guarantees: the functions are pure, so the same features give the same prediction in every process, and a test can
+ * Guarantees: the functions are pure, so the same features have the same prediction in every process, and a test can
  * check a run by computing the answers again.
  */
 

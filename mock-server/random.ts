@@ -25,7 +25,7 @@ export function seedFor(seed: number, name: string): number {
   for (let index = 0; index < name.length; index++) {
     hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193) >>> 0;
   }
-  // One avalanche step, because FNV gives neighbouring seeds neighbouring hashes.
+  // One avalanche step, because the FNV hashes of neighbouring seeds are neighbours.
   hash = Math.imul(hash ^ (hash >>> 16), 0x45d9f3b) >>> 0;
   return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -1,8 +1,16 @@
-/** The doors explain themselves: what an editor shows for a public name says what the name alone does not. */
+/** The entry points explain themselves: what an editor shows for a public name says what the name alone does not. */
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 import { ERROR_CODES } from '#lib/model/errors.js';
-import { checker, doors, membersOf, namesOf, ownFileOf, placeOf, type PublicName } from './support/doors.js';
+import {
+  checker,
+  entryPoints,
+  membersOf,
+  namesOf,
+  ownFileOf,
+  placeOf,
+  type PublicName,
+} from './support/entry-points.js';
 import { thrownCodes } from './support/thrown-codes.js';
 
 /** Every event has them, and they mean the same in each: the docstrings of the unions explain them once. */
@@ -58,8 +66,8 @@ function makingOf(code: ts.FunctionDeclaration | ts.ClassDeclaration): readonly 
   return [maker && checker.getSignatureFromDeclaration(maker)].filter((signature) => signature !== undefined);
 }
 
-describe('the doors of the package', () => {
-  it.each(doors)('explain every name that $name exports, and every member of it', ({ file }) => {
+describe('the entry points of the package', () => {
+  it.each(entryPoints)('explain every name that $name exports, and every member of it', ({ file }) => {
     const names = namesOf(file).map(({ symbol }) => symbol);
     expect(names).not.toEqual([]);
     const silent = names.flatMap((name) => [
@@ -73,7 +81,7 @@ describe('the doors of the package', () => {
     expect(silent).toEqual([]);
   });
 
-  it.each(doors)(
+  it.each(entryPoints)(
     'name a code for every function of $name that throws one, and no code that does not exist',
     ({ file }) => {
       const callables = namesOf(file).flatMap(callablesOf);
@@ -89,7 +97,7 @@ describe('the doors of the package', () => {
   );
 
   it('are asked about what a function throws by way of what it calls', () => {
-    const callables = doors.flatMap(({ file }) => namesOf(file).flatMap(callablesOf));
+    const callables = entryPoints.flatMap(({ file }) => namesOf(file).flatMap(callablesOf));
     const thrownBy = (name: string): readonly string[] =>
       callables.filter((one) => one.name === name).flatMap(({ code }) => [...thrownCodes(code)]);
     expect(thrownBy('defineWorkflow')).toEqual(['MILLRACE_INVALID_OPTION']);

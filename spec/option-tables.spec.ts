@@ -1,10 +1,12 @@
-/** Options that a door exports are held against a table; the compiler then holds the table against the options. */
+/**
+ * Options that an entry point exports are held against a table; the compiler then holds the table against the options.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 
 const lib = new URL('../../lib/', import.meta.url).pathname;
-const DOORS = [
+const ENTRY_POINTS = [
   ...['index.ts', 'connect/index.ts', 'thread.ts', 'opentelemetry.ts', 'testing/index.ts'],
   ...['connectors/postgres/index.ts', 'connectors/sqlite/index.ts', 'connectors/duckdb/index.ts'],
   ...[
@@ -22,8 +24,8 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   JoinOptions: 'a union, of which each member has a table',
 };
 
-it('all options that the doors export have a table', async () => {
-  const names = (await Promise.all(DOORS.map((door) => readFile(join(lib, door), 'utf8')))).flatMap(
+it('all options that the entry points export have a table', async () => {
+  const names = (await Promise.all(ENTRY_POINTS.map((entry) => readFile(join(lib, entry), 'utf8')))).flatMap(
     (source) => source.match(/\b[A-Z]\w*Options\b/g) ?? [],
   );
   const files = (await readdir(lib, { recursive: true })).filter((file) => file.endsWith('.ts'));

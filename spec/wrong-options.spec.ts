@@ -1,4 +1,7 @@
-/** What somebody who writes JavaScript, or casts, may hand to the front door: each is told in one sentence, at once. */
+/**
+ * What somebody who writes JavaScript, or casts, may hand to the main entry point: each is reported in one sentence, at
+ * once.
+ */
 import { describe, expect, it } from '@jest/globals';
 import {
   aggregateTask,
@@ -24,7 +27,7 @@ import { requestTask } from 'millrace/http';
 import { openTelemetry, traceRun } from 'millrace/opentelemetry';
 import { EMPTY, Observable } from 'rxjs';
 import { runToEnd, task } from './support/run-to-end.js';
-import { told as wrong } from './support/told.js';
+import { reported as wrong } from './support/reported.js';
 
 const keep = (value: unknown): unknown => value;
 const fold = { init: () => 0, add: (sum: number) => sum + 1, finish: (sum: number) => sum };
@@ -72,10 +75,10 @@ describe('an option that does not exist', () => {
     ['openLineage', wrong(openLineage, EMPTY, 'x', { apikey: 'k' }), 'apiKey'],
     ['openTelemetry', wrong(openTelemetry, { samples: 1 }), 'sample'],
     ['traceRun', wrong(traceRun, EMPTY, { parents: {} }), 'parent'],
-  ])('of %s is named, with the one that was meant', (of, told, meant) => {
+  ])('of %s is named, with the one that was meant', (of, reported, meant) => {
     const subject = of.slice(0, 1).toUpperCase() + of.slice(1);
-    expect(told).toContain(`MILLRACE_INVALID_OPTION: ${subject} has no option`);
-    expect(told).toContain(`Did you mean \`${meant}\`?`);
+    expect(reported).toContain(`MILLRACE_INVALID_OPTION: ${subject} has no option`);
+    expect(reported).toContain(`Did you mean \`${meant}\`?`);
   });
 
   it('is named with all there are, where none is near', () => {
@@ -172,9 +175,9 @@ describe('an option with a wrong value', () => {
     [wrong(openTelemetry, { tracer: {} }), '`tracer` of openTelemetry to be an object with `startSpan`'],
     [wrong(traceRun, EMPTY, { sample: 1 }), 'TraceRun has no option `sample`'],
     [flowOf(['A'], { join: 'all', limit: 0 }), "`limit` of the join of 'B' to be a whole number of at least 1"],
-  ])('is told: %#', (told, words) => {
-    expect(told).toMatch(/^MILLRACE_INVALID_OPTION: /);
-    expect(told).toContain(words);
+  ])('is reported: %#', (reported, words) => {
+    expect(reported).toMatch(/^MILLRACE_INVALID_OPTION: /);
+    expect(reported).toContain(words);
   });
 });
 
@@ -182,7 +185,7 @@ describe('a task of somebody’s own', () => {
   const failureOf = async (middle: Task<never, unknown>): Promise<unknown> =>
     runToEnd([task('A', [], numbers()), task('B', ['A'], middle)]).catch((error: unknown) => error);
 
-  it('without a `process` is told of it, not each record', async () => {
+  it('without a `process` is refused at once, not per record', async () => {
     const Forgetful = RecordTask as unknown as new () => Task<never, unknown>;
     expect(await failureOf(new Forgetful())).toMatchObject({
       code: 'MILLRACE_INVALID_OPTION',
@@ -190,7 +193,7 @@ describe('a task of somebody’s own', () => {
     });
   });
 
-  it('whose operator emits plain records is told what it emits', async () => {
+  it('whose operator emits plain records is refused with what it emits', async () => {
     class Plain extends RecordTask<number, number> {
       protected override process(n: number): number {
         return n;
@@ -211,7 +214,7 @@ describe('a task of somebody’s own', () => {
   });
 
   it('that cannot be opened, closed or read is named', async () => {
-    class Door extends RecordTask<number, number> {
+    class Opening extends RecordTask<number, number> {
       constructor(private readonly broken: 'open' | 'close') {
         super();
       }
@@ -229,8 +232,8 @@ describe('a task of somebody’s own', () => {
       yield 1;
       throw new Error('torn');
     }
-    expect(await failureOf(new Door('open'))).toMatchObject({ message: "Task 'B' could not be opened: no key" });
-    expect(await failureOf(new Door('close'))).toMatchObject({ message: "Task 'B' could not be closed: it jams" });
+    expect(await failureOf(new Opening('open'))).toMatchObject({ message: "Task 'B' could not be opened: no key" });
+    expect(await failureOf(new Opening('close'))).toMatchObject({ message: "Task 'B' could not be closed: it jams" });
     const source = runToEnd([task('A', [], sourceTask(torn)), task('B', ['A'], syncTask(keep))]);
     await expect(source).rejects.toMatchObject({ code: 'MILLRACE_TASK', message: "Task 'A' failed: torn" });
   });

@@ -7,21 +7,21 @@
  *                 ├──────────────── after a delay ◄─────────┘  ▼       │
  *                 └────────────────────────────────────────── hold ────┘
  *
- * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, held, or settled. It settles once,
+ * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, parked, or settled. It settles once,
  * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an
- * error that a retry cannot fix. While the upstream may be the cause, the record is held until there is evidence, as
+ * error that a retry cannot fix. While the upstream may be the cause, the record is parked until there is evidence, as
  * `circuit.ts` describes. A refusal for load does not count as an attempt. A failure while the circuit is open does not
- * count either, unless the call was a probe. A call may have several rounds: each round has its own attempts and budget,
- * and the last one has the output. Calls that are admitted together are handed to the transport together. A
+ * count either, unless the call was a probe. A call may have several rounds: each round has its own attempts and
+ * budget, and the last one has the output. Calls that are admitted together are handed to the transport together. A
  * long synchronous stretch yields to the event loop. After `stop` nothing starts, nothing is emitted and no timer is
  * left.
  */
 import type { Subscriber } from 'rxjs';
 import { codeOf, describeThrown, FatalTaskError, MillraceError, readableThrown } from '../model/errors.js';
-import { BatchBuilder, GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
+import { GONE, Skip, type Batch, type Gone, type Lineage } from '../model/record.js';
 import { UpstreamError } from '../model/upstream-error.js';
 import { nobodyWaits, whyOver } from '../stream/attempt-signal.js';
-import { ArrivalOrder } from '../stream/arrival-order.js';
+import { FinishedOutputs } from '../stream/finished-outputs.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { describeMs } from '../text/quantities.js';
 import { AttemptsInFlight } from './attempts-in-flight.js';
@@ -30,7 +30,7 @@ import { CallGate } from './call-gate.js';
 import { CallMeter } from './call-meter.js';
 import { CallQueue } from './call-queue.js';
 import { failureKind } from './failure-kind.js';
-import { HeldCalls, isRefusal, type FailedCall } from './held-calls.js';
+import { ParkedCalls, isRefusal, type FailedCall } from './parked-calls.js';
 import type { CallPolicies } from './policies/call-policies.js';
 import { HedgeTimer } from './hedge-timer.js';
 import { retryAfterOf, type RetryPolicy } from './policies/retry-policy.js';
@@ -101,18 +101,14 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly inFlight: AttemptsInFlight<In>;
   private readonly meter: CallMeter;
   /** Calls that are out of attempts or refused, while it is not known whether the upstream is the cause. */
-  private readonly held: HeldCalls<In>;
+  private readonly parked: ParkedCalls<In>;
   /** Undefined if calls are not hedged. */
   private readonly hedgeTimer: HedgeTimer | undefined;
   /** Slow attempts that get a hedge. The policy's share bounds the array. */
   private readonly hedgesDue: Attempt<In>[] = [];
   /** Cancels each pending delay and record timeout. */
   private readonly timers = new Set<() => void>();
-  /** Outputs to emit, and the buffer that restores input order. */
-  private readonly outputs = new BatchBuilder<Out>();
-  private readonly order: ArrivalOrder<Out> | undefined;
-  /** Settled records that have not been emitted. */
-  private settled = 0;
+  private readonly outputs: FinishedOutputs<Out>;
   private groupWaitsSinceMs: number | undefined;
   private cancelGroupTimer: (() => void) | undefined;
   private timeoutError: UpstreamError | undefined;
@@ -154,7 +150,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         subscriber.error(error);
       },
     });
-    this.held = new HeldCalls(policies.breaker?.options.failures ?? Infinity);
+    this.parked = new ParkedCalls(policies.breaker?.options.failures ?? Infinity);
     const { hedge } = policies;
     if (hedge !== undefined && options.isIdempotent) this.hedgeTimer = new HedgeTimer(hedge);
     this.inFlight = new AttemptsInFlight(policies.timeout.options.attemptMs, scope.clock, {
@@ -167,7 +163,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       hedgeAfterMs: () => this.hedgeTimer?.delayMs ?? Infinity,
     });
     this.meter = new CallMeter(scope, window);
-    if (options.ordered === true) this.order = new ArrivalOrder(mostInFlight);
+    this.outputs = new FinishedOutputs(scope, subscriber, options.ordered === true);
     this.reportOccupancy();
   }
 
@@ -176,7 +172,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     this.scope.account.watch(() => {
       if (this.isLettingGo()) {
         const running = Math.min(this.meter.active, this.inFlight.count());
-        return { queued: this.queue.neverTried, running, waiting: this.settled + this.meter.active - running };
+        return { queued: this.queue.neverTried, running, waiting: this.outputs.waiting + this.meter.active - running };
       }
       // Records that a timer or an abandoned call holds back count as running: the run has not stalled.
       const { isWaiting, places } = this.gate;
@@ -184,7 +180,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
       return {
         queued: isWaiting ? 0 : queued,
         running: this.meter.active + (isWaiting ? queued : 0),
-        waiting: this.settled,
+        waiting: this.outputs.waiting,
         places: isWaiting ? 1 : Math.max(1, Math.min(places, this.scope.root.window)),
       };
     });
@@ -197,7 +193,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const count = batch.length - gone;
     this.scope.account.in += count;
     this.meter.recordArrival(count);
-    if (this.order !== undefined) for (const lineage of lineages) this.order.expect(lineage);
+    this.outputs.expect(lineages);
     if (gone > 0) {
       for (let i = 0; i < values.length; i++) if (values[i] === GONE) this.leave(lineages[i] as Lineage, GONE);
     }
@@ -209,7 +205,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   endInput(): void {
     this.isInputOver = true;
     this.start();
-    if (this.held.size > 0) this.flushSoon();
+    if (this.parked.size > 0) this.flushSoon();
     this.completeIfDone();
   }
 
@@ -379,7 +375,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const message = `${silence} within ${describeMs(recordMs)} over all attempts; ${doubt}`;
     const error = new MillraceError('MILLRACE_TIMEOUT', message);
     this.cancelRunning(call, 'timeout', error);
-    this.held.remove(call);
+    this.parked.remove(call);
     this.giveUp(call, error);
     this.flushSoon();
   }
@@ -396,7 +392,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const latencyMs = nowMs - attempt.startedAtMs;
     this.hedgeTimer?.recordLatency(latencyMs);
     this.gate.recordSuccess(attempt, latencyMs, nowMs);
-    this.held.recordAnswer();
+    this.parked.recordAnswer();
     this.end(attempt, nowMs);
     const { call } = attempt;
     if (attempt.isHedge) this.meter.counts.hedgesWon++;
@@ -438,7 +434,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const { call } = attempt;
     const { isProbe } = attempt.permit;
     this.gate.recordFailure(attempt, kind, error, nowMs);
-    if (kind === 'record') this.held.recordAnswer();
+    if (kind === 'record') this.parked.recordAnswer();
     this.end(attempt, nowMs);
     // A permit is free, no matter what happens to the call.
     this.flushSoon();
@@ -504,7 +500,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         break;
       }
       case 'hold':
-        this.held.add(failed);
+        this.parked.add(failed);
         break;
       case 'give up':
         this.giveUp(call, 'error' in verdict ? verdict.error : error);
@@ -584,37 +580,37 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     });
   }
 
-  // ── Hold: records wait for evidence ────────────────────────────────────────────────────────────────────────────────
+  // ── Park: records wait for evidence ────────────────────────────────────────────────────────────────────────────────
 
-  /** Decides about held calls as soon as there is evidence, and at the latest when no other call is left to try. */
-  private releaseHeld(): void {
-    const { held, gate, queue } = this;
+  /** Decides about parked calls as soon as there is evidence, and at the latest when no other call is left to try. */
+  private releaseParked(): void {
+    const { parked, gate, queue } = this;
     const { circuit } = gate;
-    if (held.size === 0 || circuit === undefined) return;
-    if (held.hasAnswer) {
-      for (const failed of held.removeAll()) {
+    if (parked.size === 0 || circuit === undefined) return;
+    if (parked.hasAnswer) {
+      for (const failed of parked.removeAll()) {
         // Other calls were answered. So a refusal concerns only this record, and a failed call gets another attempt,
         // which shows whether its record is the cause.
         if (isRefusal(failed.kind)) this.giveUp(failed.call, failed.error);
-        else this.requeueHeld(failed.call);
+        else this.requeueParked(failed.call);
       }
       return;
     }
-    const isAlone = held.size >= this.meter.active && queue.size === 0;
-    const refusal = held.refusalOfAll(isAlone && !circuit.hasAnswered);
+    const isAlone = parked.size >= this.meter.active && queue.size === 0;
+    const refusal = parked.refusalOfAll(isAlone && !circuit.hasAnswered);
     if (refusal !== undefined) {
       this.subscriber.error(this.refusedError(refusal));
       return;
     }
     const mayWait = circuit.state !== 'closed' || (isAlone && circuit.opensForTail(this.scope.clock.monotonicMs()));
     if (!mayWait && !isAlone) return;
-    for (const failed of held.removeAll(mayWait && !isAlone)) {
-      if (mayWait && !isRefusal(failed.kind)) this.requeueHeld(failed.call);
+    for (const failed of parked.removeAll(mayWait && !isAlone)) {
+      if (mayWait && !isRefusal(failed.kind)) this.requeueParked(failed.call);
       else this.giveUp(failed.call, failed.error);
     }
   }
 
-  private requeueHeld(call: Call<In>): void {
+  private requeueParked(call: Call<In>): void {
     if (call.isOver) return;
     call.attempts--;
     this.queue.requeue(call);
@@ -656,9 +652,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   }
 
   private leave(lineage: Lineage, output: Out | Gone): void {
-    if (output !== GONE) this.settled++;
-    if (this.order === undefined) this.outputs.push(lineage, output);
-    else this.order.release(lineage, output, this.outputs);
+    this.outputs.add(lineage, output);
     this.flushSoon();
   }
 
@@ -673,24 +667,16 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
   private readonly flush = (): void => {
     this.isFlushDue = false;
     if (this.isStopped) return;
-    if (this.held.size > 0) this.releaseHeld();
+    if (this.parked.size > 0) this.releaseParked();
     if (this.hasStopped()) return;
-    if (this.outputs.length > 0) {
-      const { account, clock } = this.scope;
-      const batch = this.outputs.build();
-      const count = batch.length - batch.gone;
-      this.settled -= count;
-      account.out += count;
-      account.touch(clock.monotonicMs());
-      this.subscriber.next(batch);
-    }
+    if (this.outputs.isReady) this.outputs.emit();
     this.start();
     this.completeIfDone();
   };
 
   private completeIfDone(): void {
     if (!this.isInputOver || this.isStopped || this.isFlushDue) return;
-    if (this.meter.active === 0 && this.queue.size === 0 && this.outputs.length === 0) this.subscriber.complete();
+    if (this.meter.active === 0 && this.queue.size === 0 && !this.outputs.isReady) this.subscriber.complete();
   }
 
   // ── Stop ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -709,7 +695,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     for (const cancel of this.timers) cancel();
     gate.stop();
     this.queue.clear();
-    this.held.clear();
+    this.parked.clear();
     scope.report({
       type: 'calls',
       upstream: options.upstream,

@@ -297,7 +297,7 @@ export class Circuit {
   private endRound(nowMs: number): void {
     this.round++;
     const { fresh, isInputOver, widen } = this.handlers;
-    // In an answering streak, only records without an attempt give evidence. While there are such records, the pause
+    // In an answering streak, only records without an attempt are evidence. While there are such records, the pause
     // does not grow.
     const hasMore = !this.isSilent && !isInputOver() && fresh() < this.roundSize && widen();
     if (this.isSilent || (fresh() === 0 && !hasMore)) {
@@ -326,7 +326,7 @@ export class Circuit {
     );
   }
 
-  /** Whether the tail may make its last attempts after its wait: no other record is left that could give evidence. */
+  /** Whether the tail may make its last attempts after its wait: no other record is left that could be evidence. */
   private get mayResign(): boolean {
     const isTail = this.handlers.isInputOver() && this.handlers.fresh() === 0;
     return isTail && this.hasAnswered && (!this.isSilent || this.distinct < this.options.failures);

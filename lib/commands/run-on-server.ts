@@ -31,21 +31,21 @@ export async function runOnServer(args: Arguments, { outputClosed }: CommandCont
     if (!args.flag('quiet')) process.stderr.write(`${oneLine(sentence)}\n`);
   };
   const signal = AbortSignal.any([outputClosed, nextSignal()]);
-  let told: Pick<ServerRun, 'state' | 'waitsFor'> = { state: 'queued', waitsFor: '' };
-  let toldAt = 0;
+  let printed: Pick<ServerRun, 'state' | 'waitsFor'> = { state: 'queued', waitsFor: '' };
+  let printedAt = 0;
   for await (const event of server.events({ run: id, signal })) {
     if (event.type === 'run') {
       const { view } = event;
-      if (view.seenAt - toldAt < LINE_MS) continue;
-      toldAt = view.seenAt;
+      if (view.seenAt - printedAt < LINE_MS) continue;
+      printedAt = view.seenAt;
       const share = view.readShare === null ? '' : `, ${Math.floor(view.readShare * 100)} % read`;
       const limit = view.bottleneck === null ? '' : `; the bottleneck is ${view.bottleneck.task}`;
       say(`${grouped(view.settled)} settled${share}${limit}`);
       continue;
     }
     const run = await runs.get(id);
-    if (run.state !== told.state || run.waitsFor !== told.waitsFor) {
-      told = run;
+    if (run.state !== printed.state || run.waitsFor !== printed.waitsFor) {
+      printed = run;
       say(run.waitsFor === '' ? run.state : `waits: ${run.waitsFor}`);
     }
     const code = exitCodeOf(run);

@@ -18,7 +18,7 @@ import { WriteGate } from '../stream/write-gate.js';
 import { checkInputEventually } from '../tasks/record-step.js';
 import { BaseTask, type FoundRecord, type Operators, type DurablePosition, type Task } from '../tasks/task.js';
 import { TASK_RULES, type TaskOptions } from '../tasks/task-options.js';
-import type { Sink, SinkHoldings } from './sink.js';
+import type { Sink, StoredRows } from './sink.js';
 
 /** Options of `connectorSink`. */
 export interface ConnectorSinkOptions<In> extends TaskOptions<In, In> {
@@ -53,7 +53,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   private readonly sink: Sink<In, Row>;
   private readonly ordered: boolean;
   private gate = new WriteGate();
-  private holdings: SinkHoldings | undefined;
+  private stored: StoredRows | undefined;
   private isOpen = false;
   /** Whether the run makes checkpoints. */
   private isKept = false;
@@ -93,7 +93,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     this.isKept = false;
     this.gate = new WriteGate();
     this.sink.follow?.(() => scope.root.channels);
-    this.holdings = await this.sink.open(scope, past && { prepared: past.position, isAnew: past.isAnew });
+    this.stored = await this.sink.open(scope, past && { prepared: past.position, isAnew: past.isAnew });
   }
 
   override pause(): Promise<void> | undefined {
@@ -129,7 +129,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<In>> {
-    const { sink, gate, holdings } = this;
+    const { sink, gate, stored } = this;
     const check = checkInputEventually<In>(this.options.input, scope.task);
     // The rows of a sink without `encode` are records.
     const encode = (record: In, lineage: Lineage): Row =>
@@ -154,7 +154,7 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
         },
         ordered: this.ordered,
         gate,
-        ...(holdings && { isHeld: (number: number) => holdings.holds(identify(number)) }),
+        ...(stored && { isStored: (number: number) => stored.has(identify(number)) }),
       },
       scope,
     );

@@ -1,6 +1,7 @@
 /**
- * The door `millrace/connect/files`, for connectors of files: resolution of paths, points at which a later incarnation
- * continues, one writer per file, folders whose entries survive a loss of power, and errors that name the file.
+ * The entry point `millrace/connect/files`, for connectors of files: resolution of paths, points at which a later
+ * incarnation continues, one writer per file, folders whose entries survive a loss of power, and errors that name the
+ * file.
  */
 export type {
   FileStore,

@@ -1,5 +1,5 @@
 /**
- * The door `millrace/connect`: everything that a connector needs, in this repository or in another one.
+ * The entry point `millrace/connect`: everything that a connector needs, in this repository or in another one.
  *
  * Guarantees: importing it opens no thread, socket or file, and loads no connector.
  */
@@ -9,7 +9,7 @@ export { taskOptionsOf } from './connector-options.js';
 export type { ConnectorContext } from './context.js';
 export { UnseenColumns } from './unseen-columns.js';
 export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
-export type { Sink, SinkHoldings, SinkPast, SinkRows } from './sink.js';
+export type { Sink, StoredRows, SinkPast, SinkRows } from './sink.js';
 export type { RefusedRow, WriteResult } from '../stream/write-batches.js';
 export { SOURCE_RULES, SourceTask, type SourceOptions, type SourcePosition } from '../tasks/source-task.js';
 

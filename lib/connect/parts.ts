@@ -1,6 +1,6 @@
 /**
- * The door `millrace/connect/parts`, for sources that threads read and fold in parts (`Source.foldParts`). Threads load
- * it, so it loads only the code that they need.
+ * The entry point `millrace/connect/parts`, for sources that threads read and fold in parts (`Source.foldParts`).
+ * Threads load it, so it loads only the code that they need.
  */
 export type { Collected, Executor, ItemReader, ModuleRef } from '../execution/executor.js';
 export { loadChecked, loadExport, type AnyAggregate } from '../execution/load-export.js';

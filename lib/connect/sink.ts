@@ -56,12 +56,12 @@ export interface SinkRows<Row> {
 }
 
 /** The rows that a store already contained when it was opened. */
-export interface SinkHoldings {
+export interface StoredRows {
   /**
    * Whether the row of this record is already stored; then it is not written again. Called per record, so it must be
    * fast.
    */
-  holds(lineage: LineageId): boolean;
+  has(lineage: LineageId): boolean;
 }
 
 /** A place to which records are written. `connectorSink` makes it a task. One object belongs to one run at a time. */
@@ -95,7 +95,7 @@ export interface Sink<In, Row = In> {
    * Prepares the sink for a run. `past` is undefined in the first incarnation of a run. Returns the rows that the store
    * already holds, if it stores lineages with its rows. An error fails the run.
    */
-  open(context: ConnectorContext, past: SinkPast | undefined): Awaitable<SinkHoldings | undefined>;
+  open(context: ConnectorContext, past: SinkPast | undefined): Awaitable<StoredRows | undefined>;
   /**
    * Called before `open`, with the streams in which the records of the run arrive. For a sink that keeps order in time.
    */

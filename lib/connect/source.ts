@@ -123,7 +123,7 @@ export interface Source<Out> {
    */
   readonly isReplayable?: boolean;
   /**
-   * Whether the source may have several partitions, or gives its records numbers of their own. Then its progress is
+   * Whether the source may have several partitions, or numbers its records itself. Then its progress is
    * stored per partition from the start, even while it has only one. Default: true if it opens with any partitions
    * other than 0 alone.
    */

@@ -1,6 +1,7 @@
 /**
- * The door `millrace/connect/values`: the part of `millrace/connect` that does not depend on tasks: errors, records,
- * options and schemas. Code of connectors that threads load imports it from here, so that a thread loads little.
+ * The entry point `millrace/connect/values`: the part of `millrace/connect` that does not depend on tasks: errors,
+ * records, options and schemas. Code of connectors that threads load imports it from here, so that a thread loads
+ * little.
  */
 export {
   FatalTaskError,

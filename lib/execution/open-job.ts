@@ -1,5 +1,5 @@
 /**
- * One open job and its records, on the side of the operator that owns them. Every operator that gives work to an
+ * One open job and its records, on the side of the operator that owns them. Every operator that submits work to an
  * executor uses this client, so the way of a record to a thread and back is described once:
  *
  * 1. The owner has records that wait, and calls `wake`.
@@ -38,7 +38,7 @@ export interface OpenJobOptions extends Pick<JobOptions, 'transfer'> {
   readonly window: number;
 }
 
-/** The maximum number of records per message. More records give no measurable gain. */
+/** The maximum number of records per message. More records bring no measurable gain. */
 const MAX_CHUNK = 1024;
 
 export class OpenJob implements JobClient {

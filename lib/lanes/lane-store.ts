@@ -175,8 +175,8 @@ export class LaneStore implements CheckpointStore {
   }
 
   /**
-   * Throws MILLRACE_SPREAD if another worker could not continue from the checkpoint, or could not give the outputs the
-   * same identities.
+   * Throws MILLRACE_SPREAD if another worker could not continue from the checkpoint, or if the outputs would not
+   * have the same identities.
    */
   private assertRepeatable({ obstacle, uncertain = [] }: Checkpoint): void {
     const [task] = uncertain;

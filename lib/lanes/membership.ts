@@ -42,7 +42,7 @@ export class Membership {
   private beatEveryMs = FIRST_BEAT_MS;
   private heardAt = -Infinity;
   private isLeaving = false;
-  /** Whether the brokers must hear of something before the next heartbeat is due. */
+  /** Whether the next heartbeat must be sent at once. */
   private hasNews = false;
   private readonly waiter = new Waiter();
 

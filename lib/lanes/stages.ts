@@ -5,7 +5,7 @@
  * A stage is a workflow of its own. It is processed in lanes: each partition of its input topics is a lane, which is an
  * ordinary run. A stage that begins with a source of the workflow has one lane.
  *
- * Guarantees: the same workflow gives the same stages. `GONE` slots, which aligned joins need, and the parents that
+ * Guarantees: the same workflow has the same stages. `GONE` slots, which aligned joins need, and the parents that
  * `gather` needs do not cross a topic. A workflow that would need them behind a topic is refused.
  */
 import { MillraceError } from '../model/errors.js';

@@ -305,7 +305,7 @@ export class Worker {
       assertOwned: () => undefined,
       onEvent: (name, event) => {
         news.event(name.lane, event);
-        this.tell(name, { type: 'event', event });
+        this.report(name, { type: 'event', event });
       },
       onTally: ({ lane }, tally) => {
         news.add({ kind: 'tally', lane, at: Date.now(), tally, isFinal: false });
@@ -341,10 +341,10 @@ export class Worker {
     const { stage, partition } = name;
     const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
     this.lanes.set(number, lane);
-    this.tell(lane.name, { type: 'started' });
+    this.report(lane.name, { type: 'started' });
     const end = await lane.finished;
     this.lanes.delete(number);
-    this.tell(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
+    this.report(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
     if (end.kind === 'closed') {
       this.retries.delete(number);
       this.ended.add(number);
@@ -397,7 +397,7 @@ export class Worker {
     this.stop();
   }
 
-  private tell(name: LaneName, what: Pick<WorkerEvent, 'type' | 'error' | 'event'>): void {
+  private report(name: LaneName, what: Pick<WorkerEvent, 'type' | 'error' | 'event'>): void {
     try {
       this.options.onEvent?.({ ...name, ...what });
     } catch (error) {

@@ -27,7 +27,7 @@ import { nextPowerOfTwo } from './ring.js';
 const WIDEST = 64;
 
 export class RootLedger {
-  /** The name of the task that gives birth to the lineages. */
+  /** The name of the task at which the lineages are born. */
   readonly name: string;
   /** The window as it is configured. */
   private readonly baseWindow: number;

@@ -1,6 +1,7 @@
 /**
- * The ledgers of the partitions of one root. The root gives its lineages slots 0, 1, 2, … in the order of their birth;
- * a slot is valid in one incarnation only. A record is identified by its partition and its number in the partition.
+ * The ledgers of the partitions of one root. The root assigns the slots 0, 1, 2, … to its lineages in the order of
+ * their birth; a slot is valid in one incarnation only. A record is identified by its partition and its number in the
+ * partition.
  *
  * Guarantees: the progress of each partition is its own. The watermark of a partition never passes an unsettled record
  * of the partition, and a record of another partition never holds it back. Memory is bounded by the span of the root.

@@ -1,6 +1,6 @@
 /**
  * Measures how one task spends its time. It receives changes of state and stretches of work once per batch, never once
- * per record. Its sums only grow, so the difference of two readings gives a rate or a share.
+ * per record. Its sums only grow, so the difference of two readings is a rate or a share.
  *
  * Three resources can limit a task: the number of records it may work on at once (`slotMs`), the event loop, which all
  * tasks share (`loopMs`), and the threads of the pool, which are shared too (`poolMs`).

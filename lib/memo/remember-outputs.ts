@@ -14,7 +14,7 @@ import { Ring } from '../ledger/ring.js';
 import { holdClock } from '../model/clock.js';
 import { BatchBuilder, GONE, type Batch, type Lineage } from '../model/record.js';
 import { operate, type Engine } from '../stream/operate.js';
-import { ArrivalOrder } from '../stream/arrival-order.js';
+import { FinishedOutputs } from '../stream/finished-outputs.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Memory } from './memory.js';
 
@@ -54,13 +54,10 @@ class Remembering implements Engine<unknown> {
   /** The keys of the records that the task processes. A record that was given up has none. */
   private readonly keys = new Map<Lineage, string>();
   private misses = new BatchBuilder<unknown>();
-  private readonly done = new BatchBuilder<unknown>();
-  private readonly order: ArrivalOrder<unknown> | undefined;
+  private readonly outputs: FinishedOutputs<unknown>;
   private operations = 0;
   private looking = 0;
   private storing = 0;
-  /** Records that wait to leave. */
-  private waiting = 0;
   private isFlushDue = false;
   private isPumpDue = false;
   private isInputOver = false;
@@ -80,7 +77,7 @@ class Remembering implements Engine<unknown> {
     this.subscriber = subscriber;
     this.arrived = new Ring(mostInFlight);
     this.made = new Ring(mostInFlight);
-    this.order = memory.isOrdered ? new ArrivalOrder(mostInFlight) : undefined;
+    this.outputs = new FinishedOutputs(scope, subscriber, memory.isOrdered);
     scope.whenGivenUp((lineage) => this.keys.delete(lineage));
     const outputs$: Observable<Batch<unknown>> = inner(this.unknown$);
     subscriber.add(
@@ -100,7 +97,7 @@ class Remembering implements Engine<unknown> {
     scope.account.watchBeside(() => ({
       queued: this.arrived.size + this.misses.length,
       running: this.looking + this.storing + this.made.size,
-      waiting: this.waiting,
+      waiting: this.outputs.waiting,
     }));
   }
 
@@ -108,8 +105,8 @@ class Remembering implements Engine<unknown> {
     const { account, clock } = this.scope;
     account.in += lineages.length - gone;
     account.touch(clock.monotonicMs());
+    this.outputs.expect(lineages);
     lineages.forEach((lineage, index) => {
-      this.order?.expect(lineage);
       const record = values[index];
       if (record === GONE) this.leave(lineage, GONE);
       else this.arrived.push({ lineage, record });
@@ -203,10 +200,8 @@ class Remembering implements Engine<unknown> {
   }
 
   private leave(lineage: Lineage, output: unknown): void {
-    if (output !== GONE) this.waiting++;
-    if (this.order === undefined) this.done.push(lineage, output);
-    else this.order.release(lineage, output, this.done);
-    if (this.done.length > 0) this.flushSoon();
+    this.outputs.add(lineage, output);
+    if (this.outputs.isReady) this.flushSoon();
   }
 
   /** Records that are ready at the same time leave as one batch. */
@@ -219,21 +214,13 @@ class Remembering implements Engine<unknown> {
   private readonly flush = (): void => {
     this.isFlushDue = false;
     if (this.isStopped) return;
-    const { account, clock } = this.scope;
     if (this.misses.length > 0) {
       const misses = this.misses.build();
       // The operator of the task counts these records itself.
-      account.in -= misses.length;
+      this.scope.account.in -= misses.length;
       this.unknown$.next(misses);
     }
-    if (this.done.length > 0 && !this.hasEnded()) {
-      const batch = this.done.build();
-      const count = batch.length - batch.gone;
-      this.waiting -= count;
-      account.out += count;
-      account.touch(clock.monotonicMs());
-      this.subscriber.next(batch);
-    }
+    if (this.outputs.isReady && !this.hasEnded()) this.outputs.emit();
     this.endTaskInput();
     this.completeIfDone();
   };
@@ -252,7 +239,7 @@ class Remembering implements Engine<unknown> {
 
   private completeIfDone(): void {
     if (!this.isTaskOver || this.isFlushDue || this.isStopped) return;
-    if (this.made.size > 0 || this.storing > 0 || this.done.length > 0) return;
+    if (this.made.size > 0 || this.storing > 0 || this.outputs.isReady) return;
     this.subscriber.complete();
   }
 }

@@ -245,7 +245,7 @@ export type TroubleEvent =
       readonly message: string;
     }
   | {
-      /** A subscriber of an output or of the events threw; the run goes on. */
+      /** A subscriber of an output or of the events threw; the run continues. */
       readonly type: 'subscriber-error';
       readonly at: number;
       /** The thrown value, described in one line. */

@@ -44,7 +44,7 @@ export interface StateStore {
 export type Durability =
   /** Its state is in the checkpoint. The tasks before it continue at their own watermark. */
   | 'kept'
-  /** It receives its whole input again, and gives its outputs the same numbers. */
+  /** It receives its whole input again, and its outputs have the same numbers. */
   | 'computed'
   /**
    * It receives its whole input again. Its outputs are new records, so the tasks behind it process all records again.

@@ -8,7 +8,7 @@ export interface ThreadStats {
   readonly state: 'starting' | 'idle' | 'busy';
   /** The share of its lifetime in which it worked on records, 0 to 1. */
   readonly busyShare: number;
-  /** The same in milliseconds; the difference of two readings gives the share between them. */
+  /** The same in milliseconds; the difference of two readings is the share between them. */
   readonly busyMs: number;
   /** Utilization of its event loop, 0 to 1, as Node measures it. */
   readonly eventLoopUtilization: number;

@@ -87,7 +87,7 @@ export class Lease {
       isOurs = (successor === undefined || !existsSync(successor)) && this.touch(place);
     } catch (error) {
       const code = systemCodeOf(error);
-      // Another owner has renamed its file into place or removed it. Any other error says nothing about the owner.
+      // Another owner has renamed its file into place or removed it. Any other error is no evidence of another owner.
       isOurs = code !== 'ENOENT' && code !== 'ELOOP' && silence(this.renewedMs) < LEASE_MS;
       if (isOurs) return;
     }

@@ -191,7 +191,7 @@ class KeptGroups implements StateHolder {
       if (group?.ordinals.delete(ordinal) !== true) continue;
       group.values = group.values.filter((one) => one.ordinal !== ordinal);
     }
-    space.heldBy(this);
+    space.setHolder(this);
   }
 
   changed(parent: Lineage, group: Group): void {

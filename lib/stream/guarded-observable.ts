@@ -1,5 +1,5 @@
 /**
- * Observables that know their whole pipe: operators that are piped onto them give an Observable of the same kind, and
+ * Observables that know their whole pipe: operators that are piped onto them return an Observable of the same kind, and
  * the links of a chain are distinguished from its end.
  *
  * Guarantees of a `GuardedObservable`: its subscribers cannot break the emitter. Errors that their handlers throw or do

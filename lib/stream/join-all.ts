@@ -68,7 +68,7 @@ export function joinAll(
 function keepCollected(space: StateSpace, collected: readonly unknown[][]): void {
   for (const [key, value] of space.restored) collected[Number(key.split(' ')[0])]?.push(value);
   const stored = collected.map((list) => list.length);
-  space.heldBy({
+  space.setHolder({
     *changes(): Iterable<Change> {
       for (const [input, list] of collected.entries()) {
         for (let at = stored[input] as number; at < list.length; at++) yield [`${input} ${at}`, [list[at]]];

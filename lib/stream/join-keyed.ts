@@ -310,7 +310,7 @@ class KeptSides implements StateHolder {
       // The key has the name of a record, because its number may belong to another record in the next incarnation.
       ({ arrival: { input, name } }) => `${input} ${name}`,
     );
-    space.heldBy(this);
+    space.setHolder(this);
   }
 
   /** Passes the records that an earlier incarnation left to `keep`. Returns the pairs that it left. */

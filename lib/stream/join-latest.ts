@@ -57,7 +57,7 @@ class LatestJoin implements Reader<unknown[]> {
   private isHopeless = false;
   private isClosed = false;
   /** True in a run that drains before each input has a record: its state contains the waiting arrivals. */
-  private isParked = false;
+  private hasReleasedEarly = false;
   private readonly waiter = new Waiter();
 
   constructor(names: readonly string[], scope: TaskScope, subscriber: Subscriber<Batch<unknown[]>>) {
@@ -106,7 +106,7 @@ class LatestJoin implements Reader<unknown[]> {
       else break;
     }
     if (tuples.length > 0) return tuples;
-    const isEmpty = this.isParked || (this.intake.size === 0 && this.early.length === this.played);
+    const isEmpty = this.hasReleasedEarly || (this.intake.size === 0 && this.early.length === this.played);
     if (this.isClosed || (this.openInputs.size === 0 && isEmpty)) return null;
     return this.waiter.wait().then(() => this.read(max));
   }
@@ -197,7 +197,7 @@ class LatestJoin implements Reader<unknown[]> {
     }
     if (space.restored.has(FIRST_DONE)) this.missing = 0;
     const stored = new Map<string, string>([...space.restored.keys()].map((key) => [key, '']));
-    space.heldBy({
+    space.setHolder({
       changes: () => {
         // By key, the name of the record and the value that is stored.
         const now = new Map<string, readonly [name: string, value: unknown]>();
@@ -250,8 +250,8 @@ class LatestJoin implements Reader<unknown[]> {
     this.scope.skip('superseded before every input had a value');
   }
 
-  private park(): void {
-    this.isParked = true;
+  private releaseEarly(): void {
+    this.hasReleasedEarly = true;
     this.early = this.early.map((arrival) => {
       if (arrival.isHeld) this.intake.letGo(arrival);
       return { ...arrival, isHeld: false };
@@ -264,7 +264,7 @@ class LatestJoin implements Reader<unknown[]> {
     const never = this.names.findIndex((_, index) => this.newest[index] === undefined && !this.openInputs.has(index));
     if (never === -1 || this.intake.size > 0) return;
     if (this.scope.isDraining && this.scope.state !== undefined) {
-      this.park();
+      this.releaseEarly();
       return;
     }
     this.isHopeless = true;

@@ -52,7 +52,7 @@ export class KeptOutcomes implements StateHolder {
     this.wasNoticed = wasNoticed;
     this.values = new Array<unknown>(root.span).fill(NOTHING);
     this.mask = root.span - 1;
-    space.heldBy(this);
+    space.setHolder(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
       this.awaited.delete(lineage);

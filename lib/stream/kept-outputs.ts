@@ -65,7 +65,7 @@ export class KeptOutputs implements StateHolder {
     this.values = new Array<unknown>(root.span).fill(NOTHING);
     this.origins = new Array<OutputOrigin | undefined>(root.span);
     this.mask = root.span - 1;
-    space.heldBy(this);
+    space.setHolder(this);
     root.whenSettled((lineage) => {
       this.values[lineage & this.mask] = NOTHING;
       this.origins[lineage & this.mask] = undefined;

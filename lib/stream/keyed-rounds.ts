@@ -49,7 +49,7 @@ export interface KeyedRoundsOptions<Note> {
   /** The states of a partition after the last finished round. */
   readonly statesOf: (partition: number) => Iterable<readonly [place: number, state: unknown]>;
   /** Whether no more records may be sent for now, because the outputs are not read fast enough. */
-  readonly isHeld?: () => boolean;
+  readonly isPaused?: () => boolean;
   /** Accepts the next round, in root order. Its records leave their root after the call. */
   readonly accept: (round: FinishedRound<Note>) => void;
   /** Called once, after the last round. */
@@ -143,7 +143,7 @@ export class KeyedRounds<Note> {
     );
   }
 
-  /** Reports that `isHeld` may have become false. */
+  /** Reports that `isPaused` may have become false. */
   wake(): void {
     for (const lane of this.lanes) if (lane.queued > 0) lane.job.wake();
   }
@@ -267,7 +267,7 @@ class Lane<Note> implements JobOwner {
   }
 
   next(max: number, from: number): Chunk | undefined {
-    if (this.queued === 0 || this.options.isHeld?.() === true) return undefined;
+    if (this.queued === 0 || this.options.isPaused?.() === true) return undefined;
     const { round, segment } = this.find(from);
     const start = segment.sent;
     const end = Math.min(segment.records.length, start + max);

@@ -11,7 +11,7 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import { BatchBuilder, GONE, Skip, type Batch, type Gone } from '../model/record.js';
+import { GONE, Skip, type Batch, type Gone } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 import { sampleWeight } from '../measure/sampling.js';
 import { AttemptSignal, whyOver } from './attempt-signal.js';
@@ -19,7 +19,7 @@ import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
-import { ArrivalOrder } from './arrival-order.js';
+import { FinishedOutputs } from './finished-outputs.js';
 
 /** The work on one record. A throw or rejection ends the record by the failure policy. */
 export type AsyncStep<In, Out> = (
@@ -65,13 +65,11 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private at = 0;
   private queued = 0;
   private readonly arrivals: ArrivalTimes;
-  private readonly done = new BatchBuilder<Out>();
-  private readonly order: ArrivalOrder<Out> | undefined;
+  private readonly outputs: FinishedOutputs<Out>;
   /** The running lanes. A lane that pauses between two records has no record. */
   private readonly lanes = new Set<Lane>();
   private working = 0;
   private started = 0;
-  private waiting = 0;
   private isFlushing = false;
   private isInputOver = false;
   private isStopped = false;
@@ -88,7 +86,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.subscriber = subscriber;
     this.batches = new Ring(scope.root.mostInFlight);
     this.arrivals = new ArrivalTimes(scope.root.window);
-    this.order = options.ordered === true ? new ArrivalOrder(scope.root.mostInFlight) : undefined;
+    this.outputs = new FinishedOutputs(scope, subscriber, options.ordered === true);
     scope.account.watch(() => {
       // Records that start in this turn count as running.
       const mayStart = this.queued === 0 || scope.mayStart();
@@ -96,7 +94,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
       return {
         queued: this.queued - starting,
         running: this.working + starting,
-        waiting: this.waiting,
+        waiting: this.outputs.waiting,
         places: Math.min(this.concurrency, scope.root.window),
       };
     });
@@ -112,7 +110,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     account.sampleMeter(nowMs);
     if (count > 0 && this.head === undefined && this.batches.size === 0) this.head = batch;
     else if (count > 0) this.batches.push(batch);
-    if (this.order !== undefined) for (const lineage of batch.lineages) this.order.expect(lineage);
+    this.outputs.expect(batch.lineages);
     if (batch.gone > 0) this.passGone(batch);
     if (!this.needsLane()) return;
     while (this.needsLane() && this.scope.mayStart()) void this.lane();
@@ -215,10 +213,8 @@ class BoundedMapper<In, Out> implements Engine<In> {
   }
 
   private leave(lineage: number, output: Out | Gone): void {
-    if (output !== GONE) this.waiting++;
-    if (this.order === undefined) this.done.push(lineage, output);
-    else this.order.release(lineage, output, this.done);
-    if (this.isFlushing || this.done.length === 0) return;
+    this.outputs.add(lineage, output);
+    if (this.isFlushing || !this.outputs.isReady) return;
     this.isFlushing = true;
     // Runs after all pending continuations, so that records that finish together leave as one batch.
     process.nextTick(this.flush);
@@ -227,12 +223,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private readonly flush = (): void => {
     this.isFlushing = false;
     if (this.isStopped) return;
-    const batch = this.done.build();
-    const count = batch.length - batch.gone;
-    this.waiting -= count;
-    this.scope.account.out += count;
-    this.scope.account.touch(this.scope.clock.monotonicMs());
-    this.subscriber.next(batch);
+    this.outputs.emit();
     this.completeIfDone();
   };
 

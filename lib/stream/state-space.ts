@@ -36,7 +36,7 @@ export class StateSpace {
   }
 
   /** Sets the only holder of the state. */
-  heldBy(holder: StateHolder): void {
+  setHolder(holder: StateHolder): void {
     this.holder = holder;
   }
 

@@ -43,10 +43,10 @@ export interface WriteOptions<In, Row> {
   /** Writes in the order of the root's lineages. */
   readonly ordered: boolean;
   /**
-   * Whether the destination already holds the row of this lineage. Default: only if an earlier incarnation has written
+   * Whether the destination already has the row of this lineage. Default: only if an earlier incarnation has written
    * it.
    */
-  readonly isHeld?: (lineage: number) => boolean;
+  readonly isStored?: (lineage: number) => boolean;
   /** Keeps writes away from checkpoints. Default: a write may be in progress at any time. */
   readonly gate?: WriteGate;
 }
@@ -152,7 +152,7 @@ class BatchWriter<In, Row> implements Engine<In> {
   }
 
   private isWritten(lineage: number): boolean {
-    return this.scope.past?.isWritten(lineage) === true || this.options.isHeld?.(lineage) === true;
+    return this.scope.past?.isWritten(lineage) === true || this.options.isStored?.(lineage) === true;
   }
 
   private mayWrite(): boolean {
@@ -374,7 +374,7 @@ interface Group<In, Row> {
   ended: number;
   /** The number of records that could not be encoded, and leave by the output for failed records. */
   routed: number;
-  /** The number of records that the destination held already. */
+  /** The number of records that the destination had already. */
   old: number;
   /** The number of records whose rows were refused. */
   refused: number;

@@ -426,7 +426,7 @@ class OpenParents implements StateHolder {
       },
       (parent) => parent,
     );
-    space.heldBy(this);
+    space.setHolder(this);
   }
 
   /** The number of parents that have not arrived again. */

@@ -21,27 +21,27 @@ export class FoldReports {
   isClosed = false;
   private readonly scopes: FoldScopes;
   /** Parts that wait for dead letters to be written. */
-  private readonly held = new Waiter();
+  private readonly waiter = new Waiter();
 
   constructor(parts: readonly ModuleRef[], scopes: FoldScopes) {
     this.scopes = scopes;
     this.readers = parts.map((ref) => scopes.scope.executor.stream(ref));
     // Registered once, because listeners are never removed.
     scopes.source.whenReleased(() => {
-      this.held.wake();
+      this.waiter.wake();
     });
   }
 
   close(): void {
     this.isClosed = true;
     for (const reader of this.readers) reader.close();
-    this.held.wake();
+    this.waiter.wake();
   }
 
   /** Counts one report, once there is room for its dead letters. */
   async add(progress: FoldProgress): Promise<void> {
     const { source } = this.scopes;
-    while (source.isHeldBack && !this.isClosed) await this.held.wait();
+    while (source.isHeldBack && !this.isClosed) await this.waiter.wait();
     if (!this.isClosed) this.count(progress);
   }
 

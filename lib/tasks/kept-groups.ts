@@ -37,7 +37,7 @@ export class KeptGroups<Key, State> implements StateHolder, FoldedStates<Key, St
     for (const place of places.sort((a, b) => a - b)) {
       if (place >= this.first) this.add(...(restored.get(String(place)) as [Key, State]));
     }
-    space.heldBy(this);
+    space.setHolder(this);
     space.consumed();
   }
 

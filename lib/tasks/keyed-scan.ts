@@ -85,17 +85,17 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
   private step({ lineage, value }: Arrival): Out | Skip {
     const { stateful, scope } = this;
     const record = this.before(value as In);
-    const held = this.states.use(stateful.key === undefined ? (undefined as Key) : stateful.key(record));
+    const entry = this.states.use(stateful.key === undefined ? (undefined as Key) : stateful.key(record));
     // Before `step`, which may change the state in place and then throw.
-    this.states.commit(held);
-    const state = held.hasState ? (held.state as State) : stateful.init(held.key);
-    if (!held.hasState) refusePromise(state, `\`init\` of '${scope.task}'`);
+    this.states.commit(entry);
+    const state = entry.hasState ? (entry.state as State) : stateful.init(entry.key);
+    if (!entry.hasState) refusePromise(state, `\`init\` of '${scope.task}'`);
     const stepped = stateful.step(state, record, this.contextOf(lineage));
     refusePromise(stepped, `\`step\` of '${scope.task}'`);
     const [next, output] = stepped;
     const checked = this.after(output);
-    held.state = next;
-    held.hasState = true;
+    entry.state = next;
+    entry.hasState = true;
     return checked;
   }
 

@@ -36,7 +36,7 @@ export class OperatorHistory<In> implements StateHolder {
       for (const record of records as readonly GivenRecord<In>[]) this.again.push(record);
     }
     this.count = this.again.length;
-    space.heldBy(this);
+    space.setHolder(this);
     space.consumed();
   }
 

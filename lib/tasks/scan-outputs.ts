@@ -51,7 +51,7 @@ export abstract class ScanOutputs<In, Key, State, Out> implements Reader<Out | S
       name,
       output: skipped === true ? skip(output as string) : (output as Out),
     }));
-    space.heldBy(this);
+    space.setHolder(this);
     space.consumed();
   }
 

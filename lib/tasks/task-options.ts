@@ -45,15 +45,15 @@ export interface TaskOptions<In, Out> {
   readonly output?: Schema<Out>;
 }
 
-/** The most keys of a task with a state per key, unless `maxKeys` says otherwise. */
+/** The most keys of a task with a state per key, unless `maxKeys` is set. */
 export const DEFAULT_MAX_KEYS = 10_000_000;
 
 /** Options of tasks that can remember their outputs across runs. */
 export interface RememberingOptions {
   /**
    * Keeps the outputs across runs, by a hash of the record and of the code. A record whose output is known does not
-   * reach the task. Only for a function whose output depends on its record, its code, and what `version` names. Default:
-   * nothing is remembered.
+   * reach the task. Only for a function whose output depends on its record, its code, and what `version` names.
+   * Default: nothing is remembered.
    */
   readonly memo?: MemoOptions;
 }

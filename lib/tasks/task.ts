@@ -124,8 +124,8 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   readonly hasCommits: boolean;
   /**
-   * For a source or a boundary: true when the same input gives the same outputs in the same order again, so that a
-   * resumed run gives them the same numbers. When false, a resumed run repeats all work downstream of the task.
+   * For a source or a boundary: true when the same input has the same outputs in the same order again, so that a
+   * resumed run numbers them in the same way. When false, a resumed run repeats all work downstream of the task.
    */
   readonly isRepeatable: boolean;
   /**
@@ -173,7 +173,7 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
    */
   readonly emitsOnItsOwn: boolean;
   /**
-   * True when the task gives work to the executor of the run. The run then has threads unless its options say
+   * True when the task submits work to the executor of the run. The run then has threads unless its options say
    * otherwise.
    */
   readonly usesExecutor: boolean;

@@ -30,7 +30,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
   private readonly owned = new Map<number, Owned<Key, State>>();
   private readonly evictedNow: KeyState<Key, State>[] = [];
   /** Whether threads received no records because outputs wait. */
-  private isHeld = false;
+  private isPaused = false;
 
   constructor(
     stateful: Stateful<In, Key, State, Out>,
@@ -57,7 +57,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
           return { ...this.place(key, partition, note), record };
         },
         statesOf: (partition) => this.statesOf(partition),
-        isHeld: () => (this.isHeld = this.waiting >= scope.root.window),
+        isPaused: () => (this.isPaused = this.waiting >= scope.root.window),
         accept: (round) => {
           this.accept(round);
         },
@@ -77,8 +77,8 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
   }
 
   protected override process(): (Out | Skip)[] {
-    if (this.isHeld && this.waiting === 0) {
-      this.isHeld = false;
+    if (this.isPaused && this.waiting === 0) {
+      this.isPaused = false;
       this.rounds.wake();
     }
     return [];

@@ -21,7 +21,7 @@ const FAULTS: readonly Fault[] = ['error', 'reset', 'hang', 'lostReply', 'slow']
 
 /** Per fault, its share of all attempts, 0 to 1. The sum of the shares is at most 1. Default: 0 per fault. */
 export interface FaultOptions extends Partial<Record<Fault, number>> {
-  /** The same seed gives the same faults to the same records and attempts. */
+  /** With the same seed, the same records and attempts have the same faults. */
   readonly seed: number;
   /** The clock of the run. `slow` waits on it. */
   readonly clock: Clock;
@@ -124,7 +124,7 @@ function nameOf({ task, key, method, url, body }: UpstreamCall): string {
   return `${task}:${key?.slice(key.indexOf('-') + 1) ?? `${method} ${url} ${JSON.stringify(body)}`}`;
 }
 
-/** Maps a text to a number in [0, 1). The same text always gives the same number. */
+/** Maps a text to a number in [0, 1). The same text always has the same number. */
 function fractionOf(text: string): number {
   return (murmur2(new TextEncoder().encode(text)) >>> 0) / 2 ** 32;
 }

@@ -26,7 +26,7 @@ export interface JobThread {
 }
 
 /** The answer to one record that killed its threads. */
-export interface Held {
+export interface WithheldAnswer {
   readonly chunk: Chunk;
   readonly result: ChunkResult;
 }
@@ -49,7 +49,7 @@ export class ThreadJob {
   /** The number of records that were given up because they killed their threads. */
   killers = 0;
   /** Answers that wait until a record succeeds, or until no other record is left to try. */
-  readonly held: Held[] = [];
+  readonly withheld: WithheldAnswer[] = [];
   /** The thread whose death was the last that a record of the job caused. */
   lastDeath: JobThread | undefined;
   /** Whether threads receive no record before they have loaded the job. */
@@ -123,15 +123,15 @@ export class ThreadJob {
     if (!this.hasAnswered && this.fruitlessDeaths++ === 0) this.fruitlessSinceMs = performance.now();
   }
 
-  /** Answers one record, or holds the answer back while no record was answered by a thread. */
+  /** Answers one record, or withholds the answer while no record was answered by a thread. */
   answer(chunk: Chunk, result: ChunkResult): void {
     if (this.hasAnswered) this.deliver(chunk, result);
-    else this.held.push({ chunk, result });
+    else this.withheld.push({ chunk, result });
   }
 
-  /** Delivers the answers that were held back. */
+  /** Delivers the withheld answers. */
   release(): void {
-    for (const { chunk, result } of this.held.splice(0)) this.deliver(chunk, result);
+    for (const { chunk, result } of this.withheld.splice(0)) this.deliver(chunk, result);
   }
 
   deliver(chunk: Chunk, result: ChunkResult): void {

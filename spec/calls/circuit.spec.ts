@@ -12,7 +12,7 @@ interface Made {
   readonly circuit: Circuit;
   readonly clock: VirtualClock;
   readonly states: string[];
-  readonly told: string[];
+  readonly reported: string[];
   readonly downs: unknown[];
   /** What is left to be tried. */
   readonly left: { fresh: number; isInputOver: boolean; widens: boolean; readonly window: number };
@@ -25,7 +25,7 @@ interface Made {
 
 function make(options: CircuitBreakerOptions = {}): Made {
   const clock = virtualClock(1_700_000_000_000);
-  const [states, told, downs]: [string[], string[], unknown[]] = [[], [], []];
+  const [states, reported, downs]: [string[], string[], unknown[]] = [[], [], []];
   const left = { fresh: 1000, isInputOver: false, widens: false, window: 2048 };
   const circuit = new Circuit(
     circuitBreaker({ failures: 3, pauseMs: 100, maxPauseMs: 400, deadlineMs: 1000, ...options }),
@@ -38,7 +38,7 @@ function make(options: CircuitBreakerOptions = {}): Made {
       widen: () => left.widens && (left.fresh += left.window) > 0,
       onChange: (state, message) => {
         states.push(state);
-        told.push(message);
+        reported.push(message);
       },
       onDown: (error) => downs.push(error),
     },
@@ -56,7 +56,7 @@ function make(options: CircuitBreakerOptions = {}): Made {
     circuit,
     clock,
     states,
-    told,
+    reported,
     downs,
     left,
     fail,
@@ -73,9 +73,9 @@ function make(options: CircuitBreakerOptions = {}): Made {
 
 describe('a circuit', () => {
   it('reports how many records failed, and the last failure, also where it stops the run', async () => {
-    const { clock, told, downs, fail } = make();
+    const { clock, reported, downs, fail } = make();
     for (const record of [1, 2, 3]) fail(record, 'silence', new Error(`refused ${record}`));
-    expect(told).toEqual([
+    expect(reported).toEqual([
       'http://ats is down: 3 records in a row failed, the last with: refused 3. Records wait 100 ms',
     ]);
     await clock.advance(1000);
@@ -157,7 +157,7 @@ describe('a circuit', () => {
   });
 
   it('lets records that failed make their last attempts when they alone are left, after as long as the task had worked', async () => {
-    const { circuit, clock, fail, answer, probe, left, told, downs } = make({ deadlineMs: 60_000 });
+    const { circuit, clock, fail, answer, probe, left, reported, downs } = make({ deadlineMs: 60_000 });
     circuit.acquire(0);
     answer();
     await clock.advance(1000);
@@ -169,7 +169,7 @@ describe('a circuit', () => {
     }
     expect(clock.monotonicMs()).toBeGreaterThanOrEqual(2000);
     expect(clock.monotonicMs()).toBeLessThan(2200);
-    expect([told.at(-1), downs]).toEqual([expect.stringContaining('only failed records are left'), []]);
+    expect([reported.at(-1), downs]).toEqual([expect.stringContaining('only failed records are left'), []]);
   });
 
   it('needs a longer streak after one that an answer ended, until calls succeed again', () => {

@@ -105,7 +105,7 @@ describe('the live frame', () => {
 });
 
 describe('a plain line', () => {
-  it('tells one task without an escape', () => {
+  it('prints one task without an escape', () => {
     expect(renderLine(task('A\u001b[2J', { in: 1_234_567, inFlight: 3, deadLettered: 1 }, 99), 65_000)).toBe(
       '1 min 05 s  A\\u001b[2J: 1,234,563 done, 3 in flight, 1 failed, 99 per second',
     );

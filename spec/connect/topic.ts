@@ -144,7 +144,7 @@ export class Store {
   holding(): Sink<string> {
     return {
       open: () => ({
-        holds: ({ partition, number }) => this.rows.some(({ id }) => id === `${partition}:${number}`),
+        has: ({ partition, number }) => this.rows.some(({ id }) => id === `${partition}:${number}`),
       }),
       write: ({ partition, numbers, rows }) => {
         this.rows.push(...rows.map((value, i) => ({ id: `${partition}:${numbers[i] ?? ''}`, value })));

@@ -97,7 +97,7 @@ const failures: Case[] = (
 }));
 
 const fatal: Case = {
-  name: 'ends the run at the first failure where it is told to, or cannot know whose it was',
+  name: 'ends the run at the first failure where it is asked to, or cannot know whose it was',
   check: async (subject) => {
     const options = subject.canBlame ? ({ onFailure: 'fail' } as const) : {};
     await assert.rejects(through(subject, count(100), { bad: 'all', options }), { code: 'MILLRACE_TASK' });
@@ -130,7 +130,7 @@ const cancelled: Case = {
 };
 
 const endless: Case = {
-  name: 'drains, or is cancelled, at the time it is told to, where its input is endless and time is virtual',
+  name: 'drains, or is cancelled, at the time it is asked to, where its input is endless and time is virtual',
   // Threads live in real time, and a collection of an endless input has no end.
   isFor: ({ run, letsGo }) => letsGo !== true && (run?.threads ?? 0) === 0,
   check: async (subject) => {

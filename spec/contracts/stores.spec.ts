@@ -26,7 +26,7 @@ checkpointStoreContract('the checkpoint file of a run folder', async () => {
   });
   return {
     begin: async () => {
-      // The incarnation before died without a word, as far as this one can tell.
+      // The incarnation before died without a word, as far as this one can know.
       await folder.end();
       folder = await RunFolder.open(runs, 'run');
       return folder.begin();

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 
 /**
@@ -16,7 +16,7 @@ const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
  */
 const FLOW = `
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
-import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';
+import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';
 import { csvSink } from '${CSV}';
 const note = (what) => appendFileSync('calls', what + '\\n');
 export const Counted = defineWorkflow({

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EXIT_CODES } from '#lib/commands/exit-codes.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 
 interface Ended {
   readonly code: number | null;
@@ -21,7 +21,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
   for (const [name, content] of Object.entries(FILES)) {
     mkdirSync(join(folder, name, '..'), { recursive: true });
-    writeFileSync(join(folder, name), content.replaceAll("'millrace'", `'${DOOR}'`));
+    writeFileSync(join(folder, name), content.replaceAll("'millrace'", `'${ENTRY_POINT}'`));
   }
 });
 afterAll(() => {
@@ -216,7 +216,7 @@ describe('what is wrong', () => {
       ['--workflow', './good.js', '--config', 'bad.json'],
       `MILLRACE_CONFIG: The config file bad.json is not JSON: line 3, column 3: expected ',' or '}', got '"'`,
     ],
-  ])('%j is told in one sentence, with exit code 2', async (args, message) => {
+  ])('%j is reported in one sentence, with exit code 2', async (args, message) => {
     const { code, out, err } = await run(...args);
     expect([code, out, err.replaceAll(folder, '<folder>')]).toEqual([2, '', `${message}\n`]);
   });
@@ -229,7 +229,7 @@ describe('what is wrong', () => {
     expect(err).toContain('Cannot load workflows/broken.js: not today');
   });
 
-  it('is told with a stack only where --debug asks for it', async () => {
+  it('is reported with a stack only where --debug asks for it', async () => {
     const [plain, debug] = await Promise.all([
       run('--workflow', './fails.js'),
       run('--workflow', './fails.js', '--debug'),
@@ -242,7 +242,7 @@ describe('what is wrong', () => {
     expect(debug.err).toContain('    at ');
   });
 
-  it('and was caught by nobody is told with its place and with the command that resumes', async () => {
+  it('and was caught by nobody is reported with its place and with the command that resumes', async () => {
     const { code, err } = await run('--workflow', './late.js', '--quiet');
     expect(code).toBe(1);
     expect(err).toMatch(
@@ -278,7 +278,7 @@ describe('a workflow', () => {
     expect(await run('validate', './good.js', '--workflow', './good.js')).toMatchObject({ code: 0, err: '' });
   });
 
-  it('is listed with the others; one that does not load is told of', async () => {
+  it('is listed with the others; one that does not load is reported', async () => {
     const { code, out, err } = await run('list');
     expect(code).toBe(0);
     expect(out).toMatch(/^name +description +from\n/);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 
 let folder = '';
 beforeEach(() => {
@@ -35,7 +35,7 @@ function write(name: string, ...workflows: readonly string[]): void {
   .task('Numbers', sourceTask([1, 2]))
   .task('Print', ['Numbers'], syncTask((n) => { console.log('${workflow}', n); return n; })) });`,
   );
-  const imports = `import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';`;
+  const imports = `import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';`;
   writeFileSync(join(folder, 'workflows', name), [imports, ...exported].join('\n'));
 }
 

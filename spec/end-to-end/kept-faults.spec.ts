@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const ROWS = 3000;
 
@@ -33,10 +33,10 @@ const ROWS = 3000;
 const FLOW = `
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, defineWorkflow, RecordTask } from '${DOOR}';
+import { asyncTask, defineWorkflow, RecordTask } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 class Tell extends RecordTask {
-  kind = 'tell';
+  kind = 'report';
   async process(row) { return row; }
   async close() { while (existsSync('slow-end') && !existsSync('end')) await sleep(20); }
 }
@@ -88,13 +88,13 @@ interface Started {
 function run(program: string, ...args: string[]): Started {
   const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
-  const told = { out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (told.err += text));
+  const reported = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (reported.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (reported.err += text));
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (code) => {
       children.delete(child);
-      resolve({ code, ...told });
+      resolve({ code, ...reported });
     });
   });
   return { child, ended };
@@ -184,11 +184,13 @@ describe('a run with a damaged checkpoint', () => {
 });
 
 describe('a limit of the system that a run meets at its end', () => {
-  /** Until there is a file `room`, the process opens all files that it may open from one record on, and keeps them open. */
+  /**
+   * Until there is a file `room`, the process opens all files that it may open from one record on, and keeps them open.
+   */
   const FILLING = `
 import { existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, defineWorkflow } from '${DOOR}';
+import { asyncTask, defineWorkflow } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 const hoard = () => { try { for (;;) openSync('/dev/null', 'r'); } catch { /* No descriptor is left. */ } };
 export const Filling = defineWorkflow({ name: 'Filling', build: (flow) => flow

@@ -18,14 +18,14 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/glo
 import { seal, unseal } from '#lib/storage/sealed.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 
 /** Reads numbers; every hundredth fails until there is a file `mended`, and from 2,500 on it waits for a file `go`. */
 const FLOW = `
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asyncTask, defineWorkflow } from '${DOOR}';
+import { asyncTask, defineWorkflow } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 export const Kept = defineWorkflow({ name: 'Kept', window: 64, build: (flow) => flow
   .task('Read', csvSource({ path: 'in.csv', columns: ['id', 'n'], missing: 'skip' }))
@@ -76,12 +76,12 @@ const file = (name: string): string => join(folder, name);
 
 function start(...args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-  const told = { out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (told.err += text));
+  const reported = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (reported.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (reported.err += text));
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (code) => {
-      resolve({ code, ...told });
+      resolve({ code, ...reported });
     });
   });
   return { child, ended };
@@ -149,7 +149,7 @@ describe('a run that was killed', () => {
     ['checkpoint.json', '{"format":1,"ru', /checkpoint\.json is not JSON \(.*\): remove it with 'runs clean \S+'/],
     ['manifest.json', '{', /manifest\.json is not JSON/],
     ['../../../in.csv', 'id,n\nm1,1\n', /cannot be resumed: the input of 'Read' has changed/],
-  ])('is passed over by --resume where its %s is another, and that is told', async (name, text, why) => {
+  ])('is passed over by --resume where its %s is another, and that is reported', async (name, text, why) => {
     const id = await killedRun();
     rmSync(join(file('.millrace/runs'), id, 'checkpoint.json.previous'));
     writeFileSync(join(file('.millrace/runs'), id, name), text);
@@ -253,7 +253,7 @@ describe('a file that somebody else made', () => {
 
 describe('the story of a record', () => {
   const QUIRKS = `
-import { defineWorkflow, skip, syncTask } from '${DOOR}';
+import { defineWorkflow, skip, syncTask } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 const Row = { '~standard': { version: 1, vendor: 'spec', validate: (row) =>
   row.n === 'bad' ? { issues: [{ message: 'expected a number', path: ['n'] }] } : { value: row } } };
@@ -262,7 +262,7 @@ export const Quirks = defineWorkflow({ name: 'Quirks', build: (flow) => flow
   .task('Filter', ['Read'], syncTask((row) => (Number(row.n) > 1 ? skip('too large') : row)))
   .task('Write', ['Filter'], csvSink({ path: 'out.csv', columns: ['id', 'n'] })) });
 `;
-  it('tells a refused row once, and of a record that ends in the middle who skips such', async () => {
+  it('reports a refused row once, and of a record that ends in the middle who skips such', async () => {
     writeFileSync(file('quirks.mjs'), QUIRKS);
     writeFileSync(file('quirks.csv'), 'id,n\nada,1\ngrace,2\nedsger,bad\n');
     expect(await millrace('--workflow', './quirks.mjs', '--quiet')).toMatchObject({ code: 3 });
@@ -291,7 +291,7 @@ describe('a run that finished', () => {
     });
   });
 
-  it('tells its dead letters by reason, and the story of a record', async () => {
+  it('reports its dead letters by reason, and the story of a record', async () => {
     const id = onlyRun();
     const { out } = await millrace('dead-letters', id);
     expect(out.split('\n')[1]).toMatch(/^ +30 +Work +MILLRACE_TASK +Read#99 +no answer for m100$/);
@@ -369,20 +369,22 @@ describe('a run with a file that is torn', () => {
   });
 
   it.each(TORN)(
-    'is listed as broken, told of by the name of its %s, and removed by its id',
+    'is listed as broken, reported by the name of its %s, and removed by its id',
     async (name) => {
       const { whole, broken, path } = await withBroken(name);
       const listed = await millrace('runs');
       expect([listed.code, listed.out]).toEqual([0, expect.stringMatching(new RegExp(`${whole} +Kept +finished`))]);
       expect(listed.out).toMatch(new RegExp(`${broken}( +Kept)? +broken`));
-      const told = new RegExp(`^MILLRACE_FILE: ${path} is not JSON \\(.*\\): remove it with 'runs clean ${broken}'\n$`);
-      expect(listed.err).toMatch(told);
+      const reported = new RegExp(
+        `^MILLRACE_FILE: ${path} is not JSON \\(.*\\): remove it with 'runs clean ${broken}'\n$`,
+      );
+      expect(listed.err).toMatch(reported);
       expect((await millrace('runs', 'show', whole)).code).toBe(0);
       for (const command of [['runs', 'show'], ['resume']]) {
         expect(await millrace(...command, broken)).toMatchObject({
           code: 2,
           out: '',
-          err: expect.stringMatching(told) as unknown,
+          err: expect.stringMatching(reported) as unknown,
         });
       }
       expect((await millrace('runs', 'clean', broken)).out).toBe(`removed ${broken}\n`);
@@ -413,7 +415,7 @@ describe('a run with a file that is torn', () => {
     expect(existsSync(file(path))).toBe(true);
   });
 
-  it('does not keep --resume from looking further, and is told', async () => {
+  it('does not keep --resume from looking further, and is reported', async () => {
     await withBroken('checkpoint.json');
     expect(await millrace('--workflow', './flow.mjs', '--quiet', '--resume')).toMatchObject({
       code: 0,

@@ -7,12 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const INPUT = 'id\n1\n2\n';
 const GEO = '{"type":"FeatureCollection","features":[]}';
 const FLOW = `
-import { defineWorkflow } from '${DOOR}';
+import { defineWorkflow } from '${ENTRY_POINT}';
 import { csvSink, csvSource } from '${CSV}';
 export const Copy = defineWorkflow({ name: 'Copy', build: (flow) => flow
   .task('Read', csvSource({ path: 'in.csv' }))
@@ -60,10 +60,10 @@ it('refuses them, in one sentence, before anything is opened or kept', async () 
   // Two at a time: each is a process.
   for (let at = 0; at < cases.length; at += 2) {
     const pair = cases.slice(at, at + 2);
-    const told = await Promise.all(pair.map(([options]) => run(...options.split(' '))));
-    expect(told.map(({ code }) => code)).toEqual(pair.map(() => 2));
-    expect(told.map(({ err }) => err.trimEnd().split('\n').length)).toEqual(pair.map(() => 1));
-    told.forEach(({ err }, index) => {
+    const reported = await Promise.all(pair.map(([options]) => run(...options.split(' '))));
+    expect(reported.map(({ code }) => code)).toEqual(pair.map(() => 2));
+    expect(reported.map(({ err }) => err.trimEnd().split('\n').length)).toEqual(pair.map(() => 1));
+    reported.forEach(({ err }, index) => {
       expect(err).toContain(pair[index]?.[1]);
     });
   }

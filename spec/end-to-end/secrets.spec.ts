@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const HTTP = import.meta.resolve('#lib/connectors/http/index.js');
 
@@ -48,7 +48,7 @@ const CANARIES = [
 
 /** Each record fails, with a message that holds a canary in some encoding, or ends with a reason that does. */
 const FLOW = `
-import { asyncTask, defineWorkflow, skip, sourceTask, syncTask } from '${DOOR}';
+import { asyncTask, defineWorkflow, skip, sourceTask, syncTask } from '${ENTRY_POINT}';
 import { csvSink } from '${CSV}';
 import { requestTask } from '${HTTP}';
 import { existsSync } from 'node:fs';

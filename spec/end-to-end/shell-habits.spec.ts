@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 const THREAD = import.meta.resolve('#lib/thread.js');
 const LIMIT_MS = 120_000;
@@ -55,7 +55,7 @@ function call(program: string, args: readonly string[], env: NodeJS.ProcessEnv =
 const millrace = (...args: string[]): Promise<Ended> => call(process.execPath, [CLI, ...args]);
 
 const flow = (name: string): string => `
-import { defineWorkflow, syncTask } from '${DOOR}';
+import { defineWorkflow, syncTask } from '${ENTRY_POINT}';
 import { csvSource } from '${CSV}';
 import { label } from './label.js';
 export const ${name} = defineWorkflow({ name: '${name}', build: (flow) => flow
@@ -179,7 +179,7 @@ describe('a workflow in TypeScript', () => {
 enum Power { Two = 2 }
 export const square = threadFunction(import.meta.url, 'square', (n: number): number => n ** Power.Two);
 `;
-  const FLOW = `import { cpuTask, defineWorkflow, sourceTask, syncTask } from '${DOOR}';
+  const FLOW = `import { cpuTask, defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';
 import { square } from './work.js';
 export const Squares = defineWorkflow({ name: 'Squares', build: (flow) => flow
   .task('Numbers', sourceTask([1, 2, 3]))
@@ -328,7 +328,7 @@ describe('millrace run --watch', () => {
       writeFileSync(
         file('slow.js'),
         `import { setTimeout } from 'node:timers/promises';
-        import { asyncTask, defineWorkflow } from '${DOOR}';
+        import { asyncTask, defineWorkflow } from '${ENTRY_POINT}';
         import { csvSource } from '${CSV}';
         export const Slow = defineWorkflow({ name: 'Slow', build: (flow) => flow
           .task('Read', csvSource({ path: 'in.csv', columns: ['id'] }))
@@ -347,7 +347,7 @@ describe('millrace run --watch', () => {
 
 describe('a result on standard output', () => {
   const results = (): string => `
-import { asyncTask, defineWorkflow, sourceTask } from '${DOOR}';
+import { asyncTask, defineWorkflow, sourceTask } from '${ENTRY_POINT}';
 import { csvSink } from '${CSV}';
 import { ndjsonSink } from '${CSV.replace('/csv/', '/ndjson/')}';
 const to = (name, source, path, fails = false) => defineWorkflow({ name, build: (flow) => flow

@@ -12,11 +12,11 @@ import { readEvents } from '#lib/storage/index.js';
 import { parsePrometheus } from '../support/prometheus.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 
 /** Its records wait until a file says that they may go on. */
 const HELD_FLOW = `
-import { defineWorkflow, sourceTask, asyncTask } from '${DOOR}';
+import { defineWorkflow, sourceTask, asyncTask } from '${ENTRY_POINT}';
 import { existsSync } from 'node:fs';
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 export const Held = defineWorkflow({ name: 'Held', build: (flow) => flow
@@ -104,7 +104,7 @@ it('keeps nothing of a run that did not start, because a watcher or the workflow
   }
 }, 60_000);
 
-it('refuses a port that is in use before anything runs, and tells when the disk of the events is full', async () => {
+it('refuses a port that is in use before anything runs, and reports when the disk of the events is full', async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;

@@ -162,7 +162,7 @@ describe('the explanation of a workflow', () => {
     expect(unrepeatable).toEqual([{ task: 'Price', reason: 'a call may have another answer' }]);
   });
 
-  it('tells an aggregate that is computed again, a source that is lost, and a join that repeats all', () => {
+  it('reports an aggregate that is computed again, a source that is lost, and a join that repeats all', () => {
     const Others = defineWorkflow({
       name: 'Others',
       build: (flow) =>

@@ -8,8 +8,8 @@ import { loadJob, type LoadedJob } from '#lib/jobs/load-job.js';
 import { writeReport } from '#lib/jobs/run-report.js';
 import type { RunFolder } from '#lib/storage/run-folder.js';
 
-const DOOR = import.meta.resolve('#lib/index.js');
-const head = `import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';\n`;
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
+const head = `import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';\n`;
 import { placeIn } from '../support/place-in.js';
 const tasks = "f.task('S', sourceTask([1])).task('K', ['S'], syncTask((x) => x))";
 
@@ -27,7 +27,7 @@ const write = (name: string, text: string): void => {
 const load = (workflow: string, settings: readonly string[] = []): Promise<LoadedJob> =>
   loadJob({ workflow, config: null, settings, deadLetters: null }, placeIn(folder));
 
-it('an error in `build` is told with the name of the workflow and its place', async () => {
+it('an error in `build` is reported with the name of the workflow and its place', async () => {
   write(
     'flow.mjs',
     `${head}export const A = defineWorkflow({ name: 'A', build: (f) => {\n  return f.missing.task;\n} });`,
@@ -37,7 +37,7 @@ it('an error in `build` is told with the name of the workflow and its place', as
   );
 });
 
-it('a syntax error in an imported module is told of that module', async () => {
+it('a syntax error in an imported module is reported for that module', async () => {
   write(
     'flow.mjs',
     `${head}import './helper.mjs';\nexport const A = defineWorkflow({ name: 'A', build: (f) => ${tasks} });`,

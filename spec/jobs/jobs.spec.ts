@@ -27,12 +27,12 @@ import type { ReadyRun } from '#lib/jobs/kept-run.js';
 import { placeIn } from '../support/place-in.js';
 import type { Run } from '#lib/runtime/run/run.js';
 
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const CSV = import.meta.resolve('#lib/connectors/csv/index.js');
 
 /** Counts the calls of its builder and of its schema; the record 3 fails until `mended`. */
 const FLOW = `
-import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';
+import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';
 import { csvSink } from '${CSV}';
 export const state = { builds: 0, parses: 0, mended: false, starts: [] };
 const config = { '~standard': { version: 1, vendor: 'spec', validate: (value) => {
@@ -141,15 +141,15 @@ describe('a job', () => {
       });
     });
     calls();
-    const told: string[] = [];
-    const { job, folder: found } = await findUnfinished(RUNS, request, place, (sentence) => told.push(sentence));
+    const sentences: string[] = [];
+    const { job, folder: found } = await findUnfinished(RUNS, request, place, (sentence) => sentences.push(sentence));
     expect(found?.manifest.runId).toBe(idOf(ready));
     if (found === undefined) return;
     expect((await run(await reopenRun(found, job, place))).summary?.outcome).toBe('completed');
     expect(calls()).toEqual({ builds: 1, parses: 1 });
-    expect(told).toEqual([]);
-    const nothing = await findUnfinished(RUNS, request, place, (sentence) => told.push(sentence));
-    expect([nothing.folder, nothing.job.prepared.name, told]).toEqual([undefined, 'Counted', []]);
+    expect(sentences).toEqual([]);
+    const nothing = await findUnfinished(RUNS, request, place, (sentence) => sentences.push(sentence));
+    expect([nothing.folder, nothing.job.prepared.name, sentences]).toEqual([undefined, 'Counted', []]);
   });
 
   it('says why an unfinished run is passed over, and builds for a new run', async () => {
@@ -160,12 +160,12 @@ describe('a job', () => {
       });
     });
     calls();
-    const told: string[] = [];
+    const sentences: string[] = [];
     const other = { ...request, settings: ['more=1'] };
-    const { job, folder: found } = await findUnfinished(RUNS, other, place, (sentence) => told.push(sentence));
+    const { job, folder: found } = await findUnfinished(RUNS, other, place, (sentence) => sentences.push(sentence));
     expect(found).toBeUndefined();
-    expect(told).toEqual([expect.stringContaining(`Run ${idOf(ready)} is passed over: `)]);
-    expect(told[0]).toContain("config key 'more' was added");
+    expect(sentences).toEqual([expect.stringContaining(`Run ${idOf(ready)} is passed over: `)]);
+    expect(sentences[0]).toContain("config key 'more' was added");
     expect(job.prepared.startedAt).toBeGreaterThan(state.starts[0] ?? Infinity);
     expect(calls()).toEqual({ builds: 2, parses: 1 });
   });

@@ -1,4 +1,4 @@
-/** Which files of the folder `workflows` are loaded: those that export a workflow, told by their text alone. */
+/** Which files of the folder `workflows` are loaded: those that export a workflow, recognised by their text alone. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,9 @@ import { findWorkflows, loadWorkflow } from '#lib/jobs/workflows/load-workflow.j
 import { exportsWorkflow } from '#lib/jobs/workflows/workflow-files.js';
 import { placeIn } from '../support/place-in.js';
 
-const DOOR = import.meta.resolve('#lib/index.js');
+const ENTRY_POINT = import.meta.resolve('#lib/index.js');
 const flow = (name: string): string =>
-  `import { defineWorkflow, sourceTask, syncTask } from '${DOOR}';
+  `import { defineWorkflow, sourceTask, syncTask } from '${ENTRY_POINT}';
 export const ${name} = defineWorkflow({ name: '${name}', build: (f) => f.task('S', sourceTask([1])).task('K', ['S'], syncTask((x) => x)) });`;
 
 let folder = '';

@@ -68,7 +68,7 @@ interface Worker {
   readonly over: Promise<void>;
   hasSeenEnd: boolean;
   isOver: boolean;
-  told: string;
+  reported: string;
 }
 
 let runs = 0;
@@ -199,12 +199,14 @@ function startWorkerOf(cluster: Cluster, runId: string, config: object): Worker 
     over: once(child, 'close').then(() => {
       worker.isOver = true;
     }),
-    ...{ hasSeenEnd: false, isOver: false, told: '' },
+    ...{ hasSeenEnd: false, isOver: false, reported: '' },
   };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (text.includes('over')) worker.hasSeenEnd = true;
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (worker.told = (worker.told + text).slice(-4000)));
+  child.stderr
+    .setEncoding('utf8')
+    .on('data', (text: string) => (worker.reported = (worker.reported + text).slice(-4000)));
   return worker;
 }
 

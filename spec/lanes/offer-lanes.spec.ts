@@ -28,7 +28,7 @@ const RUN = 'offers';
 interface Victim {
   readonly process: ChildProcess;
   readonly over: Promise<readonly [code: number | null, signal: string | null]>;
-  readonly told: { out: string; errors: string };
+  readonly reported: { out: string; errors: string };
 }
 
 describeWithBroker('OfferWorkFlow in worker processes', (broker) => {
@@ -55,10 +55,10 @@ describeWithBroker('OfferWorkFlow in worker processes', (broker) => {
       const start = (): Victim => {
         const args = [VICTIM, broker().address, RUN, WORKFLOWS, 'OfferWorkFlow', JSON.stringify(config)];
         const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-        const told = { out: '', errors: '' };
-        child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
-        child.stderr.setEncoding('utf8').on('data', (text: string) => (told.errors += text));
-        return { process: child, over: once(child, 'exit') as Promise<[number | null, string | null]>, told };
+        const reported = { out: '', errors: '' };
+        child.stdout.setEncoding('utf8').on('data', (text: string) => (reported.out += text));
+        child.stderr.setEncoding('utf8').on('data', (text: string) => (reported.errors += text));
+        return { process: child, over: once(child, 'exit') as Promise<[number | null, string | null]>, reported };
       };
       const workers = [start(), start()];
       for (let kill = 0; kill < KILLS; kill++) {
@@ -69,9 +69,9 @@ describeWithBroker('OfferWorkFlow in worker processes', (broker) => {
         await victim.over;
         workers[index] = start();
       }
-      for (const { over, told } of workers) {
+      for (const { over, reported } of workers) {
         const [code] = await over;
-        if (code !== 0 || !told.out.includes('over')) throw new Error(`A worker failed: ${told.errors}`);
+        if (code !== 0 || !reported.out.includes('over')) throw new Error(`A worker failed: ${reported.errors}`);
       }
 
       const rowsOf = async (file: string): Promise<string[]> =>

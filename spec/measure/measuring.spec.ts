@@ -30,7 +30,7 @@ describe('a meter', () => {
     expect(meter.look(20)).toEqual({ busyMs: 4, blockedMs: 16, slotMs: 0, loopMs: 4, poolMs: 0 });
   });
 
-  it('never credits more time than has passed, in whatever order it is told', () => {
+  it('never credits more time than has passed, in whatever order states are reported', () => {
     const step = fc.record({ at: fc.nat(1000), queued: fc.nat(2), running: fc.nat(2), workMs: fc.nat(50) });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
@@ -65,7 +65,7 @@ describe('arrival times', () => {
     );
   });
 
-  it('hold no more batches than they were told, however few are asked for', () => {
+  it('hold no more batches than they were asked to, however few are asked for', () => {
     const arrivals = new ArrivalTimes(4);
     for (let at = 0; at < 1000; at++) arrivals.arrive(1, at);
     expect(arrivals.of(999)).toBe(999);
@@ -79,22 +79,22 @@ describe('the slowest records', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(100)), (durations) => {
         const slow = new SlowRecords();
-        const told: number[] = [];
+        const reported: number[] = [];
         durations.forEach((ms, lineage) => {
           if (ms > slow.floorMs) slow.add(record(lineage, ms));
-          if (lineage % 7 === 0) told.push(...slow.news().map((one) => one.lineage));
+          if (lineage % 7 === 0) reported.push(...slow.news().map((one) => one.lineage));
         });
-        told.push(...slow.news().map((one) => one.lineage));
+        reported.push(...slow.news().map((one) => one.lineage));
         const slowest = durations.filter((ms) => ms > 0).sort((a, b) => b - a);
         expect(slow.all.map(({ ms }) => ms)).toEqual(slowest.slice(0, 5));
-        expect(new Set(told).size).toBe(told.length);
-        expect(told).toEqual(expect.arrayContaining(slow.all.map(({ lineage }) => lineage)));
+        expect(new Set(reported).size).toBe(reported.length);
+        expect(reported).toEqual(expect.arrayContaining(slow.all.map(({ lineage }) => lineage)));
       }),
     );
   });
 });
 
-describe('what is told of latencies', () => {
+describe('reported latencies', () => {
   it('agrees with the samples: counts, sum, maximum, and buckets that ascend', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 100_000, noNaN: true })), (samples) => {

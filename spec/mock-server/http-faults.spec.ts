@@ -194,7 +194,7 @@ describe('HTTP faults', () => {
       expect(inflated.subarray(-19).toString()).toBe('{"prediction":42.5}');
     }));
 
-  it('redirect to where they are told', () =>
+  it('redirect to where they are sent', () =>
     withServer({ faults: { redirect: { location: 'http://127.0.0.1:9/elsewhere', times: 1 } } }, async (server) => {
       const reply = await predict(server);
       expect([reply.status, reply.headers.location]).toEqual([302, 'http://127.0.0.1:9/elsewhere']);

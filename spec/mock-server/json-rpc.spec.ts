@@ -199,7 +199,7 @@ describe('JSON-RPC over WebSocket', () => {
 });
 
 describe('the protocol without a socket', () => {
-  it('tells a batch from a single call and a call from a notification', () => {
+  it('distinguishes a batch from a single call and a call from a notification', () => {
     expect(readMessage('[1]')).toEqual({ isBatch: true, entries: [1] });
     expect(readMessage('1')).toEqual({ isBatch: false, entries: [1] });
     expect(readCall({ jsonrpc: '2.0', method: 'm' })?.id).toBeUndefined();

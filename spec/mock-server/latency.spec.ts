@@ -1,4 +1,4 @@
-/** Latency and the randomness below it: the same seed must tell the same story, on every run. */
+/** Latency and the randomness below it: the same seed must give the same latencies, on every run. */
 import { describe, expect, it } from '@jest/globals';
 import { latencySampler, parseLatency } from '#mock-server/latency.js';
 import type { LatencySpec } from '#mock-server/latency.js';

@@ -1,7 +1,7 @@
 /** Starting, stopping, restarting and scenarios: what a server leaves behind, and when it is back. */
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
-import * as door from '#mock-server/index.js';
+import * as entry from '#mock-server/index.js';
 import { startMockServer } from '#mock-server/server.js';
 import type { MockServer } from '#mock-server/server.js';
 import { FEATURES, RpcClient, answer, ask, call, codeOf, predict, withServer } from './support/clients.js';
@@ -176,8 +176,8 @@ describe('a scenario', () => {
     }));
 });
 
-describe('the door', () => {
+describe('the entry point', () => {
   it('exports what users need and starts nothing', () => {
-    expect(Object.keys(door).sort()).toEqual(['FaultsError', 'atsOf', 'offerOf', 'respOf', 'startMockServer']);
+    expect(Object.keys(entry).sort()).toEqual(['FaultsError', 'atsOf', 'offerOf', 'respOf', 'startMockServer']);
   });
 });

@@ -106,13 +106,13 @@ describe('the lineage of a run', () => {
   });
 
   it('reaches a server in order, after tries that failed', async () => {
-    const told: (string | undefined)[][] = [];
+    const reported: (string | undefined)[][] = [];
     server = createServer((request, response) => {
       let body = '';
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => {
-        told.push([request.url, request.headers.authorization, (JSON.parse(body) as Event).eventType]);
-        response.writeHead(told.length === 1 ? 503 : 201).end();
+        reported.push([request.url, request.headers.authorization, (JSON.parse(body) as Event).eventType]);
+        response.writeHead(reported.length === 1 ? 503 : 201).end();
       });
     });
     const listening = server;
@@ -121,10 +121,10 @@ describe('the lineage of a run', () => {
     const run = started();
     await openLineage(run.events$, `http://127.0.0.1:${port}`, { apiKey: 'k' });
     const line = (type: string): string[] => ['/api/v1/lineage', 'Bearer k', type];
-    expect(told).toEqual([line('START'), line('START'), line('COMPLETE')]);
+    expect(reported).toEqual([line('START'), line('START'), line('COMPLETE')]);
   });
 
-  it('that nobody takes is told once, and the run does not mind', async () => {
+  it('that nobody accepts is reported once, and the run does not mind', async () => {
     const run = started();
     // Nobody listens on port 1.
     const sent = openLineage(run.events$, 'http://user:hunter2@127.0.0.1:1/lineage', { timeoutMs: 100 });

@@ -42,13 +42,13 @@ function valueOf(families: Map<string, MetricFamily>, name: string, labels: Reco
 describe('metrics for Prometheus', () => {
   it('are valid text that says what the run did, whatever tasks are called', async () => {
     const gauges = new RunGauges();
-    const told: RunEvent[] = [
+    const reported: RunEvent[] = [
       ...(await eventsOfRun()),
       { type: 'circuit', at: 1, task: 'S', upstream: 'http://x/', state: 'open', message: '' },
       { type: 'throttled', at: 1, task: 'S', upstream: 'http://x/', delayMs: 5 },
       { type: 'concurrency', at: 1, task: 'S', upstream: 'http://x/', limit: 17 },
     ];
-    for (const event of told) gauges.record(event);
+    for (const event of reported) gauges.record(event);
     const families = parsePrometheus(gauges.text());
     const task = { workflow: 'Metered', task: ODD };
     expect(valueOf(families, 'millrace_records_in_total', task)).toBe(4);

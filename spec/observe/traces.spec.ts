@@ -75,12 +75,12 @@ describe('a traced run', () => {
 });
 
 describe('a traced record', () => {
-  /** Answers 503 once to the record 2, and keeps what it was told. */
+  /** Answers 503 once to the record 2, and keeps the headers that it received. */
   const upstream = async () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     let refused = false;
     const server = createServer((request, response) => {
-      told.push(String(request.headers['traceparent']));
+      reported.push(String(request.headers['traceparent']));
       let body = '';
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => {
@@ -91,12 +91,12 @@ describe('a traced record', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    return { told, url: `http://127.0.0.1:${port}/`, close: () => server.close() };
+    return { reported, url: `http://127.0.0.1:${port}/`, close: () => server.close() };
   };
 
-  it('has a span below its task, which its calls tell the upstream', async () => {
+  it('has a span below its task, which its calls report to the upstream', async () => {
     const { exporter, named, tracer } = tracing();
-    const { told, url, close } = await upstream();
+    const { reported, url, close } = await upstream();
     const flow = defineWorkflow({
       name: 'Asking',
       build: (build) =>
@@ -112,14 +112,14 @@ describe('a traced record', () => {
     for (const record of records) {
       const { traceId, spanId } = record.spanContext();
       expect(record.parentSpanContext?.spanId).toBe(named('task Ask')?.spanContext().spanId);
-      const calls = told.filter((header) => header === `00-${traceId}-${spanId}-01`);
+      const calls = reported.filter((header) => header === `00-${traceId}-${spanId}-01`);
       expect(calls).toHaveLength(record.attributes['millrace.attempts'] as number);
     }
   });
 
   it('that nobody exports is not called sampled', async () => {
     const { tracer } = tracing();
-    const { told, url, close } = await upstream();
+    const { reported, url, close } = await upstream();
     const flow = defineWorkflow({
       name: 'Asking',
       build: (build) =>
@@ -130,8 +130,8 @@ describe('a traced record', () => {
     await flow.run().finished;
     await flow.run(undefined, { tracer: openTelemetry({ tracer, sample: 0 }) }).finished;
     close();
-    expect(told.length).toBeGreaterThanOrEqual(6);
-    for (const header of told) expect(header).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(reported.length).toBeGreaterThanOrEqual(6);
+    for (const header of reported) expect(header).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
   });
 
   const flowOf = (work: (n: number) => Promise<number>) =>

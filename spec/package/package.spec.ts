@@ -133,16 +133,16 @@ describe('the package', () => {
     expect(all.filter((target) => !has.has(target))).toEqual([]);
   });
 
-  it('is imported by every door it has, and nothing else', async () => {
+  it('is imported by every entry point it has, and nothing else', async () => {
     // `npm install` has not brought the optional peers of the remaining ones.
-    const doors = Object.keys(
+    const entryPoints = Object.keys(
       (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { exports: object }).exports,
     )
-      .filter((door) => !['./package.json', './opentelemetry', './postgres'].includes(door))
-      .map((door) => door.replace('.', 'millrace'));
-    expect(doors).toContain('millrace/mock-server/in-thread');
-    const program = `for (const door of ${JSON.stringify(doors)}) {
-      if (Object.keys(await import(door)).length === 0) throw new Error(door);
+      .filter((entry) => !['./package.json', './opentelemetry', './postgres'].includes(entry))
+      .map((entry) => entry.replace('.', 'millrace'));
+    expect(entryPoints).toContain('millrace/mock-server/in-thread');
+    const program = `for (const entry of ${JSON.stringify(entryPoints)}) {
+      if (Object.keys(await import(entry)).length === 0) throw new Error(entry);
     }
     await import('millrace/dist/index.js').catch((error) => console.log(error.code));`;
     expect(await sh(project, process.execPath, '--input-type=module', '--eval', program)).toBe(
@@ -150,7 +150,7 @@ describe('the package', () => {
     );
   });
 
-  it('says what to install where the door to OpenTelemetry is opened without its peer, and works with it', async () => {
+  it('says what to install where the entry point to OpenTelemetry is opened without its peer, and works with it', async () => {
     const program = `import { openTelemetry } from 'millrace/opentelemetry'; console.log(typeof openTelemetry().begin);`;
     const open = ['--input-type=module', '--eval', program];
     const { code, stderr } = await failureOf(project, process.execPath, ...open);
@@ -171,7 +171,7 @@ describe('the package', () => {
     }
   });
 
-  it('says what to install where a run connects to Kafka without the peer of that door', async () => {
+  it('says what to install where a run connects to Kafka without the peer of that entry point', async () => {
     const program = `import { defineWorkflow, sourceTask } from 'millrace'; import { kafka, kafkaSink } from 'millrace/kafka';
       const out = kafkaSink({ cluster: kafka({ brokers: ['127.0.0.1:1'] }), topic: 't' });
       const Flow = defineWorkflow({ name: 'F', build: (flow) => flow.task('In', sourceTask([1])).task('Out', ['In'], out) });
@@ -189,7 +189,7 @@ describe('the package', () => {
     );
   });
 
-  it('says what to install where a run connects to Spark without the peers of that door', async () => {
+  it('says what to install where a run connects to Spark without the peers of that entry point', async () => {
     const program = `import { defineWorkflow, sinkTask } from 'millrace'; import { sparkSource } from 'millrace/spark';
       const rows = sparkSource({ remote: 'sc://127.0.0.1:1', sql: 'SELECT 1' });
       const Flow = defineWorkflow({ name: 'F', build: (flow) => flow.task('In', rows).task('Out', ['In'], sinkTask(() => {})) });
@@ -199,16 +199,16 @@ describe('the package', () => {
     );
   });
 
-  it('says what to install where the door to a database is opened without its peer', async () => {
-    const open = (door: string) =>
-      failureOf(project, process.execPath, '--input-type=module', '--eval', `await import('${door}')`);
+  it('says what to install where the entry point to a database is opened without its peer', async () => {
+    const open = (entry: string) =>
+      failureOf(project, process.execPath, '--input-type=module', '--eval', `await import('${entry}')`);
     expect((await open('millrace/postgres')).stderr).toContain(
       'MillraceError: millrace/postgres needs pg, which is not installed. Install it: npm install pg',
     );
   });
 
-  it('opens nothing when its front doors are imported', async () => {
-    const lookOn = (door: string): Promise<string> =>
+  it('opens nothing when its entry points are imported', async () => {
+    const lookOn = (entry: string): Promise<string> =>
       sh(
         project,
         process.execPath,
@@ -216,7 +216,7 @@ describe('the package', () => {
         '--eval',
         // Some versions of Node count the streams of the process once they were looked at.
         `void [process.stdout, process.stderr];
-        ${door && `await import('${door}');`}
+        ${entry && `await import('${entry}');`}
         // What reading the modules themselves took is given back within a turn.
         await new Promise((done) => setImmediate(done));
         const open = process.getActiveResourcesInfo();

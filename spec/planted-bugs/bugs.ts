@@ -291,7 +291,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
   ),
   wrong(
-    'a join is not told of what is gone',
+    'a join does not see what is gone',
     Outlet,
     'next',
     (original) =>

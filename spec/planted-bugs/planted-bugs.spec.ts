@@ -1,5 +1,5 @@
 /**
- * Whether the simulation would find a bug; `npm run planted-bugs` tells which seed finds which. The short form plants
+ * Whether the simulation would find a bug; `npm run planted-bugs` reports which seed finds which. The short form plants
  * every fourth bug.
  */
 import { describe, expect, it } from '@jest/globals';

@@ -109,7 +109,7 @@ describe('the laws', () => {
     expect(read).toBeLessThan(1000);
   });
 
-  it('let an operatorTask end before its source, which is told so', async () => {
+  it('let an operatorTask end before its source, which learns it', async () => {
     const declared = [
       task('S', [], sourceTask(range(5000))),
       task('First', ['S'], operatorTask(take(1))),

@@ -311,7 +311,7 @@ describe('what runs after the end of a run', () => {
     const rows: unknown[] = [];
     const idOf = (root: string, number: number): string => `${root} ${number}`;
     const table = (): Sink<unknown> => ({
-      open: () => ({ holds: ({ root, number }) => stored.has(idOf(root, number)) }),
+      open: () => ({ has: ({ root, number }) => stored.has(idOf(root, number)) }),
       write: (some) => {
         some.numbers.forEach((number) => stored.add(idOf(some.root, number)));
         rows.push(...some.rows);

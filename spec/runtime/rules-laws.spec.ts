@@ -165,9 +165,9 @@ it('runs, skips and resumes the parts of a graph as the rules say, whatever fail
       const dead: Run[] = [];
       for (let incarnation = 0, outcome = ''; outcome !== 'completed'; incarnation++) {
         const before = new Set(done);
-        const told = interpret(parts, done, perhaps, script[incarnation] ?? []);
-        ({ outcome } = told);
-        seen[told.outcome]++;
+        const reported = interpret(parts, done, perhaps, script[incarnation] ?? []);
+        ({ outcome } = reported);
+        seen[reported.outcome]++;
         const log: string[] = [];
         let isAlive = true;
         let onDeath = (): void => undefined;
@@ -179,7 +179,7 @@ it('runs, skips and resumes the parts of a graph as the rules say, whatever fail
         });
         const act = async (part: string): Promise<unknown> => {
           if (before.has(part)) throw new Error(`${part} has completed before`);
-          const does = told.deciders.get(part);
+          const does = reported.deciders.get(part);
           if (does === 'fail') throw new Error(`${part} fails`);
           if (does === 'die') {
             onDeath();
@@ -187,11 +187,11 @@ it('runs, skips and resumes the parts of a graph as the rules say, whatever fail
           }
           return undefined;
         };
-        const tell = (line: string): void => {
+        const report = (line: string): void => {
           if (isAlive) log.push(line);
         };
         const from = kept.last;
-        const run = new Workflow({ name: 'Rules', tasks: () => tasksOf(parts, tell, act) }).run(undefined, {
+        const run = new Workflow({ name: 'Rules', tasks: () => tasksOf(parts, report, act) }).run(undefined, {
           checkpoints: kept.begin(),
           ...(from && { resumeFrom: from }),
         });
@@ -199,22 +199,23 @@ it('runs, skips and resumes the parts of a graph as the rules say, whatever fail
           died,
           run.finished.catch((error: unknown) => (error as RunFailedError).summary),
         ]);
-        expect(told.started.filter((line) => !log.includes(line))).toEqual([]);
+        expect(reported.started.filter((line) => !log.includes(line))).toEqual([]);
         const others = log.filter(
           (line) =>
-            !told.started.includes(line) && ![perhaps, told.beside].some((names) => names.has(line.slice(0, 2))),
+            !reported.started.includes(line) &&
+            ![perhaps, reported.beside].some((names) => names.has(line.slice(0, 2))),
         );
         expect(others).toEqual([]);
         if (ended === 'died') {
-          expect(told.outcome).toBe('died');
+          expect(reported.outcome).toBe('died');
           dead.push(run);
           continue;
         }
         const { outcome: was, tasks } = ended;
-        expect(was).toBe(told.outcome);
+        expect(was).toBe(reported.outcome);
         for (const { name } of parts) {
           const status = tasks[name]?.status;
-          const expected = told.statuses.get(name);
+          const expected = reported.statuses.get(name);
           if (expected === 'skipped') seen.skipped++;
           expect([name, status === 'not-started' ? 'failed' : status]).toEqual([name, expected]);
         }

@@ -188,12 +188,12 @@ describe('the watchdog', () => {
     const never = operatorTask((n$) => merge(n$.pipe(ignoreElements()), NEVER));
     const tasks = [task('S', [], sourceTask(range(100))), task('Never', ['S'], never), task('K', ['Never'], keep)];
     const run = start(tasks, { clock });
-    const told: string[] = [];
+    const reported: string[] = [];
     run.events$.subscribe((event) => {
-      if (event.type === 'notice') told.push(event.message);
+      if (event.type === 'notice') reported.push(event.message);
     });
     await clock.advance(60_000);
-    expect(told).toEqual([expect.stringContaining("the operator of 'Never' has not completed")]);
+    expect(reported).toEqual([expect.stringContaining("the operator of 'Never' has not completed")]);
     run.drain();
     expect((await clock.runUntil(run.finished)).outcome).toBe('drained');
   });

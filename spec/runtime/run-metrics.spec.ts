@@ -14,7 +14,7 @@ const sleep = (clock: Clock, ms: number): Promise<void> =>
 const progressOf = (events: readonly RunEvent[]): Progress[] => events.filter((event) => event.type === 'progress');
 
 describe('the measures of a run', () => {
-  it('tell queueing and service apart, and what the time of each task went to', async () => {
+  it('separate queueing from service, and report what the time of each task went to', async () => {
     const clock = virtualClock();
     const tasks = [
       task('S', [], sourceTask([1, 2, 3, 4])),
@@ -154,7 +154,7 @@ describe('the measures of a run', () => {
     expect(summary.bottleneck?.task).toBe('Heavy');
   });
 
-  it('tell about the process only while somebody listens, and leave nothing on', async () => {
+  it('report about the process only while somebody listens, and leave nothing on', async () => {
     const tasks = [
       task('S', [], sourceTask([1])),
       task(
@@ -178,7 +178,7 @@ describe('the measures of a run', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('tell when threads can work and when they have ended, and how the pool is doing', async () => {
+  it('report when threads can work and when they have ended, and how the pool is doing', async () => {
     const tasks = [task('S', [], sourceTask([1, 2, 3])), task('T', ['S'], cpuTask(double))];
     const { events } = await runToEnd(tasks, { threads: 1 });
     const types = events.map(({ type }) => type);
@@ -191,7 +191,7 @@ describe('the measures of a run', () => {
     });
   });
 
-  it('come after run-started, whoever had something to tell before', async () => {
+  it('come after run-started, whoever had something to report before', async () => {
     const run = new Workflow({
       name: 'w',
       tasks: () => [

@@ -99,7 +99,7 @@ describe('a server', () => {
       const { status } = await served.ask(place, { method, token: viewer, ...sent });
       expect([path, method, status === 403]).toEqual([path, method, /operator|admin/.test(description)]);
     }
-    // An unknown place tells nothing to somebody without a token.
+    // An unknown place reveals nothing to somebody without a token.
     expect((await served.ask('/secret', { token: '' })).status).toBe(401);
     expect((await served.ask('/secret')).status).toBe(404);
   });
@@ -399,7 +399,7 @@ describe('a server that is killed', () => {
 
 describe('a server that sends alerts', () => {
   it(
-    'tells a command about dead letters, once, and lets a run wait for a pool that is full',
+    'runs a command for dead letters, once, and lets a run wait for a pool that is full',
     async () => {
       const folder = newFolder();
       const served = await serve(folder, '--alert', 'cat >> alerts.ndjson', '--pool', 'few=1');

@@ -1,5 +1,5 @@
 /**
- * A disk in memory that tells what was written from what would survive the loss of power.
+ * A disk in memory that separates what was written from what would survive the loss of power.
  *
  * Promises: a crash of the process loses nothing that was written; the loss of power loses what was not synced, or some
  * of it, or leaves nulls in its place; a write may find the disk full and be cut short; an incarnation that another has

@@ -1,6 +1,6 @@
 /**
  * The laws, looked at from outside of the engine: at every step of an incarnation, at every checkpoint, and at the end
- * of a run. What is broken is told to the world with the number of the law (GUARANTEES: L1 to L12).
+ * of a run. A broken law is reported to the world with the number of the law (GUARANTEES: L1 to L12).
  */
 import type { Run, RunOutcome } from 'millrace';
 import { hasPassed, type Checkpoint, type RootProgress } from '#lib/model/checkpoint.js';

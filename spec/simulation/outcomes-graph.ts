@@ -135,7 +135,7 @@ export function isAmbiguous(path: string): boolean {
   return path.includes('[]');
 }
 
-/** Whether the path tells all about the record: what it was made of may not differ between incarnations. */
+/** Whether the path determines all about the record: what it was made of may not differ between incarnations. */
 export function isPure(path: string): boolean {
   return !path.includes('[') && !path.includes('{') && !path.includes('@');
 }
@@ -240,7 +240,7 @@ class Generator {
     if (this.chance(0.6)) this.merged(`${name} merged`, ends);
   }
 
-  /** A task that takes what another gives up. Its sink tells what that was. */
+  /** A task that takes what another gives up. Its sink records what that was. */
   private failed(name: string): void {
     const candidates = this.nodes.filter(
       (node): node is WorkNode => node.kind === 'work' && node.failShare > 0 && !this.isRead(`${node.name}.failed`),

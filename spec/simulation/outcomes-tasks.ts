@@ -65,7 +65,7 @@ export function unionPath({ from, record }: Labelled): string {
 
 /** A record is one and the same on all branches, so they differ only where a branch gathers. */
 export function alignedPath(records: readonly (string | undefined | null)[]): string {
-  // Which records are missing may differ between incarnations, so such a path does not tell all.
+  // Which records are missing may differ between incarnations, so such a path does not determine all.
   const paths = records.map((record) => record ?? '{?}');
   return new Set(paths).size === 1 ? (paths[0] as string) : `<${paths.join('|')}>`;
 }

@@ -135,7 +135,7 @@ class Interpreter {
   }
 
   /**
-   * What a task hands on to another that takes what it gives up, as the sink behind that one tells; undefined without
+   * What a task hands on to another that takes what it gives up, as the sink behind that one records; undefined without
    * one.
    */
   private handedOn({ name }: WorkNode): string[] | undefined {

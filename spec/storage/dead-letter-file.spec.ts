@@ -124,10 +124,10 @@ describe('the dead-letter file', () => {
     ['.', 'it is a folder; name a file that may be written in it'],
     ['missing/letters.ndjson', "the folder '<folder>/missing' does not exist; create it first"],
   ])('says of the path %s, before anything is written, what is wrong with it', async (name, reason) => {
-    const told = await Promise.resolve(deadLetterFile(join(folder, name)).assertWritable?.()).catch(
+    const reported = await Promise.resolve(deadLetterFile(join(folder, name)).assertWritable?.()).catch(
       (error: unknown) => (error as Error).message,
     );
-    expect(told?.replaceAll(folder, '<folder>')).toContain(reason);
+    expect(reported?.replaceAll(folder, '<folder>')).toContain(reason);
   });
 
   it('does not read what is no regular file', async () => {

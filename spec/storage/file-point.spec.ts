@@ -50,7 +50,7 @@ describe('a point in a file', () => {
     expect(await readFile(path).catch(() => undefined)).toEqual(before);
   });
 
-  it('tells whether a file ends there', async () => {
+  it('reports whether a file ends there', async () => {
     const point = await pointOf(4000);
     expect(await endsAt(path, point)).toBe(true);
     await appendFile(path, 'x');

@@ -6,7 +6,7 @@ import { identifyFile } from '#lib/storage/identify-file.js';
 
 const CHANGED_AT = new Date(1_700_000_000_000);
 
-describe('what tells an input file from another', () => {
+describe('what distinguishes an input file from another', () => {
   let folder: string;
   let path: string;
   beforeEach(async () => {

@@ -77,7 +77,7 @@ describe('the incarnations of a run', () => {
     expect((await begun()).number).toBe(2);
   });
 
-  it('are told from another process that got the same id', async () => {
+  it('are distinguished from another process that got the same id', async () => {
     await left({ processStart: 'another boot/1' });
     const isToldBySystem = (await readFile('/proc/self/stat').catch(() => undefined)) !== undefined;
     if (!isToldBySystem) return;
@@ -122,8 +122,8 @@ describe('the incarnations of a run', () => {
   it('are lost to a successor, which they notice before the next write, and then record no end', async () => {
     await begun();
     const own = held[0] as OwnIncarnation;
-    const told: unknown[] = [];
-    own.lease.whenLost((error) => told.push(error));
+    const reported: unknown[] = [];
+    own.lease.whenLost((error) => reported.push(error));
     // The process is stopped meanwhile: its clock goes on, and its timers do not.
     const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 31_000);
     await silentFor(31_000);
@@ -132,7 +132,7 @@ describe('the incarnations of a run', () => {
       own.lease.assertHeld();
     }).toThrow(expect.objectContaining({ code: 'MILLRACE_LOCKED' }));
     clock.mockRestore();
-    expect(told).toHaveLength(1);
+    expect(reported).toHaveLength(1);
     expect(await endIncarnation(folder, own, 'failed')).toBe(false);
     expect(await lastIncarnation(folder)).toMatchObject({ number: 2 });
   });

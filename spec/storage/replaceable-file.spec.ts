@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function tell(text: string): Promise<string> {
+async function report(text: string): Promise<string> {
   const path = join(folder, 'events.ndjson');
   await writeFile(path, text);
   return assertForEvents(path).then(
@@ -29,7 +29,7 @@ describe('events', () => {
     ['a recording whose first line is cut off', START],
     ['a recording whose first line is longer than what is looked at', `${START},"config":"${'x'.repeat(100_000)}"}\n`],
   ])('take the place of %s', async (_, text) => {
-    expect(await tell(text)).toBe('accepted');
+    expect(await report(text)).toBe('accepted');
   });
 
   it.each([
@@ -43,7 +43,7 @@ describe('events', () => {
     ['null', 'null\n'],
     ['text', 'my notes\n'],
   ])('do not take the place of %s', async (_, text) => {
-    expect(await tell(text)).toBe(
+    expect(await report(text)).toBe(
       'Cannot write events to <path>: it holds something else, which they would replace. Move it away, or name another file',
     );
   });

@@ -54,7 +54,7 @@ describe('an outbox', () => {
     await expect(read).rejects.toBeUndefined();
   });
 
-  it('takes exactly its capacity, fails with the name at one more, and tells when there is room', () => {
+  it('takes exactly its capacity, fails with the name at one more, and reports when there is room', () => {
     let reads = 0;
     const outbox = outboxOf(3, 'error', () => reads++);
     for (const n of range(3)) outbox.push(n);

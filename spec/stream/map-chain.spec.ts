@@ -1,6 +1,6 @@
 /**
- * Neighbouring sync tasks run as one loop: what nobody can tell from tasks that stand alone (`fuse: false`), and what
- * the loop must not forget.
+ * Neighbouring sync tasks run as one loop: what nobody can distinguish from tasks that stand alone (`fuse: false`), and
+ * what the loop must not forget.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -112,7 +112,7 @@ describe('a chain of sync tasks', () => {
     );
   });
 
-  it('keeps falsy records, and tells each step its own task and the lineage', async () => {
+  it('keeps falsy records, and passes each step its own task and the lineage', async () => {
     const falsy = ['', 0, false, null, undefined, NaN];
     const seen = new Set<string>();
     const look = (

@@ -5,7 +5,7 @@ import { Observable } from 'rxjs';
 export type Value = unknown;
 export type Work = (value: Value) => Value | Skip;
 
-/** The one skip of all random work, so that the reference can tell it by identity. */
+/** The one skip of all random work, so that the reference can recognise it by identity. */
 export const SKIPPED = skip('on purpose');
 
 const FALSY = [0, '', false, null];

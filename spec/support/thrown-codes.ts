@@ -6,7 +6,7 @@
  * not seen, because the compiler cannot say whose code that is.
  */
 import ts from 'typescript';
-import { checker, ownFileOf } from './doors.js';
+import { checker, ownFileOf } from './entry-points.js';
 
 type Code = ts.FunctionLikeDeclaration | ts.ClassLikeDeclaration;
 

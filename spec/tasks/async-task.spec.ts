@@ -178,7 +178,7 @@ describe('an asyncTask with `timeoutMs`', () => {
       "The function of 'Save' did not end within 500 ms; it may still be running, and its result will be dropped";
     expect(letters).toEqual([{ code: 'MILLRACE_TIMEOUT', message, attempts: 1 }]);
     expect(reasons).toEqual([expect.objectContaining({ code: 'MILLRACE_TIMEOUT', message })]);
-    // It has stopped as it was told: that is no result that came late.
+    // It has stopped as it was asked to: that is no result that came late.
     expect(summary.tasks['Save']?.calls?.counts).toMatchObject({ timeouts: 1, late: 0 });
     const all = await trial([7], work, { recordTimeoutMs: 700 });
     expect(all.letters[0]?.message).toBe(message.replace('500 ms', '700 ms over all attempts'));
@@ -240,8 +240,8 @@ describe('an asyncTask whose function goes on after its timeout', () => {
       { concurrency: 2, timeoutMs: 10 },
       2,
     );
-    const told = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
-    expect(told).toEqual([
+    const reported = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
+    expect(reported).toEqual([
       "'Save' waits: all 2 calls that 'Save' may have in flight took longer than the timeout, and their functions have " +
         'not ended. Let the function end when `context.signal` aborts, or raise its timeout; if none ends within 300 s, the run fails',
     ]);
@@ -264,7 +264,7 @@ describe('an asyncTask whose function goes on after its timeout', () => {
     expect([summary.outcome, letters.length, clock.monotonicMs()]).toEqual(['completed', 2, 10]);
   });
 
-  it('holds its place in a shared limit, of which the other tasks are told', async () => {
+  it('holds its place in a shared limit, and the other tasks are informed', async () => {
     const clock = virtualClock();
     const limiter = sharedLimiter('disk', { concurrency: 1 });
     const started = { now: 0, most: 0 };
@@ -368,7 +368,7 @@ it('cancels what is under way when the run is cancelled', async () => {
 });
 
 describe('the signal of a function without policies', () => {
-  /** A run whose function does with each record what it is told, and then waits for a minute. */
+  /** A run whose function does with each record what the record demands, and then waits for a minute. */
   const waiting = (clock: VirtualClock, then: (context: RecordContext) => void, ms = 60_000): Run =>
     defineWorkflow({
       name: 'Signals',

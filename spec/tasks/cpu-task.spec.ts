@@ -176,7 +176,7 @@ describe.each([
   });
 });
 
-it('fuses only neighbours that nobody can tell apart', () => {
+it('fuses only neighbours that nobody can distinguish', () => {
   const plan = (second: Task<number, unknown>, first = cpuTask(numbers.addOne)): unknown =>
     defineWorkflow({
       name: 'Plan',

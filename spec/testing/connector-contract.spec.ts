@@ -91,15 +91,15 @@ describe('a table that keeps the lineages of its rows', () => {
 describe('a twin that is broken', () => {
   const SOURCES: Readonly<Record<SourceFault, string>> = {
     'loses its dataset': 'a source names its dataset',
-    'ignores max': 'a source gives every record once and in order, at most 1 per read',
-    'loses falsy records': 'a source gives records that are falsy like any others',
-    'swaps records': 'a source gives every record once and in order, at most 2 per read',
+    'ignores max': 'a source returns every record once and in order, at most 1 per read',
+    'loses falsy records': 'a source returns falsy records like all others',
+    'swaps records': 'a source returns every record once and in order, at most 2 per read',
     'never ends': 'a source of nothing is over at its first read',
-    'positions lie': 'a source that is read again gives the same records from each of its positions',
+    'positions lie': 'a source that is read again returns the same records from each of its positions',
     'cannot be reopened': 'a source that is closed at any moment can be opened again',
-    'reads ahead': 'a source takes no more than it was asked for',
-    'refuses a repeated settled': 'a source gets the settled records, also twice',
-    'starts too late': 'a source that is read again gives the same records from each of its positions',
+    'reads ahead': 'a source returns no more records than requested',
+    'refuses a repeated settled': 'a source receives the settled records, also twice',
+    'starts too late': 'a source that is read again returns the same records from each of its positions',
     'hides a missing place': 'a source that is not there rejects, and can be closed',
   };
   const SINKS: Readonly<Record<SinkFault, string>> = {
@@ -111,9 +111,9 @@ describe('a twin that is broken', () => {
       'a sink shows every record once when it is killed between the checkpoint and the commit and goes on',
     'commits when it fails': 'a sink discards what was not prepared when its run fails',
     'loses the last rows': 'a sink shows every record once and in order, written 2 at a time',
-    'shows a row of its own': 'a sink that was given nothing shows nothing',
+    'shows a row of its own': 'a sink that received nothing shows nothing',
     'swaps rows': 'a sink shows every record once and in order, written 2 at a time',
-    'holds everything': 'a sink that keeps lineages reports those it holds, and no others',
+    'holds everything': 'a sink that keeps lineages reports those that it has stored, and no others',
     'keeps what was not prepared': 'a sink commits the same thing twice without harm',
   };
 
@@ -124,15 +124,15 @@ describe('a twin that is broken', () => {
 
   const PARTITIONS: Readonly<Record<PartitionFault, string>> = {
     'gives its partitions one number': 'opens each of them once',
-    'has one cursor for all': 'gives every record of each once and in order, taking turns, at most 1 per read',
-    'waits for its first partition': 'gives the records of one while nobody reads another',
+    'has one cursor for all': 'returns each record of each partition once and in order, in turns, at most 1 per read',
+    'waits for its first partition': 'returns the records of one while another is not read',
     'continues all alike': 'reads each again from its own position',
     'numbers records anew': 'reads each again from its own position',
     'skips what is needed': 'reads each again from its own position',
     'opens only what it knows': 'begins a partition that appears at its start',
     'begins a new partition late': 'begins a partition that appears at its start',
     'ends with its shortest partition': 'opens each of them once, also one without records',
-    'wants the progress of all': 'gets the settled records of each',
+    'wants the progress of all': 'receives the settled records of each',
     'reads the wrong partition': 'opens each of them once',
   };
 

@@ -176,7 +176,7 @@ export function tableSink(table: Table, keepsLineages: boolean, fault?: SinkFaul
       if (fault === 'shows a row of its own') table.rows.push('header');
       if (past?.prepared !== undefined && fault !== 'forgets what was prepared') commit(past.prepared);
       if (!keepsLineages) return undefined;
-      return { holds: ({ number }) => fault === 'holds everything' || table.numbers.has(number) };
+      return { has: ({ number }) => fault === 'holds everything' || table.numbers.has(number) };
     },
     write: (rows) => {
       const some = rows.rows.some((row) => !row) && fault === 'loses falsy records' ? [] : [rows];

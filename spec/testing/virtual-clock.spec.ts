@@ -26,7 +26,7 @@ describe('a virtual clock', () => {
     expect(clock.now()).toBeCloseTo(1_700_000_000_498.9, 2);
   });
 
-  it('gives up a run that waits for what never comes, after as much time as it was told', async () => {
+  it('gives up a run that waits for what never comes, after as much time as was asked', async () => {
     const clock = virtualClock();
     const forever = defineWorkflow({
       name: 'Forever',

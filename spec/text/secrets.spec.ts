@@ -95,7 +95,7 @@ describe('a secret', () => {
     ['before three dots', '{"a":"xhunter2-..."}', '{"a":"x***..."}'],
     ['in other case', 'HUNTER2…', '***…'],
     ['whose end is a dot', 'of hunt....', 'of ***....'],
-    ['not where it is too short to be told', 'hun…', 'hun…'],
+    ['not where it is too short to be recognised', 'hun…', 'hun…'],
   ])('is masked where a text was cut within it: %s', (_, text, masked) => {
     expect(new Secrets(['hunter2-hunter2']).text(text)).toBe(masked);
     expect(new Secrets(['hunt...er2']).text('hunt...')).toBe('***...');

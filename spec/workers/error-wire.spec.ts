@@ -1,4 +1,4 @@
-/** Whatever is thrown in a thread arrives as what it was, or as close as it can be told. */
+/** Whatever is thrown in a thread arrives as what it was, or as close to it as possible. */
 import { describe, expect, it } from '@jest/globals';
 import { FatalTaskError, MillraceError } from '#lib/model/errors.js';
 import { packError, unpackError } from '#lib/workers/error-wire.js';
@@ -57,7 +57,7 @@ describe('an error over the wire', () => {
     expect(Object.is(roundTrip(thrown), thrown)).toBe(true);
   });
 
-  it('tells what cannot travel in words', () => {
+  it('describes what cannot travel', () => {
     expect(roundTrip(Symbol('odd'))).toContain('Symbol(odd)');
     expect(roundTrip({ run: () => 1 })).toContain('object');
     expect(roundTrip(Object.assign(new Error('with a handle'), { close: () => undefined }))).toMatchObject({

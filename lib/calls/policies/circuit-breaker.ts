@@ -18,7 +18,7 @@ export interface CircuitBreakerOptions {
   readonly pauseMs?: number;
   /** The longest pause between two probes, in milliseconds, at least `pauseMs`. Default 30,000. */
   readonly maxPauseMs?: number;
-  /** Calls admitted at a time while it is half-open and the upstream gives no answers. Default 1. */
+  /** Calls admitted at a time while it is half-open and the upstream does not answer. Default 1. */
   readonly probes?: number;
   /** Milliseconds of outage after which the run fails with MILLRACE_UPSTREAM_DOWN. Default 300,000; Infinity: never. */
   readonly deadlineMs?: number;

@@ -23,7 +23,6 @@ import {
   type ConnectorContext,
   type Dataset,
   type FoundRecord,
-  type OptionRule,
   type OptionRules,
   type RunOutcome,
   type Sink,
@@ -40,7 +39,7 @@ import { datasetAt, isInStore, storeOf, touchedAt } from '../files/file-place.js
 import { fileStore } from '../files/file-selection.js';
 import { findItems } from '../files/find-items.js';
 import { assertResultPlace } from '../files/result-file.js';
-import { identifier, quoted } from '../sql/identifiers.js';
+import { columnTypes, quoted } from '../sql/identifiers.js';
 import { writingOf } from './column-values.js';
 import { assertDuckdb, duckdbPackage } from './duckdb-package.js';
 import { DuckdbSession, type ResultColumn } from './duckdb-session.js';
@@ -70,16 +69,6 @@ export interface ParquetSinkOptions<In, Column extends string> extends TaskOptio
   /** Rows per row group, at least 2,048. This number of rows is held in memory. Default 122,880. */
   readonly rowGroupRows?: number;
 }
-
-const columnTypes: OptionRule = {
-  expected: "an object such as { id: 'BIGINT' }, with at least one column",
-  accepts: (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.keys(value).length > 0 &&
-    Object.entries(value).every(([name, type]) => identifier.accepts(name) && typeof type === 'string' && type !== ''),
-};
 
 /** The size of a vector of DuckDB. */
 const CHUNK_ROWS = 2048;

@@ -1,9 +1,10 @@
 /**
  * The encodings of text files: every label of `TextDecoder`.
  *
- * Guarantees: a label means what the Encoding Standard says, so `latin1` and `iso-8859-1` are windows-1252. Encodings
- * with one byte per character are decoded row by row, because their delimiters, quotes and line ends are the bytes of
- * ASCII; such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are read.
+ * Guarantees: a label has its meaning of the Encoding Standard, so `latin1` and `iso-8859-1` are windows-1252.
+ * Encodings with one byte per character are decoded row by row, because their delimiters, quotes and line ends are the
+ * bytes of ASCII; such files can be read from the middle. All others except UTF-8 are converted to UTF-8 while they are
+ * read.
  */
 import { MillraceError, describeValue, nearest } from '../../connect/values.js';
 

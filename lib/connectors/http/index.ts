@@ -1,4 +1,6 @@
-/** The door `millrace/http`: request tasks, lists that are read page by page, and the undici adapter for axios. */
+/**
+ * The entry point `millrace/http`: request tasks, lists that are read page by page, and the undici adapter for axios.
+ */
 export { requestTask, type RequestOptions, type RequestTask } from '../request/request-task.js';
 export type { BatchOptions, ItemError } from '../request/request-options.js';
 export { undiciAdapter, type UndiciAdapter, type UndiciAdapterOptions } from './undici-adapter.js';

@@ -13,7 +13,7 @@
 /** Ranges of numbers: [from, to) pairs, ascending. */
 type Ranges = readonly number[];
 
-/** Brokers accept 4,096 bytes unless `offset.metadata.max.bytes` says otherwise. */
+/** Brokers accept 4,096 bytes unless `offset.metadata.max.bytes` is set. */
 const MOST_BYTES = 3000;
 const MARK = 'millrace1:';
 

@@ -1,6 +1,6 @@
 /**
- * The door `millrace/kafka`: topics as sources and sinks. Importing it loads no client; the first run that connects
- * does.
+ * The entry point `millrace/kafka`: topics as sources and sinks. Importing it loads no client; the first run that
+ * connects does.
  */
 export { kafka, KafkaCluster, type KafkaOptions, type KafkaSaslOptions } from './cluster.js';
 export { kafkaSource, type KafkaRecord, type KafkaSourceOptions } from './kafka-source.js';

@@ -20,18 +20,17 @@ import {
   UnseenColumns,
   type ConnectorContext,
   type Dataset,
-  type OptionRule,
   type OptionRules,
   type RefusedRow,
   type RunOutcome,
   type Sink,
-  type SinkHoldings,
+  type StoredRows,
   type SinkPast,
   type SinkRows,
   type Task,
   type TaskOptions,
 } from '../../connect/index.js';
-import { identifier } from '../sql/identifiers.js';
+import { columnTypes } from '../sql/identifiers.js';
 import { isolateRows } from '../sql/isolate-rows.js';
 import { refusedRow } from '../sql/sql-errors.js';
 import { StoredRecords } from '../sql/stored-records.js';
@@ -55,16 +54,6 @@ export interface SparkSinkOptions<In, Column extends string> extends TaskOptions
   /** How long a write may run without any task of Spark beginning or ending, in milliseconds. Default 1,800,000. */
   readonly noProgressMs?: number;
 }
-
-const columnTypes: OptionRule = {
-  expected: "an object such as { id: 'BIGINT' }, with at least one column",
-  accepts: (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.keys(value).length > 0 &&
-    Object.entries(value).every(([name, type]) => identifier.accepts(name) && typeof type === 'string' && type !== ''),
-};
 
 const RULES: OptionRules<SparkSinkOptions<unknown, string>> = {
   ...TASK_RULES,
@@ -129,7 +118,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
     return { namespace: 'spark', name: `${addressOf(this.options).target}/${table}`, fields: this.columns };
   }
 
-  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<SinkHoldings> {
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<StoredRows> {
     const { retryForMs, noProgressMs = DEFAULT_NO_PROGRESS_MS } = this.options;
     hideToken(this.options, context.secrets);
     this.unseen = new UnseenColumns(this.columns);
@@ -145,7 +134,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
     const stored = new StoredRecords();
     if (past?.isAnew === true) await this.removeRows();
     else if (past !== undefined) await this.readProgress(stored);
-    return { holds: (id) => stored.holds(id) };
+    return { has: (id) => stored.has(id) };
   }
 
   encode(record: In): string {

@@ -28,6 +28,17 @@ export const identifiers: OptionRule = {
     Array.isArray(value) && value.length > 0 && value.every(identifier.accepts) && new Set(value).size === value.length,
 };
 
+/** The rule of the types of columns, by their names. */
+export const columnTypes: OptionRule = {
+  expected: "an object such as { id: 'BIGINT' }, with at least one column",
+  accepts: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.keys(value).length > 0 &&
+    Object.entries(value).every(([name, type]) => identifier.accepts(name) && typeof type === 'string' && type !== ''),
+};
+
 /** Throws MILLRACE_INVALID_OPTION if the name is not among the known ones. */
 export function assertKnownColumn(of: string, name: string, known: readonly string[]): void {
   if (known.includes(name)) return;

@@ -4,7 +4,7 @@
  * Guarantees: `holds` costs the logarithm of the number of ranges, and constant time for records that come in their
  * order.
  */
-import type { LineageId, SinkHoldings } from '../../connect/index.js';
+import type { LineageId, StoredRows } from '../../connect/index.js';
 
 /** Consecutive numbers of records: from `first`, up to the one before `past`. */
 export interface NumberRange {
@@ -24,7 +24,7 @@ interface Partition {
   cursor: number;
 }
 
-export class StoredRecords implements SinkHoldings {
+export class StoredRecords implements StoredRows {
   private readonly partitions = new Map<string, Map<number, Partition>>();
   private readonly onNamed: ((id: LineageId) => void) | undefined;
 
@@ -43,7 +43,7 @@ export class StoredRecords implements SinkHoldings {
     this.partition(root, partition).names.add(name);
   }
 
-  holds(id: LineageId): boolean {
+  has(id: LineageId): boolean {
     const { root, partition, number, name } = id;
     const stored = this.partitions.get(root)?.get(partition);
     if (stored === undefined) return false;

@@ -15,7 +15,7 @@ import {
   type RefusedRow,
   type RunOutcome,
   type Sink,
-  type SinkHoldings,
+  type StoredRows,
   type SinkPast,
   type SinkRows,
 } from '../../connect/index.js';
@@ -107,7 +107,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     this.dataset = parts.dataset;
   }
 
-  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<SinkHoldings> {
+  async open(context: ConnectorContext, past: SinkPast | undefined): Promise<StoredRows> {
     this.context = context;
     this.epoch = 0;
     this.hasNames = false;
@@ -125,7 +125,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
       this.isConnected = false;
       await this.connect(isAnew, false);
     });
-    return { holds: (id) => this.stored.holds(id) };
+    return { has: (id) => this.stored.has(id) };
   }
 
   encode(record: In): Row {
@@ -145,7 +145,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     const order = inOrder(numbers);
     const isNew = (i: number): boolean => {
       const id = { root, partition, number: numbers[i] as number };
-      return !this.stored.holds(names === undefined ? id : { ...id, name: names[i] as string });
+      return !this.stored.has(names === undefined ? id : { ...id, name: names[i] as string });
     };
     if (names !== undefined) this.hasNames = true;
     let left = order;

@@ -1,6 +1,6 @@
 /**
- * The door `millrace/sqlite`: tables and queries of SQLite files as sources, sinks and tasks. It needs a Node with
- * `node:sqlite`, or the package node-sqlite3-wasm.
+ * The entry point `millrace/sqlite`: tables and queries of SQLite files as sources, sinks and tasks. It needs a Node
+ * with `node:sqlite`, or the package node-sqlite3-wasm.
  */
 export { sqliteSink, type SqliteSinkOptions, type SqliteValue } from './sqlite-sink.js';
 export { sqliteSource, type SqliteSourceOptions } from './sqlite-source.js';

@@ -2,8 +2,8 @@
  * A JSON parser that is stricter than `JSON.parse`: people write configurations by hand, and a value that is silently
  * misread costs a day.
  *
- * Guarantees: a valid document gives exactly what `JSON.parse` gives; a malformed one is refused with line and column.
- * Also refused are duplicate keys, keys that reach into prototypes, and numbers that are not finite.
+ * Guarantees: a valid document has the same value as with `JSON.parse`; a malformed one is refused with line and
+ * column. Also refused are duplicate keys, keys that reach into prototypes, and numbers that are not finite.
  */
 import { printable } from '../../text/printable.js';
 

@@ -2,7 +2,7 @@
  * Collects the events of a run, recorded or live, into the model of a report.
  *
  * Guarantees: memory is bounded for a run of any length, because stretches of time, and reasons of dead letters, are
- * joined when they become too many. A recording that ends without `run-ended`, because the run was killed, gives a
+ * joined when they become too many. A recording that ends without `run-ended`, because the run was killed, has a
  * report up to its last event.
  */
 import type { GraphTask, RunEvent } from '../../model/events.js';

@@ -1,6 +1,6 @@
 /**
  * Chooses the tasks that a report shows one by one. A page with thousands of boxes and rows takes seconds to open, and
- * nobody reads them all.
+ * no reader needs all of them.
  *
  * Guarantees: a graph of up to a thousand tasks is shown as a whole; of a larger one, the bottleneck, the tasks that
  * have failures, and the busiest tasks are shown, in the order of the graph.

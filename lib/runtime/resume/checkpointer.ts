@@ -118,7 +118,7 @@ export class Checkpointer {
   private isStopped = false;
   private lastAtMs = 0;
   private lastCostMs = 0;
-  /** The time for which the last checkpoint held up the run to copy its state. */
+  /** The time for which the last checkpoint stopped the run to copy its state. */
   private lastStateMs = 0;
   private lastSettled = 0;
   /** The tasks that make calls, and how many of their records had ended at the last checkpoint. */

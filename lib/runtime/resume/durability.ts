@@ -32,7 +32,7 @@ export interface KnownOrder {
 
 /** The facts about the records of one root, or about the outputs of one task. */
 interface Facts {
-  /** The same input gives the same outputs, in the same order. */
+  /** The same input has the same outputs, in the same order. */
   readonly isComputable: boolean;
   /** The records have the same names in each incarnation. */
   readonly isNumbered: boolean;

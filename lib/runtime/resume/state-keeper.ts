@@ -3,7 +3,7 @@
  * checkpoint.
  *
  * Guarantees: the changes of all spaces belong to the moment of the checkpoint, because they are copied before
- * `collect` returns. If a value cannot be copied, the run goes on and reports why it cannot be resumed.
+ * `collect` returns. If a value cannot be copied, the run continues and reports why it cannot be resumed.
  */
 import { withPassed, type Json, type RootProgress } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
@@ -94,7 +94,8 @@ export class StateKeeper {
   }
 
   /**
-   * What has changed. Each change is made when the store asks for it, so those of a large state are never all in memory.
+   * What has changed. Each change is made when the store asks for it, so those of a large state are never all in
+   * memory.
    */
   private *changes(): Generator<StateChange, undefined> {
     for (const space of this.spaces.values()) {

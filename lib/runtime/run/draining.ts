@@ -25,7 +25,7 @@ export interface DrainingParts extends DrainOptions {
   readonly letsGo: () => boolean;
   /** True while something outside of the tasks holds them back, such as a checkpoint. */
   readonly isHeldBack: () => boolean;
-  /** Called once if records were let go and everything else has settled. */
+  /** Called once if records were released and everything else has settled. */
   readonly onRest: () => void;
   /** Called once, with the reason, if the grace is over. */
   readonly onGraceOver: (reason: string) => void;

@@ -1,7 +1,7 @@
 /**
  * The events of a run.
  *
- * Guarantees: `run-started` is always first; events emitted earlier are held until then. Late subscribers get
+ * Guarantees: `run-started` is always first; events emitted earlier are buffered until then. Late subscribers get
  * `run-started` and the last 999 events. No other event is kept for a slow subscriber: subscribers are called, and
  * nothing is queued for them. Secrets are masked.
  */

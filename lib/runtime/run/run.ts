@@ -144,7 +144,7 @@ export class Run<Outputs = Record<string, unknown>> {
 
   /**
    * Stops the sources and lets the records in flight settle. In a run that keeps its progress, records that have not
-   * started are let go, and no call gets another attempt: `finished` resolves as soon as nothing is running, and the
+   * started are released, and no call gets another attempt: `finished` resolves as soon as nothing is running, and the
    * resumed run processes these records. A run that cannot be resumed processes all records in flight. Collections that
    * would be partial (aggregates, `all`) are not emitted, and file results keep their `.part` name. After the grace, if
    * there is one, the run is aborted as by `cancel`.

@@ -25,7 +25,7 @@ const STILL_LOOKS = 2;
 
 /** The functions of the run that the watchdog calls. */
 export interface WatchdogHooks {
-  /** Called at every check, after the laws have held. */
+  /** Called at every check, after the laws were checked. */
   readonly onLook: () => void;
   /** True while a checkpoint is in progress: sinks then wait for it, and nothing is stalled. */
   readonly isCheckpointing: () => boolean;
@@ -131,7 +131,7 @@ export class Watchdog {
   }
 
   /**
-   * Reports operators that alone keep the run alive. Without this notice, a run that never ends would give no reason.
+   * Reports operators that alone keep the run alive. Without this notice, a run that never ends would show no reason.
    */
   private lookForOperators(): void {
     const names = this.wiring.lastOperators.map(({ plan }) => plan.node.name);

@@ -34,7 +34,7 @@ export interface WiringOptions {
   readonly window: number;
   /** Chains of tasks that are fused into one operator. */
   readonly fused?: readonly (readonly string[])[];
-  /** Whether boundaries receive records in root order, so that a resumed run gives their outputs the same numbers. */
+  /** Whether boundaries receive records in root order, so that their outputs have the same numbers in a resumed run. */
   readonly isRepeatable?: boolean;
   /** Whether records are frozen when they leave a task. Default false. */
   readonly freezesRecords?: boolean | undefined;

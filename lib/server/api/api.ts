@@ -28,7 +28,7 @@ export interface ApiPorts {
   readonly triggers: () => readonly KnownTrigger[];
   /** The pause of a trigger; undefined for one that is not paused. */
   readonly triggerPause: (triggerId: string) => Pause | undefined;
-  /** Pauses a trigger, or lets it go on with null. */
+  /** Pauses a trigger, or resumes it with null. */
   readonly pauseTrigger: (triggerId: string, pause: Pause | null) => Promise<void>;
   /** The problem with the files of a trigger; '' if there is none. */
   readonly fileProblem: (triggerId: string) => string;

@@ -375,7 +375,7 @@ export const Audit = z.strictObject({
 export const TriggerBody = z.strictObject({
   /** By key; only keys among the `params` of the workflow. */
   settings: z.record(z.string(), z.json()).default({}),
-  /** Asking again under the same key gives the same run. */
+  /** A repeated request with the same key returns the same run. */
   requestKey: z.string().min(1).max(200).optional(),
 });
 export const StopBody = z.strictObject({ how: z.enum(['drain', 'cancel']) });

@@ -43,8 +43,8 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
   const busy = new Map(atWork.flatMap((run) => (groupOf(run) === undefined ? [] : [[groupOf(run), run.id] as const])));
   const start: string[] = [];
   const waiting = new Map<string, string>();
-  const held = new Held();
-  for (const { workflow } of atWork) held.acquire(workflow, rulesOf(workflow)?.pools);
+  const inUse = new PlacesInUse();
+  for (const { workflow } of atWork) inUse.acquire(workflow, rulesOf(workflow)?.pools);
   const urgencyOf = ({ workflow, queuedAt }: Queueable): number =>
     (rulesOf(workflow)?.priority ?? 0) + Math.floor((now - queuedAt) / AGEING_MS);
   const queued = runs
@@ -54,7 +54,7 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
     const { id, workflow, isExclusive, notBefore } = run;
     const group = groupOf(run);
     const rules = rulesOf(workflow);
-    const full = held.whatIsFull(workflow, rules, pools);
+    const full = inUse.whatIsFull(workflow, rules, pools);
     const other = group !== undefined && isExclusive ? busy.get(group) : undefined;
     if (notBefore !== null && notBefore > now) {
       waiting.set(id, `It waits for its time, ${new Date(notBefore).toISOString()}: the schedule has a jitter`);
@@ -68,7 +68,7 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
       waiting.set(id, `It waits for a place: ${maxRuns} of ${maxRuns} runs are at work`);
     } else {
       start.push(id);
-      held.acquire(workflow, rules?.pools);
+      inUse.acquire(workflow, rules?.pools);
       if (group !== undefined) busy.set(group, id);
     }
   }
@@ -81,7 +81,7 @@ function groupOf({ schedule, backfill }: Queueable): string | undefined {
 }
 
 /** The places that the runs at work hold. */
-class Held {
+class PlacesInUse {
   private readonly byWorkflow = new Map<string, number>();
   private readonly byPool = new Map<string, number>();
 

@@ -23,7 +23,7 @@ import type { StopWish, StoredRun } from './stored-run.js';
 export interface RunProcesses {
   /** The observed facts about a run. */
   look(runId: string): Promise<Sight>;
-  /** Starts the process that begins this incarnation. Resolves once it was asked for. */
+  /** Starts the process that begins this incarnation. Resolves once its start was requested. */
   start(run: StoredRun, incarnation: number): Promise<void>;
   /** Signals the process that works on the run. Returns false if there is none that can be reached. */
   stop(runId: string, wish: StopWish | 'kill'): Promise<boolean>;

@@ -197,8 +197,8 @@ export class RunViewBuilder {
     const [sender, receiver] = [entry(last?.tasks ?? {}, from), entry(last?.tasks ?? {}, to)];
     const root = this.started?.graph.find(({ name }) => name === from)?.outputRoot ?? '';
     const window = entry(last?.roots ?? {}, root)?.window ?? this.started?.window ?? 1;
-    const held = (receiver?.held.queued ?? 0) + (now?.waiting ?? 0);
-    const fill = isOver ? 0 : Math.min(1, held / window);
+    const waiting = (receiver?.held.queued ?? 0) + (now?.waiting ?? 0);
+    const fill = isOver ? 0 : Math.min(1, waiting / window);
     const state = isOver ? 'idle' : stateOf(sender, receiver, perSecond);
     return { from, to, records: now?.records ?? 0, perSecond, fill, state };
   }

@@ -79,7 +79,7 @@ export interface StoredRun {
   readonly deadLetters: number;
   /** The problem, in one sentence; '' if there is none. */
   readonly problem: string;
-  /** The key under which a client asked for it, so that asking again gives the same run. */
+  /** The key of the request. A repeated request with the same key returns the same run. */
   readonly requestKey: string | null;
 }
 

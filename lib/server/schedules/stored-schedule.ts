@@ -40,7 +40,7 @@ export interface StoredBackfill {
   readonly count: number;
   readonly askedBy: string;
   readonly at: number;
-  /** The key under which a client asked for it, so that asking again adds nothing. */
+  /** The key of the request. A repeated request with the same key adds nothing. */
   readonly requestKey: string | null;
 }
 

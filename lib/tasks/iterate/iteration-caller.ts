@@ -178,7 +178,7 @@ class KeptStandings<State> implements StateHolder {
       const [iterations, state, hash] = entry as readonly [number, State, string];
       this.before.set(key, { iterations, state, hash });
     }
-    space.heldBy(this);
+    space.setHolder(this);
     space.consumed();
   }
 

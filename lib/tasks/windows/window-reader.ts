@@ -207,7 +207,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     this.hasStoredReady = ready.length > 0;
     this.ready = ready.map(([name, output]) => [name, restoredOutput(output) as Output<Out>]);
     this.store.restore([...restored].filter(([key]) => key !== PROGRESS && key !== READY));
-    space.heldBy(this);
+    space.setHolder(this);
     space.consumed();
   }
 

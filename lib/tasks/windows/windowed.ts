@@ -3,7 +3,7 @@ import type { Skip } from '../../model/record.js';
 import type { DurableOptions, TaskOptions } from '../task-options.js';
 import type { WindowKind } from './window-kinds.js';
 
-/** The open windows of all keys, unless `maxWindows` says otherwise. */
+/** The open windows of all keys, unless `maxWindows` is set. */
 export const DEFAULT_MAX_WINDOWS = 1_000_000;
 
 /** The named output of late records. */

@@ -48,7 +48,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
       },
     })),
     {
-      name: 'a source with partitions gives the records of one while nobody reads another, and while another is read',
+      name: 'a source with partitions returns the records of one while another is not read, and while another is read',
       run: async () => {
         for (const isRead of [false, true]) {
           const source = await open(parts);
@@ -120,7 +120,7 @@ export function partitionedCases<T>(subject: PartitionedSubject<T>): ContractCas
       },
     },
     {
-      name: 'a source with partitions gets the settled records of each, also of some, twice, and above a record that has not',
+      name: 'a source with partitions receives the settled records of each, also of some, twice, and above a record that has not',
       run: async () => {
         const source = await open(parts);
         const read = [await source.read(0, 2), await source.read(1, 2)].map((some) => some ?? []);

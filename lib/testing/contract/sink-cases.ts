@@ -1,5 +1,5 @@
 /** The cases for a sink, which is killed and resumed at every step. */
-import type { Sink, SinkHoldings, SinkPast } from '../../connect/sink.js';
+import type { Sink, StoredRows, SinkPast } from '../../connect/sink.js';
 import type { Json } from '../../model/checkpoint.js';
 import type { Lineage } from '../../model/record.js';
 import { contextOfTest } from '../connector-context.js';
@@ -27,7 +27,7 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       },
     })),
     {
-      name: 'a sink that was given nothing shows nothing',
+      name: 'a sink that received nothing shows nothing',
       run: async () => {
         const place = await subject.place();
         const incarnation = new SinkIncarnation(place, records);
@@ -78,7 +78,7 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
       },
     },
     {
-      name: 'a sink that keeps lineages reports those it holds, and no others',
+      name: 'a sink that keeps lineages reports those that it has stored, and no others',
       run: async () => {
         const place = await subject.place();
         const incarnation = new SinkIncarnation(place, records);
@@ -90,9 +90,9 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
         // The process died after the commit of the rows and before the checkpoint was stored.
         const next = new SinkIncarnation(place, records);
         const holdings = await next.open({ prepared: undefined, isAnew: false });
-        const held = records.map((_, number) => holdings?.holds({ root: ROOT, partition: 0, number }) === true);
+        const stored = records.map((_, number) => holdings?.has({ root: ROOT, partition: 0, number }) === true);
         await next.sink.close?.('cancelled');
-        assertSame('what it holds', held, [true, true, ...records.slice(2).map(() => false)]);
+        assertSame('the stored rows', stored, [true, true, ...records.slice(2).map(() => false)]);
       },
     },
     ...STEPS.map((step) => ({
@@ -145,7 +145,7 @@ class SinkIncarnation<T> {
   next: Lineage;
   kept: Kept | undefined;
   private readonly records: readonly T[];
-  private holdings: SinkHoldings | undefined;
+  private holdings: StoredRows | undefined;
   private prepared: Json | undefined;
 
   constructor(place: SinkPlace<T>, records: readonly T[], kept?: Kept) {
@@ -169,7 +169,7 @@ class SinkIncarnation<T> {
     for (const act of steps.slice(0, step + 1)) await act();
   }
 
-  async open(past?: SinkPast): Promise<SinkHoldings | undefined> {
+  async open(past?: SinkPast): Promise<StoredRows | undefined> {
     const { kept } = this;
     const known = past ?? (kept && { prepared: throughJson(kept.prepared), isAnew: false });
     this.holdings = await this.sink.open(contextOfTest('Sink'), known);
@@ -180,7 +180,7 @@ class SinkIncarnation<T> {
     const numbers: number[] = [];
     for (const until = Math.min(this.next + count, this.records.length); this.next < until; this.next++) {
       const lineage = { root: ROOT, partition: 0, number: this.next };
-      if (this.holdings?.holds(lineage) !== true) numbers.push(this.next);
+      if (this.holdings?.has(lineage) !== true) numbers.push(this.next);
     }
     const { sink } = this;
     const rows = numbers.map((number) => {

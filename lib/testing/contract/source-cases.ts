@@ -16,7 +16,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
       },
     },
     ...[1, 2, 3, records.length * 2].map((max) => ({
-      name: `a source gives every record once and in order, at most ${max} per read`,
+      name: `a source returns every record once and in order, at most ${max} per read`,
       run: async () => {
         const open = await reading(records);
         assertSame('the records', await open.rest(max), records);
@@ -33,7 +33,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
       },
     },
     {
-      name: 'a source gives records that are falsy like any others',
+      name: 'a source returns falsy records like all others',
       run: async () => {
         const falsy = records.filter((record) => !record);
         const some = [...falsy, ...records.slice(0, 1)];
@@ -43,7 +43,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
       },
     },
     {
-      name: 'a source that is read again gives the same records from each of its positions',
+      name: 'a source that is read again returns the same records from each of its positions',
       run: async () => {
         const make = await subject.place(records);
         const first = await OpenSource.open(make());
@@ -75,7 +75,7 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
       },
     },
     {
-      name: 'a source gets the settled records, also twice',
+      name: 'a source receives the settled records, also twice',
       run: async () => {
         const open = await reading(records);
         await open.partition.read(2);

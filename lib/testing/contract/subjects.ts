@@ -13,7 +13,7 @@ export interface ContractCase {
 
 /** A source to test by the contract. */
 export interface SourceSubject<T> {
-  /** At least four records, different from each other; falsy ones among them, where the source can give such. */
+  /** At least four records, different from each other; including falsy ones if the source can return them. */
   readonly records: readonly T[];
   /**
    * Puts records where a source can read them, apart from those of other calls; each call of the result makes a new
@@ -36,7 +36,7 @@ export interface PartitionedPlace<T> {
 
 /** A source with several partitions to test by the contract. */
 export interface PartitionedSubject<T> {
-  /** At least four records, different from each other; falsy ones among them, where the source can give such. */
+  /** At least four records, different from each other; including falsy ones if the source can return them. */
   readonly records: readonly T[];
   /** Puts the records of partitions 0, 1, … where a source can read them, apart from those of other calls. */
   place(partitions: readonly (readonly T[])[]): Awaitable<PartitionedPlace<T>>;

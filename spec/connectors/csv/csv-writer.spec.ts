@@ -154,7 +154,7 @@ describe('a CSV writer', () => {
     expect(await written([{ a: '' }, { a: null }, { a: 'x' }], { columns: ['a'] })).toBe('a\n""\n""\nx\n');
   });
 
-  it('writes formulas as they are, unless it is told to escape them', async () => {
+  it('writes formulas as they are, unless it is asked to escape them', async () => {
     const rows = [
       { a: '=1+1', b: '@x' },
       { a: '+1', b: '-1' },

@@ -310,7 +310,7 @@ describe('a CSV file in partitions', () => {
 });
 
 describe('a run over a CSV file in partitions that ends early', () => {
-  // A bad row early in each part tells that the part is being read.
+  // A bad row early in each part shows that the part is being read.
   const rows = Array.from({ length: 40_000 }, (_, n) => `${n % 26},${n % 5000 === 100 ? 'no' : n}\n`).join('');
 
   it.each([

@@ -46,7 +46,7 @@ async function looksAt(signal: AbortSignal): Promise<number> {
   return looks;
 }
 
-/** Whether this process holds the file open; only Linux tells. */
+/** Whether this process holds the file open; only Linux shows it. */
 async function isOpen(path: string): Promise<boolean> {
   return (await openFilesIn(path))?.includes(path) ?? false;
 }
@@ -93,7 +93,7 @@ describe('dividing a CSV file', () => {
 });
 
 describe('a CSV file that threads fold', () => {
-  it('asks the dead letters once to be told when they can be written again', async () => {
+  it('asks the dead letters once to be notified when they can be written again', async () => {
     const path = join(folder, 'bad.csv');
     await writeFile(path, `a,b\n${`${ROW}1\n`.repeat(20_000)}`);
     const ready: (() => void)[] = [];

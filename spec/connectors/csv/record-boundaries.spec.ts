@@ -126,7 +126,7 @@ describe('record boundaries', () => {
     expect(scanWhole('a,b\n"a,b",c,\n,\nx\n').map((span) => span.fields)).toEqual([2, 3, 2, 1]);
   });
 
-  it('tell the first fault of the quotes of a record, with its field and line', () => {
+  it('report the first fault of the quotes of a record, with its field and line', () => {
     expect(scanWhole('a,b"c\n"a"b,c\n"a"").."\n').map((span) => span.fault)).toEqual([
       { kind: 'bare quote', field: 2, line: 1 },
       { kind: 'text after quote', field: 1, line: 2 },

@@ -32,10 +32,10 @@ describeWithBroker('a process that copies a topic', (broker) => {
         const kill = incarnation > KILLS ? 0 : Math.ceil((random() * RECORDS) / 2);
         const args = [broker().address, from, to, folder, incarnation, kill].map(String);
         const child = spawn(process.execPath, [VICTIM, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-        let told = '';
-        child.stderr.setEncoding('utf8').on('data', (text: string) => (told += text));
+        let reported = '';
+        child.stderr.setEncoding('utf8').on('data', (text: string) => (reported += text));
         const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-        if (code !== 0 && signal !== 'SIGKILL') throw new Error(`Incarnation ${incarnation} failed: ${told}`);
+        if (code !== 0 && signal !== 'SIGKILL') throw new Error(`Incarnation ${incarnation} failed: ${reported}`);
         if (code === 0) break;
       }
       const isGood = (n: number): boolean => n % 97 !== 3;

@@ -7,7 +7,7 @@ import { committedBatches, type StoredBatch } from '#lib/connectors/kafka/commit
 import { doneRanges, doneText } from '#lib/connectors/kafka/done-text.js';
 import { partitionOf } from '#lib/execution/partition-hash.js';
 import { Secrets } from '#lib/text/secrets.js';
-import { told } from '../../support/told.js';
+import { reported } from '../../support/reported.js';
 
 const ranges = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 400 })), { maxLength: 60 })
@@ -154,16 +154,16 @@ describe('options of the Kafka connector', () => {
   const cluster = kafka({ brokers: ['localhost:9092'] });
 
   it.each([
-    [told(kafka, { brokers: [] }), 'a list of `host:port`'],
-    [told(kafka, { brokers: ['localhost'] }), 'a list of `host:port`'],
-    [told(kafka, { brokers: ['a:1'], sals: {} }), '`sasl`'],
-    [told(kafka, { brokers: ['a:1'], sasl: { mechanism: 'plain', username: 'u' } }), '`password`'],
-    [told(kafka, { brokers: ['a:1'], sasl: { mechanism: 'oauthbearer' } }), '`token`'],
-    [told(kafkaSource, { topic: 't' }), '`cluster` of a kafkaSource to be made by kafka()'],
-    [told(kafkaSource, { cluster, topic: 't', from: 'committed' }), '`groupId`'],
-    [told(kafkaSource, { cluster, topic: 't', valeu: json() }), '`value`'],
-    [told(kafkaSink, { cluster, topic: 't', value: 'json' }), 'a format, such as json()'],
-    [told(kafkaSink, { cluster, topic: 't', guarantee: 'exactly once' }), "'exactly-once'"],
+    [reported(kafka, { brokers: [] }), 'a list of `host:port`'],
+    [reported(kafka, { brokers: ['localhost'] }), 'a list of `host:port`'],
+    [reported(kafka, { brokers: ['a:1'], sals: {} }), '`sasl`'],
+    [reported(kafka, { brokers: ['a:1'], sasl: { mechanism: 'plain', username: 'u' } }), '`password`'],
+    [reported(kafka, { brokers: ['a:1'], sasl: { mechanism: 'oauthbearer' } }), '`token`'],
+    [reported(kafkaSource, { topic: 't' }), '`cluster` of a kafkaSource to be made by kafka()'],
+    [reported(kafkaSource, { cluster, topic: 't', from: 'committed' }), '`groupId`'],
+    [reported(kafkaSource, { cluster, topic: 't', valeu: json() }), '`value`'],
+    [reported(kafkaSink, { cluster, topic: 't', value: 'json' }), 'a format, such as json()'],
+    [reported(kafkaSink, { cluster, topic: 't', guarantee: 'exactly once' }), "'exactly-once'"],
   ])('are refused in one sentence: %s', (message, part) => {
     expect(message).toContain(part);
   });

@@ -150,7 +150,7 @@ describeWithBroker('a kafkaSource', (broker) => {
     expect((await readAll(broker(), topic, { from })).records.map(placeOf)).toEqual(expected);
   });
 
-  it('stops where records were removed before they were read, unless it is told to go on', async () => {
+  it('stops where records were removed before they were read, unless it is asked to go on', async () => {
     const topic = await broker().topic();
     await broker().write(topic, [{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
     await broker().removeBefore(topic, 2);

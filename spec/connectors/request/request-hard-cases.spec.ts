@@ -50,20 +50,20 @@ describe('a run that fails in the middle', () => {
 });
 
 describe('a run that is cancelled by whoever watches it', () => {
-  it.each(['retry', 'circuit', 'throttled'] as const)('leaves nothing when it is told of a %s', async (type) => {
+  it.each(['retry', 'circuit', 'throttled'] as const)('leaves nothing when a %s is reported', async (type) => {
     const limiter = sharedLimiter('ats', { concurrency: 8 });
     const started = start(times(40), () => ({ status: type === 'throttled' ? 429 : 503, afterMs: 5 }), {
       limiter,
       breaker: { failures: 6 },
       recordTimeoutMs: 50_000,
     });
-    let told = 0;
+    let reported = 0;
     started.run.events$.subscribe((event) => {
-      if (event.type === type && told++ === 0) started.cancel();
+      if (event.type === type && reported++ === 0) started.cancel();
     });
     await started.clock.advance(1000);
     expect((await started.finished).outcome).toBe('cancelled');
-    expect(told).toBeGreaterThan(0);
+    expect(reported).toBeGreaterThan(0);
     expect([started.upstream.inFlight, limiter.inFlight, started.clock.pending]).toEqual([0, 0, 0]);
   });
 });
@@ -82,7 +82,7 @@ describe('an upstream that asks for too long a wait', () => {
     expect(calls.length).toBeGreaterThanOrEqual(20);
   });
 
-  it('gives up a record that alone is told to wait for ever', async () => {
+  it('gives up a record that alone is asked to wait for ever', async () => {
     const { clock, finished } = start(
       times(10),
       (record) => (record === 4 ? { status: 429, headers: { 'retry-after': '31536000' } } : {}),
@@ -143,11 +143,11 @@ describe('an `errorOf` of the user', () => {
   it('that throws ends the record it was asked about, and no other', async () => {
     let asked = 0;
     const errorOf = (): undefined => {
-      if (++asked === 2) throw new Error('cannot tell');
+      if (++asked === 2) throw new Error('cannot report');
     };
     const { summary, letters } = await ask({ records: 5, request: { batch: { max: 5, errorOf }, retry: false } });
     expect(summary.tasks['Ask']).toMatchObject({ out: 4, deadLettered: 1 });
-    expect(letters).toMatchObject([{ message: expect.stringContaining('cannot tell') }]);
+    expect(letters).toMatchObject([{ message: expect.stringContaining('cannot report') }]);
   });
 
   it('may say null for nothing', async () => {
@@ -304,7 +304,7 @@ describe('fair turns', () => {
 });
 
 describe('the summary', () => {
-  it('tells what the calls of a task came to, and so does its file; a task without calls has no such part', async () => {
+  it('reports what the calls of a task came to, and so does its file; a task without calls has no such part', async () => {
     const { clock, finished, events } = start(times(40), (_, call) => (call === 2 ? { status: 500 } : { afterMs: 5 }), {
       concurrency: 'auto',
       retry: { attempts: 3 },

@@ -4,7 +4,7 @@ import { sharedLimiter } from '#lib/index.js';
 import { start, times } from './support/virtual-upstream.js';
 
 describe('retry', () => {
-  it('waits without a slot, so that others go on, and tells when', async () => {
+  it('waits without a slot, so that others go on, and reports until when', async () => {
     const { clock, calls, finished, events } = start(
       [0, 1, 2],
       (_, call) => ({ status: call === 1 ? 500 : 200, afterMs: 10 }),
@@ -46,7 +46,7 @@ describe('retry', () => {
     expect((await finished).tasks['Ask']).toMatchObject({ deadLettered: 1, retried: 0 });
   });
 
-  it('tells a dead letter how often and since when', async () => {
+  it('writes into a dead letter how often and since when it was tried', async () => {
     const { clock, events, finished } = start([0], () => ({ status: 500, afterMs: 10 }), {
       retry: { attempts: 3, baseMs: 100, jitter: 'none' },
     });

@@ -58,7 +58,7 @@ describe('parseRetryAfter', () => {
 });
 
 describe('explainFailure', () => {
-  /** As fetch tells of it. */
+  /** As fetch reports it. */
   const caused = (code: string): Error =>
     new TypeError('fetch failed', { cause: Object.assign(new Error('no'), { code }) });
   const answered = (status: number, code = 'ERR_BAD'): unknown => ({
@@ -104,7 +104,7 @@ describe('explainFailure', () => {
 });
 
 describe('itemsOf', () => {
-  it('pairs by place, and tells what may pass from what may not', () => {
+  it('pairs by place, and separates what may pass from what may not', () => {
     const answer = [
       { a: 1 },
       { error: { code: 'SERVICE_UNAVAILABLE' } },
@@ -270,7 +270,7 @@ describe('requestTask', () => {
     expect(asked.letters).toEqual([]);
   });
 
-  it('sends nothing but what it was told to', async () => {
+  it('sends nothing but what it was asked to', async () => {
     const asked = await ask({
       records: 1,
       request: { idempotencyKey: 'x-once', correlationId: false, trace: false, headers: { 'x-team': 'a' } },

@@ -405,7 +405,7 @@ describe('windowJoin', () => {
     await expect(ending).rejects.toMatchObject({ code: 'MILLRACE_WINDOW_OVERFLOW' });
   });
 
-  it('refuses sides that cannot be told apart', () => {
+  it('refuses sides that cannot be distinguished', () => {
     const side = { from: 'People', key: () => 1, timestamp: () => 0 };
     expect(() => windowJoin({ left: side, right: side, window: tumbling(10), kind: 'inner' })).toThrow(
       /'People' twice/,

@@ -34,7 +34,7 @@ export const exitOnThirteenBytes = threadFunction(
 
 let previous: Uint8Array<ArrayBuffer> | undefined;
 
-/** Gives bytes, the first of which tells whether those of the call before are gone from this thread. */
+/** Gives bytes, the first of which shows whether those of the call before are gone from this thread. */
 export function bytesOf(n: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array([previous?.length === 0 ? 1 : 0, n]);
   previous = bytes;

@@ -28,7 +28,7 @@ export interface AskOptions {
   readonly window?: number;
   /** User and password, encoded, that the URL names. */
   readonly credentials?: string;
-  /** Sends every request on to another origin, and tells which headers arrived there. */
+  /** Sends every request on to another origin, and reports which headers arrived there. */
   readonly elsewhere?: (headers: IncomingHttpHeaders) => void;
   /** Does something to the server while the run goes on. */
   readonly meanwhile?: (server: MockServer, events: readonly RunEvent[]) => Promise<void>;

@@ -1,4 +1,4 @@
-/** What each door loads, counted in a process of its own. */
+/** What each entry point loads, counted in a process of its own. */
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -23,7 +23,7 @@ export function load(url, context, next) {
 
 /** Our modules that a script loads, by their paths below dist. */
 async function modulesOf(script: string): Promise<string[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'doors-'));
+  const folder = await mkdtemp(join(tmpdir(), 'entry-points-'));
   try {
     const log = join(folder, 'log');
     const hook = `import { register } from 'node:module';
@@ -45,13 +45,15 @@ const TASKS = `const tasks = ['sync', 'async', 'cpu', 'aggregate', 'expand', 'op
 for (const task of tasks) await import('./dist/tasks/' + task + '-task.js');
 await import('./dist/tasks/flow.js');`;
 
-describe('the doors', () => {
+describe('the entry points', () => {
   it('are the entry points that the guide lists', async () => {
     const read = (path: string): Promise<string> => readFile(join(ROOT, path), 'utf8');
     const { exports } = JSON.parse(await read('package.json')) as { exports: object };
-    const doors = Object.keys(exports).filter((door) => door !== './package.json');
+    const entryPoints = Object.keys(exports).filter((entry) => entry !== './package.json');
     const listed = [...(await read('docs/getting-started.md')).matchAll(/^\| `(millrace[^`]*)`/gm)];
-    expect(listed.map(([, door]) => door).sort()).toEqual(doors.map((door) => `millrace${door.slice(1)}`).sort());
+    expect(listed.map(([, entry]) => entry).sort()).toEqual(
+      entryPoints.map((entry) => `millrace${entry.slice(1)}`).sort(),
+    );
   });
 
   it('load at most 60 modules with `millrace`, and no connector, store, report, telemetry or ledger', async () => {

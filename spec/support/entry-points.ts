@@ -1,5 +1,6 @@
 /**
- * What the doors of the package export, read from the sources through the compiler, so that no build is looked at.
+ * What the entry points of the package export, read from the sources through the compiler, so that no build is looked
+ * at.
  */
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -8,9 +9,9 @@ import ts from 'typescript';
 const root = new URL('../../../', import.meta.url).pathname;
 const ROOMS = /^(lib|mock-server|workflows)\//;
 
-type Doors = Readonly<Record<string, string | { readonly types: string }>>;
+type EntryPoints = Readonly<Record<string, string | { readonly types: string }>>;
 
-/** A name that a door exports. */
+/** A name that an entry point exports. */
 export interface PublicName {
   /** What stands behind it, where it is declared. */
   readonly symbol: ts.Symbol;
@@ -18,21 +19,21 @@ export interface PublicName {
   readonly isTypeOnly: boolean;
 }
 
-/** The source of a door: `./dist/testing/index.d.ts` was `lib/testing/index.ts`. */
+/** The source of an entry point: `./dist/testing/index.d.ts` was `lib/testing/index.ts`. */
 function sourceOf(types: string): string {
   const path = types.replace('./dist/', '').replace(/\.d\.ts$/, '.ts');
   return join(root, ROOMS.test(path) ? path : `lib/${path}`);
 }
 
-const { exports } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { exports: Doors };
+const { exports } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { exports: EntryPoints };
 
-/** Every door with the file it opens on. */
-export const doors = Object.entries(exports).flatMap(([name, door]) =>
-  typeof door === 'string' ? [] : [{ name, file: sourceOf(door.types) }],
+/** Every entry point with the file it opens on. */
+export const entryPoints = Object.entries(exports).flatMap(([name, entry]) =>
+  typeof entry === 'string' ? [] : [{ name, file: sourceOf(entry.types) }],
 );
 
 const program = ts.createProgram(
-  doors.map(({ file }) => file),
+  entryPoints.map(({ file }) => file),
   {
     target: ts.ScriptTarget.ES2023,
     module: ts.ModuleKind.NodeNext,
@@ -45,10 +46,10 @@ const program = ts.createProgram(
 );
 export const checker = program.getTypeChecker();
 
-/** All that the door in this file exports. */
+/** All that the entry point in this file exports. */
 export function namesOf(file: string): readonly PublicName[] {
-  const door = checker.getSymbolAtLocation(program.getSourceFile(file) as ts.SourceFile) as ts.Symbol;
-  return checker.getExportsOfModule(door).map((name) => ({
+  const entry = checker.getSymbolAtLocation(program.getSourceFile(file) as ts.SourceFile) as ts.Symbol;
+  return checker.getExportsOfModule(entry).map((name) => ({
     symbol: name.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(name) : name,
     isTypeOnly: name.declarations?.some((declaration) => ts.isTypeOnlyExportDeclaration(declaration)) === true,
   }));

@@ -27,7 +27,7 @@ export function isRefusal(kind: FailureKind): boolean {
   return kind === 'credentials' || kind === 'access';
 }
 
-export class HeldCalls<In> {
+export class ParkedCalls<In> {
   /** Whether a call has been answered since the last call was added. */
   hasAnswer = false;
   private readonly failures: number;
@@ -73,7 +73,7 @@ export class HeldCalls<In> {
   }
 
   /**
-   * The last refusal, if the held calls show that the upstream refuses all calls.
+   * The last refusal, if the parked calls show that the upstream refuses all calls.
    *
    * @param isAll whether the upstream has answered no other call.
    */
