@@ -18,7 +18,7 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
       startedAt: null,
     },
     ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
-    ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null },
+    ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null, owner: null },
     ...facts,
   };
 }
@@ -47,15 +47,19 @@ function anAlert(id: string, facts: Partial<StoredAlert> = {}): StoredAlert {
 }
 
 function aPass(facts: Partial<SchedulePass>): SchedulePass {
-  return { schedule: 'Flow/a', cursorBefore: 0, cursor: 60, coveredTo: 60, at: 61, runs: [], noRuns: [], ...facts };
+  return { schedule: 'Flow/a', cursorBefore: 0, cursor: 60, coveredTo: 60, at: 61, runs: [], noRuns: [], generation: 1, isPaused: false, ...facts };
+}
+
+async function put(store: ServerStore, schedules: readonly StoredSchedule[]): Promise<void> {
+  await store.changeSchedules(() => schedules);
 }
 
 /** @param open opens the same store again after `close`, if it is one that lasts. */
-export function serverStoreContract(open: () => ServerStore, lasts: boolean): void {
+export function serverStoreContract(open: () => ServerStore | Promise<ServerStore>, lasts: boolean): void {
   describe('keeps the contract of a store:', () => {
     let store: ServerStore;
-    beforeEach(() => {
-      store = open();
+    beforeEach(async () => {
+      store = await open();
     });
     afterEach(async () => {
       await store.close();
@@ -74,12 +78,12 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       expect(await store.run('r2')).toBeUndefined();
       const pause = { by: 'ada', at: 7, note: "it's 'late'; DROP TABLE runs" };
       const schedules = [aSchedule('a'), aSchedule('b', { isPaused: true, pause })];
-      await store.putSchedules([...schedules].reverse());
+      await put(store, [...schedules].reverse());
       expect(await store.schedules()).toEqual(schedules);
     });
 
     it('removes a schedule, and keeps who made one', async () => {
-      await store.putSchedules([aSchedule('a', { madeBy: 'ada' }), aSchedule('b')]);
+      await put(store, [aSchedule('a', { madeBy: 'ada' }), aSchedule('b')]);
       expect((await store.schedules()).map(({ madeBy }) => madeBy)).toEqual(['ada', null]);
       expect(await store.removeSchedule('Flow/a')).toBe(true);
       expect(await store.removeSchedule('Flow/a')).toBe(false);
@@ -138,7 +142,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('commits a pass as a whole, or not at all', async () => {
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const tick = { schedule: 'Flow/a', scheduledFor: 60 };
       const noRuns = [{ reason: 'coalesced', from: 20, to: 40, count: 2 }] as const;
       expect(await store.commitPass(aPass({ runs: [aRun('r1', tick)], noRuns }))).toBe(true);
@@ -157,7 +161,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
 
     it('adds each alert once, with what it is about, and gives those that are due, oldest first', async () => {
       await store.addRun(aRun('r1', { state: 'running' }));
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const failed = anAlert('failed r1', { at: 20, nextAt: 20, runId: 'r1' });
       expect(await store.changeRun('r1', ['queued'], { state: 'failed' }, { alerts: [failed] })).toBe(false);
       expect(await store.alerts(9)).toEqual([]);
@@ -183,13 +187,13 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('refuses a pass that started from another cursor', async () => {
-      await store.putSchedules([aSchedule('a', { cursor: 30 })]);
+      await put(store, [aSchedule('a', { cursor: 30 })]);
       expect(await store.commitPass(aPass({ runs: [aRun('r1')] }))).toBe(false);
       expect(await store.run('r1')).toBeUndefined();
     });
 
     it('joins the ticks of a pause that goes on', async () => {
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const stretch = (from: number, count: number): SchedulePass['noRuns'] => [
         { reason: 'paused', from, to: from + count - 1, count },
       ];
@@ -219,7 +223,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('removes runs that are over, and the history before a moment, but no last decision and no event of a file', async () => {
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const tick = { schedule: 'Flow/a', scheduledFor: 60 };
       await store.commitPass(aPass({ runs: [aRun('r1', tick)] }));
       const second = aRun('r2', { ...tick, scheduledFor: 90 });
@@ -261,7 +265,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       it('has everything again after it was closed', async () => {
         await store.addRun(aRun('r1'));
         await store.close();
-        store = open();
+        store = await open();
         expect(await store.run('r1')).toEqual(aRun('r1'));
       });
     }

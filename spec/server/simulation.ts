@@ -15,6 +15,7 @@ import type { Scheduled } from '#lib/server/schedules/sync-schedules.js';
 import { timetableOf } from '#lib/server/schedules/timetable.js';
 import type { ServerStore } from '#lib/server/store/server-store.js';
 import { firesAfter, type KnownTrigger } from '#lib/server/triggers/known-triggers.js';
+import { ONLY_SERVER } from '#lib/server/servers/membership.js';
 import { sqliteStore } from '#lib/server/store/sqlite-store.js';
 import { Supervisor } from '#lib/server/supervisor.js';
 
@@ -33,6 +34,7 @@ const RULES = {
   triggers: () => [NEXT],
   isReady: () => true,
   sendsAlerts: true,
+  membership: ONLY_SERVER,
 } as const;
 
 export interface Figures {
