@@ -1,6 +1,6 @@
 /** The contract of the store of a server, for each implementation. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { SchedulePass, ServerStore, StoredAlert } from '#lib/server/store/server-store.js';
+import type { JoiningServer, SchedulePass, ServerStore, StoredAlert } from '#lib/server/store/server-store.js';
 import type { StoredRun } from '#lib/server/runs/stored-run.js';
 import type { StoredBackfill, StoredSchedule } from '#lib/server/schedules/stored-schedule.js';
 
@@ -269,5 +269,138 @@ export function serverStoreContract(open: () => ServerStore | Promise<ServerStor
         expect(await store.run('r1')).toEqual(aRun('r1'));
       });
     }
+  });
+}
+
+function aServer(host: string, leaseMs = 60_000): JoiningServer {
+  const process = { pid: 1, host, processStart: null };
+  return { host, url: `http://${host}`, pools: { gpu: 1 }, maxRuns: 2, startedAt: 5, leaseMs, process };
+}
+
+/** A lease that has run out already. */
+const OVER = -1;
+
+/** The contract of a store that several servers share. @param openTwo opens the same empty store for two servers. */
+export function sharedStoreContract(openTwo: () => Promise<readonly [ServerStore, ServerStore]>): void {
+  describe('keeps the contract of a store that servers share:', () => {
+    let one: ServerStore;
+    let two: ServerStore;
+    beforeEach(async () => {
+      [one, two] = await openTwo();
+    });
+    afterEach(async () => {
+      await one.close();
+      await two.close().catch(() => undefined);
+    });
+
+    it('numbers servers in the order in which they join, and shows them with their leases', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b', OVER));
+      expect(second).toBeGreaterThan(first);
+      const { servers, silent } = await one.renew();
+      expect(servers).toMatchObject([
+        { ...aServer('a'), number: first },
+        { ...aServer('b', OVER), number: second },
+      ]);
+      expect(servers[0]?.renewedAt).toBeGreaterThan(0);
+      expect(silent).toEqual([second]);
+      expect(await one.join(aServer('a'))).toBeGreaterThan(second);
+    });
+
+    it('removes only servers that are silent or dead, and refuses each change of a removed one', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      await two.changeSchedules(() => [aSchedule('a')]);
+      expect(await one.removeServers([second], false)).toBe(0);
+      await two.addRun(aRun('r1', { state: 'running', owner: second }));
+      await one.addRun(aRun('r2', { state: 'running', owner: first }));
+      await two.addRun(aRun('r3', { state: 'failed', owner: second }));
+      expect(await one.removeServers([second], true)).toBe(1);
+      expect((await one.runs({ limit: 9 })).map(({ owner }) => owner)).toEqual([second, first, null]);
+      const refused = { code: 'MILLRACE_LOCKED' };
+      await expect(two.renew()).rejects.toMatchObject(refused);
+      await expect(two.addRun(aRun('r4'))).rejects.toMatchObject(refused);
+      await expect(two.changeRun('r1', ['running'], { state: 'failed' })).rejects.toMatchObject(refused);
+      await expect(two.commitPass(aPass({ runs: [aRun('r5')] }))).rejects.toMatchObject(refused);
+      await expect(two.claimRuns(['queued'], 9, () => new Map())).rejects.toMatchObject(refused);
+      await expect(two.changeSchedules(() => [])).rejects.toMatchObject(refused);
+      await expect(two.removeServers([first], true)).rejects.toMatchObject(refused);
+      expect((await one.runs({ limit: 9 })).map(({ id }) => id)).toEqual(['r3', 'r2', 'r1']);
+      expect((await one.schedules())[0]?.cursor).toBe(0);
+      // It joins again, under a new number.
+      await two.join(aServer('b'));
+      await two.addRun(aRun('r4'));
+    });
+
+    it('lets one server adopt each run at work without an owner', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      for (const id of ['r1', 'r2', 'r3']) await one.addRun(aRun(id, { state: 'starting' }));
+      await one.addRun(aRun('r4', { state: 'running', owner: second }));
+      await one.addRun(aRun('r5'));
+      const followed = await Promise.all([one.followedRuns(9), two.followedRuns(9)]);
+      const ids = followed.map((runs) => runs.map(({ id }) => id));
+      expect(ids.flat().sort()).toEqual(['r1', 'r2', 'r3', 'r4']);
+      expect(ids[1]).toContain('r4');
+      followed.forEach((runs, index) => {
+        expect(runs.every(({ owner }) => owner === [first, second][index])).toBe(true);
+      });
+      await one.leave();
+      expect(await two.followedRuns(9)).toHaveLength(4);
+    });
+
+    it('lets servers claim from the queue one after another, each seeing what the other has claimed', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      for (let n = 0; n < 9; n++) await one.addRun(aRun(`r${n}`));
+      const claim = (store: ServerStore): Promise<readonly StoredRun[]> =>
+        store.claimRuns(['queued', 'starting'], 99, (active) => {
+          const atWork = active.filter(({ state }) => state === 'starting').length;
+          const queued = active.filter(({ state }) => state === 'queued').slice(0, Math.max(0, 5 - atWork));
+          return new Map(queued.slice(0, 2).map(({ id }) => [id, { settledAtStart: 7 }]));
+        });
+      const claimed = (await Promise.all([one, two, one, two, one].map(claim))).flat();
+      expect(claimed.map(({ id }) => id).sort()).toEqual(['r0', 'r1', 'r2', 'r3', 'r4']);
+      expect(claimed.every((run) => run.state === 'starting' && run.settledAtStart === 7)).toBe(true);
+      expect(claimed.every(({ owner }) => owner === first || owner === second)).toBe(true);
+    });
+
+    it('commits one of two passes that started from the same cursor, and adds a request and an event once', async () => {
+      await one.join(aServer('a'));
+      await two.join(aServer('b'));
+      await one.changeSchedules(() => [aSchedule('a')]);
+      const tick = { schedule: 'Flow/a', scheduledFor: 60 };
+      const passes = [one, two].map((store, n) => store.commitPass(aPass({ runs: [aRun(`r${n}`, tick)] })));
+      expect((await Promise.all(passes)).sort()).toEqual([false, true]);
+      const asked = await Promise.all([one, two].map((store, n) => store.addRun(aRun(`k${n}`, { requestKey: 'k' }))));
+      expect(asked[0]?.id).toBe(asked[1]?.id);
+      const event = { trigger: 'Flow/hook', key: 'm', subject: 'm', at: 7 };
+      const delivered = [one, two].map((store, n) => store.deliver({ ...event, runId: `d${n}` }, aRun(`d${n}`)));
+      const [here, there] = await Promise.all(delivered);
+      expect(here?.runId).toBe(there?.runId);
+      expect(await one.runs({ limit: 9 })).toHaveLength(3);
+    });
+
+    it('never moves a cursor back, and refuses a pass that was decided before a pause or another rule', async () => {
+      await one.changeSchedules(() => [aSchedule('a')]);
+      expect(await two.commitPass(aPass({}))).toBe(true);
+      await one.changeSchedules(() => [aSchedule('a')]);
+      expect(await one.schedules()).toMatchObject([{ cursor: 60, coveredTo: 60 }]);
+      const pause = { by: 'ada', at: 7, note: '' };
+      await one.changeSchedules((known) => known.map((schedule) => ({ ...schedule, isPaused: true, pause })));
+      const next = aPass({ cursorBefore: 60, cursor: 90 });
+      expect(await two.commitPass(next)).toBe(false);
+      expect(await two.commitPass({ ...next, isPaused: true, generation: 2 })).toBe(false);
+      expect(await two.commitPass({ ...next, isPaused: true })).toBe(true);
+    });
+
+    it('counts the changes of all servers', async () => {
+      const before = await one.changes();
+      await two.addRun(aRun('r1'));
+      expect(await one.changes()).toBeGreaterThan(before);
+      const after = await one.changes();
+      await two.runs({ limit: 9 });
+      expect(await one.changes()).toBe(after);
+    });
   });
 }

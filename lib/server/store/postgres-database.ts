@@ -102,7 +102,9 @@ export class PostgresDatabase implements SqlDatabase {
 
   async changes(): Promise<number> {
     const result = await this.withClient((client) =>
-      client.query<{ readonly last: number }>('SELECT last_value AS last FROM changes'),
+      client.query<{ readonly last: number }>(
+        'SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM changes',
+      ),
     );
     return result.rows[0]?.last ?? 0;
   }
@@ -125,6 +127,8 @@ export class PostgresDatabase implements SqlDatabase {
     try {
       client = await this.pool.connect();
       if (!this.prepared.has(client)) {
+        // A connection may be lost between two statements. Then the next one is rejected.
+        client.on('error', () => undefined);
         await client.query(SETTINGS);
         this.prepared.add(client);
       }
