@@ -336,7 +336,7 @@ export class Supervisor {
       // Only a server of its host can signal a process.
       const nearer = sight.elsewhere === undefined ? undefined : membership.serverOn(sight.elsewhere);
       if (nearer !== undefined) {
-        await store.changeRun(run.id, ['starting', 'running'], { owner: nearer });
+        await store.handOver(run.id, nearer);
         continue;
       }
       const step = followUp(run, sight, now(), this.ports.rulesOf(run.workflow));

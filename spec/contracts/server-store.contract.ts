@@ -349,6 +349,19 @@ export function sharedStoreContract(openTwo: () => Promise<readonly [ServerStore
       expect(await two.followedRuns(9)).toHaveLength(4);
     });
 
+    it('hands a run over to a server that was not removed', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      await one.addRun(aRun('r1', { state: 'running', owner: first }));
+      await one.addRun(aRun('r2', { state: 'failed', owner: first }));
+      expect(await one.handOver('r1', second)).toBe(true);
+      expect((await two.followedRuns(9)).map(({ id }) => id)).toEqual(['r1']);
+      expect(await two.handOver('r2', second)).toBe(false);
+      await one.leave();
+      expect(await two.handOver('r1', first)).toBe(false);
+      expect(await two.run('r1')).toMatchObject({ owner: second });
+    });
+
     it('lets servers claim from the queue one after another, each seeing what the other has claimed', async () => {
       const first = await one.join(aServer('a'));
       const second = await two.join(aServer('b'));

@@ -175,6 +175,8 @@ export interface ServerStore {
    * is the only server of the store.
    */
   followedRuns(limit: number): Promise<readonly StoredRun[]>;
+  /** Makes another server the owner of a run at work, unless it was removed. Returns whether it was done. */
+  handOver(id: string, server: number): Promise<boolean>;
   /**
    * Moves queued runs to 'starting', with this server as their owner, and returns them. `choose` gets the runs in these
    * states, oldest first, and returns the further changes by id. No other server claims runs in between. `choose` may

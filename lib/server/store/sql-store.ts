@@ -233,6 +233,14 @@ export class SqlStore implements ServerStore {
     return this.rows(runOf, sql(' AND owner = ?'), [server, limit]);
   }
 
+  handOver(id: string, server: number): Promise<boolean> {
+    // Alone, as removals are: a run that belongs to a removed server would be forgotten.
+    return this.transact(function* () {
+      const sql = `UPDATE runs SET owner = ? WHERE id = ? AND ${AT_WORK} AND EXISTS (SELECT 1 FROM servers WHERE number = ?)`;
+      return (yield* run(sql, [server, id, server])) > 0;
+    }, true);
+  }
+
   claimRuns(
     states: readonly ServerRunState[],
     limit: number,
