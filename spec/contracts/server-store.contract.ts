@@ -47,7 +47,18 @@ function anAlert(id: string, facts: Partial<StoredAlert> = {}): StoredAlert {
 }
 
 function aPass(facts: Partial<SchedulePass>): SchedulePass {
-  return { schedule: 'Flow/a', cursorBefore: 0, cursor: 60, coveredTo: 60, at: 61, runs: [], noRuns: [], generation: 1, isPaused: false, ...facts };
+  return {
+    schedule: 'Flow/a',
+    cursorBefore: 0,
+    cursor: 60,
+    coveredTo: 60,
+    at: 61,
+    runs: [],
+    noRuns: [],
+    generation: 1,
+    isPaused: false,
+    ...facts,
+  };
 }
 
 async function put(store: ServerStore, schedules: readonly StoredSchedule[]): Promise<void> {

@@ -7,6 +7,7 @@
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeThrown } from '#lib/model/errors.js';
 import { end, serve, until, type Served } from '../server/support/served.js';
 import { PostgresServer } from '../support/postgres-server.js';
 import { checkAtEnd, generator, killARun, killFolder, type LawFigures } from './laws.js';
@@ -74,7 +75,8 @@ export async function severalServersTest(events: readonly Event[], seed: number)
   } finally {
     for (const served of servers) {
       const { exitCode, signalCode } = served.process;
-      if (exitCode !== null || signalCode !== null) console.error(`A server ended: ${exitCode ?? signalCode ?? ''}`);
+      if (exitCode !== null || signalCode !== null)
+        process.stderr.write(`A server ended: ${exitCode ?? signalCode ?? ''}\n`);
       served.process.kill('SIGCONT');
       await end(served);
     }
@@ -88,7 +90,7 @@ function removeFolder(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   } catch (error) {
-    console.error(error);
+    process.stderr.write(`${describeThrown(error)}\n`);
   }
 }
 

@@ -133,6 +133,7 @@ describeWithPostgres('servers on one PostgreSQL', () => {
     await until(async () => (await stateOf(servers[0] as Served, run)) === 'running');
     const path = join(folder, '.millrace', 'runs', run, 'incarnation-1.json');
     const { pid } = JSON.parse(readFileSync(path, 'utf8')) as { pid: number };
-    for (const name of ['environ', 'cmdline']) expect(readFileSync(`/proc/${pid}/${name}`, 'utf8')).not.toContain(secret);
+    for (const name of ['environ', 'cmdline'])
+      expect(readFileSync(`/proc/${pid}/${name}`, 'utf8')).not.toContain(secret);
   }, 60_000);
 });

@@ -93,7 +93,7 @@ class Simulation {
           server.pausedFor = random() < 0.5 ? 1 + random() * 3 : 10 + random() * 30;
         }
         await this.act(server, () => server.live());
-        if (random() < 0.05 && !server.isPaused) await this.actOfUser(server);
+        if (random() < 0.05) await this.actOfUser(server);
         await this.check();
       }
       if (step % 20 === 0) await turn();
@@ -166,17 +166,23 @@ class Simulation {
   }
 
   private async actOfUser(server: SimulatedServer): Promise<void> {
+    if (server.isPaused) return;
     const { random } = this;
     const { supervisor } = server;
     const name = Object.keys(SCHEDULES)[Math.floor(random() * 3)] as string;
     if (random() < 0.5) {
       const pause = random() < 0.6 ? null : { by: 'x', at: this.now, note: '' };
-      await this.act(server, async () => void (await supervisor.pause(`Flow/${name}`, pause)));
+      await this.act(server, async () => {
+        await supervisor.pause(`Flow/${name}`, pause);
+      });
       return;
     }
     const [run] = await this.store.runs({ states: ACTIVE_STATES, limit: 9 });
     const wish = random() < 0.5 ? 'cancel' : 'drain';
-    if (run !== undefined) await this.act(server, async () => void (await supervisor.stop(run.id, wish)));
+    if (run !== undefined)
+      await this.act(server, async () => {
+        await supervisor.stop(run.id, wish);
+      });
   }
 }
 

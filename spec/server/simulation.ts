@@ -153,7 +153,11 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
 }
 
 /** Checks the laws that hold in the end, and closes the store. */
-export async function checkLaws(store: ServerStore, world: World, birth: number): Promise<{ runs: number; ticks: number }> {
+export async function checkLaws(
+  store: ServerStore,
+  world: World,
+  birth: number,
+): Promise<{ runs: number; ticks: number }> {
   const runs = await store.runs({ limit: 100_000 });
   const open = runs.filter(({ state }) => ['queued', 'starting', 'running'].includes(state));
   expectLaw(open.length === 0, `${open.length} runs never end: ${JSON.stringify(open[0])}`);
@@ -237,7 +241,10 @@ export class World implements RunProcesses {
 
   async start(run: StoredRun, incarnation: number): Promise<void> {
     const all = this.processes.get(run.id) ?? [];
-    expectLaw(incarnation === all.length + 1, `${run.id} has begun ${all.length} times, and ${incarnation} is asked for`);
+    expectLaw(
+      incarnation === all.length + 1,
+      `${run.id} has begun ${all.length} times, and ${incarnation} is asked for`,
+    );
     // The lease of the run refuses a second process.
     expectLaw(!this.isWorking(run.id), `a second process for ${run.id} is asked for`);
     expectLaw((run.notBefore ?? 0) <= this.now(), `${run.id} starts before its time`);

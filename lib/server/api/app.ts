@@ -68,7 +68,7 @@ export function buildApp(options: AppOptions): App {
   http.addHook('onRequest', (request, reply) => authorize(request, reply, access));
   http.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
     // The database of the store cannot be reached, or this server was silent and is joining the others again.
-    const isAway = error instanceof MillraceError && error.retryable === true;
+    const isAway = error instanceof MillraceError && error.retryable;
     const status = error.statusCode ?? (isAway ? 503 : 500);
     const isOurs = status < 500 || isAway;
     return reply.code(status).send({

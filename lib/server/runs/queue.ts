@@ -34,7 +34,16 @@ export interface Places {
 
 type Queueable = Pick<
   StoredRun,
-  'id' | 'workflow' | 'state' | 'schedule' | 'backfill' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore' | 'owner'
+  | 'id'
+  | 'workflow'
+  | 'state'
+  | 'schedule'
+  | 'backfill'
+  | 'isExclusive'
+  | 'queuedAt'
+  | 'scheduledFor'
+  | 'notBefore'
+  | 'owner'
 >;
 
 /** A run in the queue gains one step of priority in this time, so that it starts at some time. */

@@ -9,7 +9,7 @@ import type { Pool, PoolClient, PoolConfig, QueryResult } from 'pg';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeThrown, MillraceError } from '../../model/errors.js';
-import type { SqlAnswer, SqlDatabase, SqlFields, SqlStatement, SqlWork, TransactOptions } from './sql-database.js';
+import type { SqlAnswer, SqlDatabase, SqlStatement, SqlWork, TransactOptions } from './sql-database.js';
 import { FENCE, removed } from './sql-servers.js';
 
 type PostgresPackage = typeof import('pg');
@@ -21,6 +21,8 @@ export const SCHEMA = 'millrace';
 const ALONE_LOCK = 7_063_105_001;
 const MIGRATION_LOCK = 7_063_105_002;
 
+/** The types int8 and numeric, which pg returns as texts: the numbers of a store are exact as numbers. */
+const NUMBERS = new Set<number>([20, 1700]);
 const MOST_CONNECTIONS = 8;
 const CONNECT_MS = 10_000;
 const STATEMENT_MS = 30_000;
@@ -71,11 +73,9 @@ export class PostgresDatabase implements SqlDatabase {
       keepAlive: true,
       application_name: 'millrace serve',
       types: {
-        getTypeParser: (oid: number, format?: string) =>
-          oid === types.builtins.INT8 || oid === types.builtins.NUMERIC
-            ? number
-            : (types.getTypeParser(oid, format as 'text') as (text: string) => unknown),
-      } as NonNullable<PoolConfig['types']>,
+        getTypeParser: (oid: (typeof types.builtins)['INT8'], format?: 'text') =>
+          NUMBERS.has(oid) ? number : (types.getTypeParser(oid, format) as (text: string) => unknown),
+      } as PoolConfig['types'] & object,
     };
     this.pool = new PgPool(config);
     // A connection that is lost while it is idle is replaced by the next call.
@@ -178,12 +178,12 @@ async function execute<Result>(client: PoolClient, work: SqlWork<Result>): Promi
 async function answerOf(client: PoolClient, { text, values }: SqlStatement): Promise<SqlAnswer> {
   let place = 0;
   // Without values the simple protocol is used, which accepts several statements.
-  const result = (await (values.length === 0
+  const result = await (values.length === 0
     ? client.query(text)
     : client.query(
         text.replace(/\?/g, () => `$${++place}`),
         values.map((value) => (typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value)),
-      ))) as QueryResult<SqlFields>;
+      ));
   return { rows: result.rows, changed: result.rowCount ?? 0 };
 }
 

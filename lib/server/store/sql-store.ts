@@ -386,11 +386,7 @@ export class SqlStore implements ServerStore {
     return this.database.close();
   }
 
-  private rows<Row>(
-    shape: (row: SqlFields) => Row,
-    sql: string,
-    values: readonly SqlValue[],
-  ): Promise<readonly Row[]> {
+  private rows<Row>(shape: (row: SqlFields) => Row, sql: string, values: readonly SqlValue[]): Promise<readonly Row[]> {
     return this.database.read(function* () {
       return (yield* all(sql, values)).map(shape);
     });

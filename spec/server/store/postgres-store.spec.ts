@@ -83,7 +83,7 @@ describeWithPostgres('the store in PostgreSQL', () => {
     const nowhere = server.url.replace('postgres@', 'postgres:canary-word@').replace(/postgres$/, 'nowhere');
     const error = await postgresStore(nowhere).catch((thrown: unknown) => thrown as Error);
     expect(error).toMatchObject({ code: 'MILLRACE_SQL' });
-    expect(String(error)).not.toContain('canary-word');
+    expect((error as Error).message).not.toContain('canary-word');
   });
 
   it('names the command for a backup', async () => {
