@@ -5,14 +5,14 @@
  * one. Several servers may share a store in PostgreSQL. After `close`, runs that are at work continue; the next server,
  * or another one, adopts them. While the store cannot be reached, the page answers, and nothing is decided or started.
  */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import { parseSize } from '../text/quantities.js';
 import { removeOld } from './retention.js';
-import { systemCodeOf } from '../storage/file-errors.js';
+import { createWhole } from '../storage/lease.js';
 import { isRunning, thisProcess } from '../storage/process-identity.js';
 import { AlertPost } from './alerts/alert-post.js';
 import { alertTarget } from './alerts/alert-target.js';
@@ -345,11 +345,8 @@ const STARTED = { monotonicMs: performance.now(), wallMs: Date.now() };
 
 /** A file that only its owner can read, with a token of role admin. */
 async function ensureTokenFile(path: string, ensure: (token: string) => Promise<void>): Promise<string> {
-  try {
-    writeFileSync(path, `mr_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if (systemCodeOf(error) !== 'EEXIST') throw error;
-  }
+  // Servers that share the folder may begin at the same moment.
+  if (!existsSync(path)) await createWhole(path, `mr_${randomBytes(32).toString('base64url')}\n`);
   chmodSync(path, 0o600);
   await ensure(readFileSync(path, 'utf8').trim());
   return path;
