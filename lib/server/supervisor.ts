@@ -97,6 +97,10 @@ export class Supervisor {
   private readonly seenAtWork = new Set<string>();
   /** The ids of the alerts about late runs that were stored: they are not stored again with each pass. */
   private toldLate: ReadonlySet<string> = new Set();
+  private readonly nextTicks = new Map<
+    string,
+    { readonly timetable: Timetable; readonly cursor: number; readonly tick: number | null }
+  >();
   private readonly timetables = new Map<
     string,
     { readonly key: string; readonly timetable: Timetable | MillraceError }
@@ -407,8 +411,14 @@ export class Supervisor {
       if (!schedule.isPresent) continue;
       const timetable = this.timetable(schedule);
       if (timetable instanceof MillraceError) continue;
-      const own = active.filter((run) => run.schedule === schedule.id);
       const at = now();
+      // Most schedules have nothing to decide in most passes, and their next ticks are costly to compute.
+      const pending = this.nextTick(schedule, timetable);
+      if (pending === null || pending > at) {
+        if (pending !== null) next = Math.min(next ?? pending, pending);
+        continue;
+      }
+      const own = active.filter((run) => run.schedule === schedule.id);
       const situation = {
         now: at,
         atWork: own.filter(isAtWork).length,
@@ -453,6 +463,15 @@ export class Supervisor {
       this.changed();
     }
     return next;
+  }
+
+  /** The first tick after the cursor of a schedule; null if there is none. */
+  private nextTick({ id, cursor }: StoredSchedule, timetable: Timetable): number | null {
+    const known = this.nextTicks.get(id);
+    if (known?.timetable === timetable && known.cursor === cursor) return known.tick;
+    const tick = timetable.next(cursor);
+    this.nextTicks.set(id, { timetable, cursor, tick });
+    return tick;
   }
 
   /** Alerts about runs that are not over in time. */
