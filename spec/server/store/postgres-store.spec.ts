@@ -46,22 +46,24 @@ describeWithPostgres('the store in PostgreSQL', () => {
     const process = { pid: 1, host: 'a', processStart: null };
     const number = await one.join({ ...facts, process });
     await two.join({ ...facts, process });
-    // A transaction of the first server that has passed the check and has not ended.
+    // A transaction of the first server that has passed the check, and waits for the lock of a table.
     const client = await server.connect();
-    await client.query(`BEGIN; SELECT 1 FROM millrace.servers WHERE number = ${number} FOR KEY SHARE`);
+    await client.query('BEGIN; LOCK TABLE millrace.audit');
+    const waiting = async (): Promise<unknown> =>
+      (await server.sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))[0]?.['n'];
+    const entry = one.addAudit({ at: 1, who: 'ada', what: 'x', subject: 'y' });
+    await until(async () => (await waiting()) === 1);
     let isRemoved = false;
     const removal = two.removeServers([number], false).then(() => {
       isRemoved = true;
     });
     // Renewals do not wait for transactions.
     await one.renew();
-    await until(async () => {
-      const [row] = await server.sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
-      return row?.['n'] === 1;
-    });
+    await until(async () => isRemoved || (await waiting()) === 2);
     expect(isRemoved).toBe(false);
     await client.query('COMMIT');
     await client.end();
+    await entry;
     await removal;
     await expect(one.addRun(aRun('r1'))).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
     await Promise.all([one.close(), two.close()]);
