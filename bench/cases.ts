@@ -36,6 +36,8 @@ import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
 import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
+import { serveIdle } from './cases/serve-idle.js';
+import { serveList } from './cases/serve-list.js';
 import { stateCost } from './cases/state-cost.js';
 import { syncChain100kVsRxjs } from './cases/sync-chain-100k-vs-rxjs.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
@@ -88,4 +90,6 @@ export const CASES: readonly BenchCase[] = [
   stateCost,
   nexmarkQ5,
   nexmarkQ8,
+  serveList,
+  serveIdle,
 ];

@@ -82,6 +82,7 @@ export function Home(): JSX.Element {
           </table>
         )}
       </section>
+      {data.servers.length > 1 && <Servers servers={data.servers} now={now} />}
       <section aria-labelledby="all">
         <h2 id="all">All runs</h2>
         <ul class="counts">
@@ -98,5 +99,44 @@ export function Home(): JSX.Element {
         </p>
       </section>
     </>
+  );
+}
+
+/** The servers that share the store. */
+function Servers({ servers, now }: { readonly servers: Overview['servers']; readonly now: number }): JSX.Element {
+  return (
+    <section aria-labelledby="servers">
+      <h2 id="servers">Servers</h2>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">server</th>
+            <th scope="col">role</th>
+            <th scope="col">runs at once</th>
+            <th scope="col">pools</th>
+            <th scope="col">up for</th>
+            <th scope="col">last sign of life</th>
+          </tr>
+        </thead>
+        <tbody>
+          {servers.map(({ number, host, url, isLeader, isThis, maxRuns, pools, startedAt, renewedAt }) => (
+            <tr key={number}>
+              <th scope="row">
+                {host} {isThis ? '(this page)' : url}
+              </th>
+              <td>{isLeader ? 'leads: decides the ticks' : 'stands by'}</td>
+              <td>{maxRuns}</td>
+              <td>
+                {Object.entries(pools)
+                  .map(([name, size]) => `${name}=${size}`)
+                  .join(', ')}
+              </td>
+              <td>{duration(now - startedAt)}</td>
+              <td>{relative(renewedAt, now)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   );
 }

@@ -12,6 +12,9 @@ const value = { type: 'string', requiresArg: true } as const;
 const HOME = '.millrace/server';
 const DEFAULT_PORT = 4747;
 const DEFAULT_KEEP = '90d';
+const DEFAULT_LEASE = '15s';
+const LEAST_LEASE_MS = 2000;
+const MOST_LEASE_MS = 600_000;
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -35,6 +38,15 @@ export const serveCommand: Command = {
       ...value,
       describe: 'Where alerts go: an address of http or https that accepts a POST, or a command that reads JSON',
     },
+    store: {
+      ...value,
+      describe:
+        'The store: a file, or postgres://… for several servers (default: .millrace/server/state.db, or MILLRACE_STORE)',
+    },
+    lease: {
+      ...value,
+      describe: 'With several servers: how long one may be silent before the others replace it (default: 15s)',
+    },
     keep: { ...value, describe: 'How long runs that have ended are kept: 30d, or forever (default: 90d)' },
     ...runsOptions,
     ...debugOptions,
@@ -42,7 +54,12 @@ export const serveCommand: Command = {
   run: async (args, context) => {
     const port = args.wholeNumber('port', 0, 65_535) ?? DEFAULT_PORT;
     const maxRuns = args.wholeNumber('max-runs', 1, 1000) ?? availableParallelism();
-    const { startServer } = await import('../server/server.js');
+    const store = args.text('store') ?? process.env['MILLRACE_STORE'];
+    if (store !== undefined) context.secrets.addText(store);
+    const [{ startServer }, { isDatabase }] = await Promise.all([
+      import('../server/server.js'),
+      import('../server/store/open-store.js'),
+    ]);
     const say = (error: unknown): void => {
       process.stderr.write(`${explainError(error, args.flag('debug'), context.secrets)}\n`);
     };
@@ -59,12 +76,17 @@ export const serveCommand: Command = {
       allowedHosts: args.texts('allow-host').map((name) => name.toLowerCase()),
       maxRuns,
       pools: poolsOf(args.texts('pool')),
+      store: store === undefined || isDatabase(store) ? store : resolve(store),
+      leaseMs: leaseFrom(args.text('lease') ?? DEFAULT_LEASE),
       alert: args.text('alert'),
       keepMs: keepFrom(args.text('keep') ?? DEFAULT_KEEP),
       environment: process.env,
       script: fileURLToPath(new URL('../cli.js', import.meta.url)),
       pages: fileURLToPath(new URL('../dashboard/', import.meta.url)),
       onError: say,
+      onNews: (text) => {
+        process.stderr.write(`${text}\n`);
+      },
       onLost: lose,
     });
     process.stdout.write(`${server.signInUrl}\n`);
@@ -108,6 +130,13 @@ function keepFrom(text: string): number | undefined {
     'MILLRACE_USAGE',
     `Expected --keep to be a length of time such as 30d, or 'forever', got '${text}'`,
   );
+}
+
+/** The length of a lease in milliseconds. */
+function leaseFrom(text: string): number {
+  const leaseMs = parseDuration(text) ?? 0;
+  if (leaseMs >= LEAST_LEASE_MS && leaseMs <= MOST_LEASE_MS) return leaseMs;
+  throw new MillraceError('MILLRACE_USAGE', `Expected --lease to be a time from 2s to 10m, got '${text}'`);
 }
 
 function stopSignal(): Promise<void> {

@@ -1,26 +1,30 @@
 /**
  * A server: schedules, runs and monitors the workflows of one folder, and shows them over HTTP.
  *
- * Guarantees: one server per folder, by a lease; a second one is refused with an error that names the first one. After
- * `close`, runs that are at work continue; the next server adopts them.
+ * Guarantees: a store in a file has one server, by a lease; a second one is refused with an error that names the first
+ * one. Several servers may share a store in PostgreSQL. After `close`, runs that are at work continue; the next server,
+ * or another one, adopts them. While the store cannot be reached, the page answers, and nothing is decided or started.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import { parseSize } from '../text/quantities.js';
 import { removeOld } from './retention.js';
-import { claimFile } from '../storage/file-owner.js';
+import { createWhole } from '../storage/lease.js';
+import { isRunning, thisProcess } from '../storage/process-identity.js';
 import { AlertPost } from './alerts/alert-post.js';
 import { alertTarget } from './alerts/alert-target.js';
+import type { ServerFacts } from './api/api.js';
 import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
 import { runProcesses } from './runs/run-processes.js';
 import { RunViews } from './runs/run-views.js';
 import { RunFolders } from './runs/run-folders.js';
-import type { ServerStore } from './store/server-store.js';
-import { sqliteStore } from './store/sqlite-store.js';
+import { Member } from './servers/member.js';
+import { ONLY_SERVER } from './servers/membership.js';
+import { openStore } from './store/open-store.js';
 import { Supervisor } from './supervisor.js';
 import { MOST_QUEUED } from './api/trigger-routes.js';
 import { FileWatch } from './triggers/file-watch.js';
@@ -42,6 +46,10 @@ export interface ServeOptions {
   readonly maxRuns: number;
   /** The sizes of the pools, by name. */
   readonly pools: ReadonlyMap<string, number>;
+  /** The file of the store, absolute, or the URL of a PostgreSQL database. Default: `state.db` in `home`. */
+  readonly store?: string | undefined;
+  /** The time after which the other servers of its store may replace this one if it is silent, in milliseconds. */
+  readonly leaseMs: number;
   /** Runs that ended longer ago than this, in milliseconds, are removed; undefined for never. */
   readonly keepMs?: number | undefined;
   /** The target of alerts: an address of http or https, or a command. */
@@ -50,8 +58,13 @@ export interface ServeOptions {
   /** The script of the command line, and the folder of the built dashboard; absolute. */
   readonly script: string;
   readonly pages: string;
-  /** Called with the error of each pass that failed; the next pass follows as usual. */
+  /**
+   * Called with the error of each pass that failed; the next pass follows as usual. While the store cannot be reached,
+   * only with the first one.
+   */
   readonly onError: (error: unknown) => void;
+  /** Called with a sentence when the store can be reached again, and when this server has joined the others again. */
+  readonly onNews: (text: string) => void;
   /** Called if another server takes over the folder. */
   readonly onLost: (error: unknown) => void;
 }
@@ -70,31 +83,21 @@ export interface RunningServer {
 const PASS_MS = 500;
 const REFRESH_MS = 5000;
 const TIDY_MS = 3_600_000;
+/** The number of renewals in the time of a lease. */
+const RENEWALS = 5;
 
 /**
  * Starts a server. Rejects with MILLRACE_LOCKED if another one serves the folder, MILLRACE_USAGE if it cannot listen,
  * and MILLRACE_FILE if its files cannot be used.
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
-  const { folder, runs, home, host, port, maxRuns, pools, script, keepMs, onError, onLost } = options;
-  // The code of workflows must not see a token of the server.
-  const environment = { ...options.environment, MILLRACE_TOKEN: undefined };
+  const { folder, runs, home, host, port, maxRuns, pools, script, keepMs, onError, onLost, onNews } = options;
+  // The code of workflows must not see a token of the server, and not its store.
+  const environment = { ...options.environment, MILLRACE_TOKEN: undefined, MILLRACE_STORE: undefined };
   const target = options.alert === undefined ? undefined : alertTarget(options.alert, { folder, environment });
   mkdirSync(home, { recursive: true, mode: 0o700 });
   mkdirSync(runs, { recursive: true, mode: 0o700 });
-  const database = join(home, 'state.db');
-  const claim = await claimFile(database).catch((error: unknown) => {
-    throw codeOf(error) === 'MILLRACE_LOCKED'
-      ? new MillraceError('MILLRACE_LOCKED', `${folder} is served already: ${describeThrown(error)}`, { cause: error })
-      : error;
-  });
-  let store: ServerStore;
-  try {
-    store = sqliteStore(database);
-  } catch (error) {
-    await claim();
-    throw error;
-  }
+  const { store, isShared, ...opened } = await openStore(options.store ?? join(home, 'state.db'), folder);
   const now = (): number => Date.now();
   const post = target === undefined ? undefined : new AlertPost({ store, target, now });
   const views = new RunViews(runs);
@@ -116,9 +119,24 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let triggers: readonly KnownTrigger[] = [];
   let pauses = await store.pausedTriggers();
   const activeTriggers = (): readonly KnownTrigger[] => triggers.filter(({ id }) => !pauses.has(id));
+  const startedAt = now();
+  const identity = await thisProcess();
+  let url = '';
+  const member = isShared
+    ? new Member({
+        store,
+        server: () => ({
+          ...{ host: identity.host, url, pools: Object.fromEntries(pools), maxRuns, startedAt },
+          ...{ leaseMs: options.leaseMs, process: identity },
+        }),
+        clock: elapsedMs,
+        isDead: async (other) => (await isRunning(other)) === false,
+      })
+    : undefined;
   const supervisor = new Supervisor({
     store,
     processes,
+    membership: member ?? ONLY_SERVER,
     now,
     maxRuns,
     pools,
@@ -138,7 +156,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   });
   let names: readonly string[] = [];
   const app = buildApp({
-    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt: now() },
+    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt },
+    servers: () => shownServers(member),
     backups: join(home, 'backups'),
     triggers: () => triggers,
     triggerPause: (id) => pauses.get(id),
@@ -158,8 +177,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   });
   const closeAll = async (): Promise<void> => {
     await app.http.close();
-    await store.close();
-    await claim();
+    await opened.close();
   };
   try {
     await app.http.listen({ host, port });
@@ -180,9 +198,15 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   changed = () => {
     app.live.changed();
   };
-  const tokenFile = await ensureTokenFile(join(home, 'token'), (token) =>
-    app.access.ensureToken(token, 'token file', 'admin'),
-  );
+  url = `http://${shown}:${actualPort}`;
+  const prepare = async (): Promise<string> => {
+    await member?.join();
+    return ensureTokenFile(join(home, 'token'), (token) => app.access.ensureToken(token, 'token file', 'admin'));
+  };
+  const tokenFile = await prepare().catch(async (error: unknown) => {
+    await closeAll();
+    throw error;
+  });
 
   let isClosing = false;
   let timer: NodeJS.Timeout | undefined;
@@ -190,36 +214,63 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let refreshedAt = -Infinity;
   let tidiedAt = -Infinity;
   const foreign = new RunFolders({ runs, store, processes, now });
+  const news = new StoreNews({ onError, onNews });
+  const report = (error: unknown): void => {
+    news.failed(error);
+  };
+  /** What a change of the workflows, or a new leader, leaves to be done. */
+  let isToSync = true;
+  let seenChange = -1;
+  const look = async (isLeader: boolean): Promise<void> => {
+    if (isLeader) await foreign.look();
+    if (member !== undefined) pauses = await store.pausedTriggers();
+    if (await catalog.refresh()) {
+      triggers = knownTriggers(catalog.workflows, environment);
+      isToSync = true;
+    }
+    if (!isLeader) {
+      isToSync = true;
+      return;
+    }
+    if (isToSync) {
+      await supervisor.sync(catalog.workflows, catalog.problems.length === 0);
+      isToSync = false;
+      changed();
+    }
+    if (catalog.isDescribed) await files.look();
+  };
   const work = async (): Promise<void> => {
     try {
-      claim.assertHeld();
+      opened.assertHeld();
     } catch (error) {
       isClosing = true;
       onLost(error);
       return;
     }
     try {
-      const isLook = performance.now() - refreshedAt > REFRESH_MS;
-      if (isLook) {
-        refreshedAt = performance.now();
-        await foreign.look();
-        if (await catalog.refresh()) {
-          triggers = knownTriggers(catalog.workflows, environment);
-          await supervisor.sync(catalog.workflows, catalog.problems.length === 0);
-          changed();
-        }
+      if (member?.hasJoined === false) {
+        await supervisor.between(() => member.join());
+        onNews('This server was silent for too long and has lost its runs to the others. It has joined them again');
       }
-      if (isLook && catalog.isDescribed) await files.look();
+      const isLeader = supervisor.isLeader();
+      if (performance.now() - refreshedAt > REFRESH_MS) {
+        refreshedAt = performance.now();
+        await look(isLeader);
+      }
       await supervisor.pass();
-      if (keepMs !== undefined && performance.now() - tidiedAt > TIDY_MS) {
+      if (isLeader && keepMs !== undefined && performance.now() - tidiedAt > TIDY_MS) {
         const removed = await removeOld({ store, runs, output, onError }, now() - keepMs);
         if (removed === 0) tidiedAt = performance.now();
         else changed();
       }
       // Not awaited: a target that does not answer must not hold up runs.
-      post?.send().catch(onError);
+      if (isLeader) post?.send().catch(report);
+      const lastChange = member === undefined ? seenChange : await store.changes();
+      if (lastChange !== seenChange) changed();
+      seenChange = lastChange;
+      news.works();
     } catch (error) {
-      onError(error);
+      report(error);
     }
   };
   const loop = (): void => {
@@ -232,7 +283,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   };
   poke = loop;
   loop();
-  const url = `http://${shown}:${actualPort}`;
+  const beat = setInterval(() => {
+    member?.renew().catch(report);
+  }, options.leaseMs / RENEWALS);
   return {
     url,
     signInUrl: `${url}/#code=${app.access.newCode()}`,
@@ -242,15 +295,58 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       clearTimeout(timer);
       app.live.close();
       await passing;
+      clearInterval(beat);
       await post?.close();
+      // Without its database this server is removed by the others.
+      await member?.leave().catch(() => undefined);
       await closeAll();
     },
   };
 }
 
+/** Reports errors of the store, and a loss of its database once. */
+class StoreNews {
+  private readonly ports: Pick<ServeOptions, 'onError' | 'onNews'>;
+  private isCutOff = false;
+
+  constructor(ports: Pick<ServeOptions, 'onError' | 'onNews'>) {
+    this.ports = ports;
+  }
+
+  failed(error: unknown): void {
+    // The next pass joins the other servers again.
+    if (codeOf(error) === 'MILLRACE_LOCKED') return;
+    const isAgain = this.isCutOff;
+    if (codeOf(error) === 'MILLRACE_NETWORK') this.isCutOff = true;
+    if (!isAgain) this.ports.onError(error);
+  }
+
+  works(): void {
+    if (this.isCutOff) this.ports.onNews('The database of the store can be reached again');
+    this.isCutOff = false;
+  }
+}
+
+function shownServers(member: Member | undefined): readonly ServerFacts[] {
+  return (member?.servers ?? []).map((one, index) => ({
+    ...{ number: one.number, host: one.host, url: one.url, pools: one.pools, maxRuns: one.maxRuns },
+    ...{ startedAt: one.startedAt, renewedAt: one.renewedAt },
+    isLeader: index === 0,
+    isThis: one.number === member?.number,
+  }));
+}
+
+/** Milliseconds, also those during which this process was stopped, or its machine slept. */
+function elapsedMs(): number {
+  return Math.max(performance.now() - STARTED.monotonicMs, Date.now() - STARTED.wallMs);
+}
+
+const STARTED = { monotonicMs: performance.now(), wallMs: Date.now() };
+
 /** A file that only its owner can read, with a token of role admin. */
 async function ensureTokenFile(path: string, ensure: (token: string) => Promise<void>): Promise<string> {
-  if (!existsSync(path)) writeFileSync(path, `mr_${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
+  // Servers that share the folder may begin at the same moment.
+  if (!existsSync(path)) await createWhole(path, `mr_${randomBytes(32).toString('base64url')}\n`);
   chmodSync(path, 0o600);
   await ensure(readFileSync(path, 'utf8').trim());
   return path;

@@ -1,9 +1,10 @@
 /**
- * The main loop of a server. Each pass adopts and follows runs, decides ticks, and starts queued runs.
+ * The main loop of a server. Each pass adopts and follows runs, decides ticks, and starts queued runs. Of several
+ * servers that share a store, each follows its own runs, and the leader decides ticks.
  *
  * Guarantees: it may be ended at any moment, and another supervisor continues from the store and the folders of runs; a
  * decision is committed before anything starts; runs are adopted before ticks are decided, so a schedule sees the runs
- * that are at work. Passes never overlap.
+ * that are at work. Passes never overlap. A server whose lease may have run out starts and signals no process.
  */
 import { describeThrown, MillraceError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
@@ -21,11 +22,13 @@ import { chooseFromQueue } from './runs/queue.js';
 import { queuedRun } from './runs/queued-run.js';
 import { literal, type RunProcesses } from './runs/run-processes.js';
 import { ACTIVE_STATES, isAtWork, UNSIGNALLED, type StopWish, type StoredRun } from './runs/stored-run.js';
+import type { Membership } from './servers/membership.js';
 import type { DeliveredRun, ServerStore, StoredAlert } from './store/server-store.js';
 import { firesAfter, kindOf, type KnownTrigger, type StoredDelivery } from './triggers/known-triggers.js';
 
 export interface SupervisorPorts {
   readonly store: ServerStore;
+  readonly membership: Membership;
   readonly processes: RunProcesses;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -94,6 +97,10 @@ export class Supervisor {
   private readonly seenAtWork = new Set<string>();
   /** The ids of the alerts about late runs that were stored: they are not stored again with each pass. */
   private toldLate: ReadonlySet<string> = new Set();
+  private readonly nextTicks = new Map<
+    string,
+    { readonly timetable: Timetable; readonly cursor: number; readonly tick: number | null }
+  >();
   private readonly timetables = new Map<
     string,
     { readonly key: string; readonly timetable: Timetable | MillraceError }
@@ -107,10 +114,20 @@ export class Supervisor {
   pass(): Promise<number | null> {
     return this.inTurn(async () => {
       await this.follow();
-      const next = await this.decideTicks();
+      const next = this.ports.membership.isLeader() ? await this.decideTicks() : null;
       await this.dispatch();
       return next;
     });
+  }
+
+  /** Whether this server decides ticks, of those that share its store. */
+  isLeader(): boolean {
+    return this.ports.membership.isLeader();
+  }
+
+  /** Does some work between two passes, and before any other work of the supervisor. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return this.inTurn(work);
   }
 
   /** The reason why a queued run waits, in one sentence; undefined if it is not known to wait. */
@@ -122,9 +139,11 @@ export class Supervisor {
   async sync(workflows: readonly Scheduled[], isWhole: boolean): Promise<void> {
     await this.inTurn(async () => {
       const { store, now } = this.ports;
-      const changed = syncSchedules(workflows, await store.schedules(), now(), isWhole);
-      if (changed.length === 0) return;
-      await store.putSchedules(changed);
+      const change = (known: readonly StoredSchedule[]): readonly StoredSchedule[] =>
+        syncSchedules(workflows, known, now(), isWhole);
+      // Usually there is nothing to change, and nobody else has to wait.
+      if (change(await store.schedules()).length === 0) return;
+      await store.changeSchedules(change);
       this.changed();
     });
   }
@@ -178,7 +197,8 @@ export class Supervisor {
       const isQueued = await store.changeRun(runId, ['queued'], { state: 'cancelled', endedAt: now() });
       const isWished = isQueued || (await store.changeRun(runId, ['starting', 'running'], { stopWish: wish }));
       const run = isWished && !isQueued ? await store.run(runId) : undefined;
-      if (run !== undefined) await this.signal(run, wish);
+      // Another owner finds the wish in its next pass.
+      if (run?.owner === this.ports.membership.number) await this.signal(run, wish);
       this.changed();
       return isWished;
     });
@@ -189,7 +209,7 @@ export class Supervisor {
    * one that aborts. A run that is at work long after its grace is signalled again.
    */
   private async signal(run: StoredRun, wish: StopWish): Promise<void> {
-    const { store, processes, now } = this.ports;
+    const { store, processes, membership, now } = this.ports;
     const { id, origin, signalled, signalledAt } = run;
     const againMs = AGAIN_AFTER_MS + (origin === 'command line' ? LONGEST_GRACE_MS : 0);
     const isRecent = signalledAt !== null && now() - signalledAt < againMs;
@@ -198,6 +218,7 @@ export class Supervisor {
     await store.changeRun(id, ['starting', 'running'], { signalled: wish, signalledAt: now() });
     // A run that a server has started and that outlived its grace is stuck: it does not react to signals.
     const isStuck = signalled === 'cancel' && origin !== 'command line';
+    membership.assertHeld();
     const isSignalled = await processes.stop(id, isStuck ? 'kill' : wish);
     if (!isSignalled) await store.changeRun(id, ['starting', 'running'], { signalled, signalledAt });
   }
@@ -228,9 +249,10 @@ export class Supervisor {
       const { store } = this.ports;
       // Ticks that are due until now are decided under the old rule.
       await this.decideTicks();
-      const schedule = (await store.schedules()).find(({ id }) => id === scheduleId);
-      if (schedule === undefined) return false;
-      await store.putSchedules([{ ...schedule, isPaused: pause !== null, pause }]);
+      const paused = await store.changeSchedules((known) =>
+        known.filter(({ id }) => id === scheduleId).map((one) => ({ ...one, isPaused: pause !== null, pause })),
+      );
+      if (paused.length === 0) return false;
       this.changed();
       return true;
     });
@@ -245,8 +267,10 @@ export class Supervisor {
       // Ticks that are due until now are decided under the old rule.
       await this.decideTicks();
       const id = `${one.workflow}/${one.name}`;
-      const old = (await store.schedules()).find((other) => other.id === id);
-      await store.putSchedules([storedSchedule({ ...one, id }, old, now())]);
+      await store.changeSchedules((known) => {
+        const old = known.find((other) => other.id === id);
+        return [storedSchedule({ ...one, id }, old, now())];
+      });
       this.changed();
     });
   }
@@ -309,10 +333,16 @@ export class Supervisor {
   }
 
   private async follow(): Promise<void> {
-    const { store, processes, now } = this.ports;
-    for (const run of await store.runs({ states: ['starting', 'running'], limit: MOST_ACTIVE, oldestFirst: true })) {
+    const { store, processes, membership, now } = this.ports;
+    for (const run of await store.followedRuns(MOST_ACTIVE)) {
       const sight = await this.sightOf(run);
       if (sight === undefined) continue;
+      // Only a server of its host can signal a process.
+      const nearer = sight.elsewhere === undefined ? undefined : membership.serverOn(sight.elsewhere);
+      if (nearer !== undefined) {
+        await store.handOver(run.id, nearer);
+        continue;
+      }
       const step = followUp(run, sight, now(), this.ports.rulesOf(run.workflow));
       if (step === undefined) {
         // A wish that came before the process had begun.
@@ -327,7 +357,7 @@ export class Supervisor {
       const alerts = isNews ? this.alertsOf({ ...run, ...step.change }) : [];
       const runsAfter = isEnd ? this.runsAfter({ ...run, ...step.change }) : [];
       if (!(await store.changeRun(run.id, ['starting', 'running'], step.change, { alerts, runsAfter }))) continue;
-      if (step.start) await processes.start(run, sight.incarnation + 1);
+      if (step.start) await this.start(run, sight.incarnation + 1);
       else if (isEnd) {
         processes.forget(run.id);
         this.seenAtWork.delete(run.id);
@@ -374,13 +404,21 @@ export class Supervisor {
   private async decideTicks(): Promise<number | null> {
     const { store, now } = this.ports;
     let next: number | null = null;
+    // Before the runs: a run that another server has added since then has moved the cursor too, so the pass is refused.
+    const schedules = await store.schedules();
     const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE, oldestFirst: true });
-    for (const schedule of await store.schedules()) {
+    for (const schedule of schedules) {
       if (!schedule.isPresent) continue;
       const timetable = this.timetable(schedule);
       if (timetable instanceof MillraceError) continue;
-      const own = active.filter((run) => run.schedule === schedule.id);
       const at = now();
+      // Most schedules have nothing to decide in most passes, and their next ticks are costly to compute.
+      const pending = this.nextTick(schedule, timetable);
+      if (pending === null || pending > at) {
+        if (pending !== null) next = Math.min(next ?? pending, pending);
+        continue;
+      }
+      const own = active.filter((run) => run.schedule === schedule.id);
       const situation = {
         now: at,
         atWork: own.filter(isAtWork).length,
@@ -393,6 +431,8 @@ export class Supervisor {
       await store.commitPass({
         schedule: schedule.id,
         cursorBefore: schedule.cursor,
+        generation: schedule.generation,
+        isPaused: schedule.isPaused,
         cursor: pass.cursor,
         coveredTo: pass.coveredTo,
         at,
@@ -425,6 +465,15 @@ export class Supervisor {
     return next;
   }
 
+  /** The first tick after the cursor of a schedule; null if there is none. */
+  private nextTick({ id, cursor }: StoredSchedule, timetable: Timetable): number | null {
+    const known = this.nextTicks.get(id);
+    if (known?.timetable === timetable && known.cursor === cursor) return known.tick;
+    const tick = timetable.next(cursor);
+    this.nextTicks.set(id, { timetable, cursor, tick });
+    return tick;
+  }
+
   /** Alerts about runs that are not over in time. */
   private async watchTimes(active: readonly StoredRun[]): Promise<void> {
     const late = active.flatMap((run) => this.alertsOf(run));
@@ -443,26 +492,43 @@ export class Supervisor {
   }
 
   private async dispatch(): Promise<void> {
-    const { store, processes, now, maxRuns, pools, rulesOf } = this.ports;
+    const { store, membership, now, maxRuns, pools, rulesOf } = this.ports;
     const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE, oldestFirst: true });
     if (!this.ports.isReady()) {
       const why = 'It waits until the workflows can be described';
       this.waiting = new Map(active.filter((run) => !isAtWork(run)).map(({ id }) => [id, why]));
       return;
     }
-    const { start, waiting } = chooseFromQueue(active, { maxRuns, pools, rulesOf, now: now() });
+    const { number: server } = membership;
+    const hasElsewhere = (pool: string): boolean => membership.hasPool(pool);
+    const places = { maxRuns, pools, rulesOf, server, hasElsewhere, now: now() };
+    const { start, waiting } = chooseFromQueue(active, places);
     this.waiting = waiting;
-    await this.watchTimes(active);
-    for (const id of start) {
-      const run = active.find((one) => one.id === id) as StoredRun;
+    if (membership.isLeader()) await this.watchTimes(active);
+    const changes = new Map<string, Partial<StoredRun>>();
+    for (const run of active.filter(({ id }) => start.includes(id))) {
       const sight = await this.sightOf(run);
       if (sight === undefined) continue;
       const { incarnation, settled } = sight;
-      const change = { incarnationBefore: incarnation, settledAtStart: settled, fruitlessResumes: 0, problem: '' };
-      if (!(await store.changeRun(id, ['queued'], { state: 'starting', ...change }))) continue;
-      await processes.start(run, incarnation + 1);
-      this.changed();
+      changes.set(run.id, {
+        ...{ incarnationBefore: incarnation, settledAtStart: settled },
+        ...{ fruitlessResumes: 0, problem: '' },
+      });
     }
+    if (changes.size === 0) return;
+    // Chosen again among the runs of this moment: another server may have taken some of the places.
+    const claimed = await store.claimRuns(ACTIVE_STATES, MOST_ACTIVE, (latest) => {
+      const chosen = chooseFromQueue(latest, places).start;
+      return new Map([...changes].filter(([id]) => chosen.includes(id)));
+    });
+    for (const run of claimed) await this.start(run, run.incarnationBefore + 1);
+    if (claimed.length > 0) this.changed();
+  }
+
+  /** Starts a process, unless this server may have lost its lease since it has claimed the run. */
+  private async start(run: StoredRun, incarnation: number): Promise<void> {
+    this.ports.membership.assertHeld();
+    await this.ports.processes.start(run, incarnation);
   }
 
   /** Does one work after another, because an answer must not depend on a state that another pass is changing. */

@@ -1,6 +1,6 @@
 /** The contract of the store of a server, for each implementation. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { SchedulePass, ServerStore, StoredAlert } from '#lib/server/store/server-store.js';
+import type { JoiningServer, SchedulePass, ServerStore, StoredAlert } from '#lib/server/store/server-store.js';
 import type { StoredRun } from '#lib/server/runs/stored-run.js';
 import type { StoredBackfill, StoredSchedule } from '#lib/server/schedules/stored-schedule.js';
 
@@ -18,7 +18,7 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
       startedAt: null,
     },
     ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
-    ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null },
+    ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null, owner: null },
     ...facts,
   };
 }
@@ -47,15 +47,30 @@ function anAlert(id: string, facts: Partial<StoredAlert> = {}): StoredAlert {
 }
 
 function aPass(facts: Partial<SchedulePass>): SchedulePass {
-  return { schedule: 'Flow/a', cursorBefore: 0, cursor: 60, coveredTo: 60, at: 61, runs: [], noRuns: [], ...facts };
+  return {
+    schedule: 'Flow/a',
+    cursorBefore: 0,
+    cursor: 60,
+    coveredTo: 60,
+    at: 61,
+    runs: [],
+    noRuns: [],
+    generation: 1,
+    isPaused: false,
+    ...facts,
+  };
+}
+
+async function put(store: ServerStore, schedules: readonly StoredSchedule[]): Promise<void> {
+  await store.changeSchedules(() => schedules);
 }
 
 /** @param open opens the same store again after `close`, if it is one that lasts. */
-export function serverStoreContract(open: () => ServerStore, lasts: boolean): void {
+export function serverStoreContract(open: () => ServerStore | Promise<ServerStore>, lasts: boolean): void {
   describe('keeps the contract of a store:', () => {
     let store: ServerStore;
-    beforeEach(() => {
-      store = open();
+    beforeEach(async () => {
+      store = await open();
     });
     afterEach(async () => {
       await store.close();
@@ -74,12 +89,12 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       expect(await store.run('r2')).toBeUndefined();
       const pause = { by: 'ada', at: 7, note: "it's 'late'; DROP TABLE runs" };
       const schedules = [aSchedule('a'), aSchedule('b', { isPaused: true, pause })];
-      await store.putSchedules([...schedules].reverse());
+      await put(store, [...schedules].reverse());
       expect(await store.schedules()).toEqual(schedules);
     });
 
     it('removes a schedule, and keeps who made one', async () => {
-      await store.putSchedules([aSchedule('a', { madeBy: 'ada' }), aSchedule('b')]);
+      await put(store, [aSchedule('a', { madeBy: 'ada' }), aSchedule('b')]);
       expect((await store.schedules()).map(({ madeBy }) => madeBy)).toEqual(['ada', null]);
       expect(await store.removeSchedule('Flow/a')).toBe(true);
       expect(await store.removeSchedule('Flow/a')).toBe(false);
@@ -138,7 +153,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('commits a pass as a whole, or not at all', async () => {
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const tick = { schedule: 'Flow/a', scheduledFor: 60 };
       const noRuns = [{ reason: 'coalesced', from: 20, to: 40, count: 2 }] as const;
       expect(await store.commitPass(aPass({ runs: [aRun('r1', tick)], noRuns }))).toBe(true);
@@ -157,7 +172,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
 
     it('adds each alert once, with what it is about, and gives those that are due, oldest first', async () => {
       await store.addRun(aRun('r1', { state: 'running' }));
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const failed = anAlert('failed r1', { at: 20, nextAt: 20, runId: 'r1' });
       expect(await store.changeRun('r1', ['queued'], { state: 'failed' }, { alerts: [failed] })).toBe(false);
       expect(await store.alerts(9)).toEqual([]);
@@ -183,13 +198,13 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('refuses a pass that started from another cursor', async () => {
-      await store.putSchedules([aSchedule('a', { cursor: 30 })]);
+      await put(store, [aSchedule('a', { cursor: 30 })]);
       expect(await store.commitPass(aPass({ runs: [aRun('r1')] }))).toBe(false);
       expect(await store.run('r1')).toBeUndefined();
     });
 
     it('joins the ticks of a pause that goes on', async () => {
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const stretch = (from: number, count: number): SchedulePass['noRuns'] => [
         { reason: 'paused', from, to: from + count - 1, count },
       ];
@@ -219,7 +234,7 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
     });
 
     it('removes runs that are over, and the history before a moment, but no last decision and no event of a file', async () => {
-      await store.putSchedules([aSchedule('a')]);
+      await put(store, [aSchedule('a')]);
       const tick = { schedule: 'Flow/a', scheduledFor: 60 };
       await store.commitPass(aPass({ runs: [aRun('r1', tick)] }));
       const second = aRun('r2', { ...tick, scheduledFor: 90 });
@@ -261,9 +276,155 @@ export function serverStoreContract(open: () => ServerStore, lasts: boolean): vo
       it('has everything again after it was closed', async () => {
         await store.addRun(aRun('r1'));
         await store.close();
-        store = open();
+        store = await open();
         expect(await store.run('r1')).toEqual(aRun('r1'));
       });
     }
+  });
+}
+
+function aServer(host: string, leaseMs = 60_000): JoiningServer {
+  const process = { pid: 1, host, processStart: null };
+  return { host, url: `http://${host}`, pools: { gpu: 1 }, maxRuns: 2, startedAt: 5, leaseMs, process };
+}
+
+/** A lease that has run out already. */
+const OVER = -1;
+
+/** The contract of a store that several servers share. @param openTwo opens the same empty store for two servers. */
+export function sharedStoreContract(openTwo: () => Promise<readonly [ServerStore, ServerStore]>): void {
+  describe('keeps the contract of a store that servers share:', () => {
+    let one: ServerStore;
+    let two: ServerStore;
+    beforeEach(async () => {
+      [one, two] = await openTwo();
+    });
+    afterEach(async () => {
+      await one.close();
+      await two.close().catch(() => undefined);
+    });
+
+    it('numbers servers in the order in which they join, and shows them with their leases', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b', OVER));
+      expect(second).toBeGreaterThan(first);
+      const { servers, silent } = await one.renew();
+      expect(servers).toMatchObject([
+        { ...aServer('a'), number: first },
+        { ...aServer('b', OVER), number: second },
+      ]);
+      expect(servers[0]?.renewedAt).toBeGreaterThan(0);
+      expect(silent).toEqual([second]);
+      expect(await one.join(aServer('a'))).toBeGreaterThan(second);
+    });
+
+    it('removes only servers that are silent or dead, and refuses each change of a removed one', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      await two.changeSchedules(() => [aSchedule('a')]);
+      expect(await one.removeServers([second], false)).toBe(0);
+      await two.addRun(aRun('r1', { state: 'running', owner: second }));
+      await one.addRun(aRun('r2', { state: 'running', owner: first }));
+      await two.addRun(aRun('r3', { state: 'failed', owner: second }));
+      expect(await one.removeServers([second], true)).toBe(1);
+      expect((await one.runs({ limit: 9 })).map(({ owner }) => owner)).toEqual([second, first, null]);
+      const refused = { code: 'MILLRACE_LOCKED' };
+      await expect(two.renew()).rejects.toMatchObject(refused);
+      await expect(two.addRun(aRun('r4'))).rejects.toMatchObject(refused);
+      await expect(two.changeRun('r1', ['running'], { state: 'failed' })).rejects.toMatchObject(refused);
+      await expect(two.commitPass(aPass({ runs: [aRun('r5')] }))).rejects.toMatchObject(refused);
+      await expect(two.claimRuns(['queued'], 9, () => new Map())).rejects.toMatchObject(refused);
+      await expect(two.changeSchedules(() => [])).rejects.toMatchObject(refused);
+      await expect(two.removeServers([first], true)).rejects.toMatchObject(refused);
+      expect((await one.runs({ limit: 9 })).map(({ id }) => id)).toEqual(['r3', 'r2', 'r1']);
+      expect((await one.schedules())[0]?.cursor).toBe(0);
+      // It joins again, under a new number.
+      await two.join(aServer('b'));
+      await two.addRun(aRun('r4'));
+    });
+
+    it('lets one server adopt each run at work without an owner', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      for (const id of ['r1', 'r2', 'r3']) await one.addRun(aRun(id, { state: 'starting' }));
+      await one.addRun(aRun('r4', { state: 'running', owner: second }));
+      await one.addRun(aRun('r5'));
+      const followed = await Promise.all([one.followedRuns(9), two.followedRuns(9)]);
+      const ids = followed.map((runs) => runs.map(({ id }) => id));
+      expect(ids.flat().sort()).toEqual(['r1', 'r2', 'r3', 'r4']);
+      expect(ids[1]).toContain('r4');
+      followed.forEach((runs, index) => {
+        expect(runs.every(({ owner }) => owner === [first, second][index])).toBe(true);
+      });
+      await one.leave();
+      expect(await two.followedRuns(9)).toHaveLength(4);
+    });
+
+    it('hands a run over to a server that was not removed', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      await one.addRun(aRun('r1', { state: 'running', owner: first }));
+      await one.addRun(aRun('r2', { state: 'failed', owner: first }));
+      expect(await one.handOver('r1', second)).toBe(true);
+      expect((await two.followedRuns(9)).map(({ id }) => id)).toEqual(['r1']);
+      expect(await two.handOver('r2', second)).toBe(false);
+      await one.leave();
+      expect(await two.handOver('r1', first)).toBe(false);
+      expect(await two.run('r1')).toMatchObject({ owner: second });
+    });
+
+    it('lets servers claim from the queue one after another, each seeing what the other has claimed', async () => {
+      const first = await one.join(aServer('a'));
+      const second = await two.join(aServer('b'));
+      for (let n = 0; n < 9; n++) await one.addRun(aRun(`r${n}`));
+      const claim = (store: ServerStore): Promise<readonly StoredRun[]> =>
+        store.claimRuns(['queued', 'starting'], 99, (active) => {
+          const atWork = active.filter(({ state }) => state === 'starting').length;
+          const queued = active.filter(({ state }) => state === 'queued').slice(0, Math.max(0, 5 - atWork));
+          return new Map(queued.slice(0, 2).map(({ id }) => [id, { settledAtStart: 7 }]));
+        });
+      const claimed = (await Promise.all([one, two, one, two, one].map(claim))).flat();
+      expect(claimed.map(({ id }) => id).sort()).toEqual(['r0', 'r1', 'r2', 'r3', 'r4']);
+      expect(claimed.every((run) => run.state === 'starting' && run.settledAtStart === 7)).toBe(true);
+      expect(claimed.every(({ owner }) => owner === first || owner === second)).toBe(true);
+    });
+
+    it('commits one of two passes that started from the same cursor, and adds a request and an event once', async () => {
+      await one.join(aServer('a'));
+      await two.join(aServer('b'));
+      await one.changeSchedules(() => [aSchedule('a')]);
+      const tick = { schedule: 'Flow/a', scheduledFor: 60 };
+      const passes = [one, two].map((store, n) => store.commitPass(aPass({ runs: [aRun(`r${n}`, tick)] })));
+      expect((await Promise.all(passes)).sort()).toEqual([false, true]);
+      const asked = await Promise.all([one, two].map((store, n) => store.addRun(aRun(`k${n}`, { requestKey: 'k' }))));
+      expect(asked[0]?.id).toBe(asked[1]?.id);
+      const event = { trigger: 'Flow/hook', key: 'm', subject: 'm', at: 7 };
+      const delivered = [one, two].map((store, n) => store.deliver({ ...event, runId: `d${n}` }, aRun(`d${n}`)));
+      const [here, there] = await Promise.all(delivered);
+      expect(here?.runId).toBe(there?.runId);
+      expect(await one.runs({ limit: 9 })).toHaveLength(3);
+    });
+
+    it('never moves a cursor back, and refuses a pass that was decided before a pause or another rule', async () => {
+      await one.changeSchedules(() => [aSchedule('a')]);
+      expect(await two.commitPass(aPass({}))).toBe(true);
+      await one.changeSchedules(() => [aSchedule('a')]);
+      expect(await one.schedules()).toMatchObject([{ cursor: 60, coveredTo: 60 }]);
+      const pause = { by: 'ada', at: 7, note: '' };
+      await one.changeSchedules((known) => known.map((schedule) => ({ ...schedule, isPaused: true, pause })));
+      const next = aPass({ cursorBefore: 60, cursor: 90 });
+      expect(await two.commitPass(next)).toBe(false);
+      expect(await two.commitPass({ ...next, isPaused: true, generation: 2 })).toBe(false);
+      expect(await two.commitPass({ ...next, isPaused: true })).toBe(true);
+    });
+
+    it('counts the changes of all servers', async () => {
+      const before = await one.changes();
+      await two.addRun(aRun('r1'));
+      expect(await one.changes()).toBeGreaterThan(before);
+      const after = await one.changes();
+      await two.runs({ limit: 9 });
+      expect(await one.changes()).toBe(after);
+    });
   });
 }

@@ -15,10 +15,11 @@ import type { Scheduled } from '#lib/server/schedules/sync-schedules.js';
 import { timetableOf } from '#lib/server/schedules/timetable.js';
 import type { ServerStore } from '#lib/server/store/server-store.js';
 import { firesAfter, type KnownTrigger } from '#lib/server/triggers/known-triggers.js';
+import { ONLY_SERVER } from '#lib/server/servers/membership.js';
 import { sqliteStore } from '#lib/server/store/sqlite-store.js';
 import { Supervisor } from '#lib/server/supervisor.js';
 
-const MINUTE = 60_000;
+export const MINUTE = 60_000;
 const MAX_RUNS = 4;
 const GRACE_MS = 8_000;
 /** Each run of Flow that has ended by itself starts one of Next. */
@@ -26,14 +27,22 @@ const NEXT: KnownTrigger = {
   ...{ id: 'Next/after', workflow: 'Next', name: 'after', problem: '' },
   trigger: { after: 'Flow', when: 'ended' },
 };
-const RULES = {
+/** The rules of a supervisor: no limits but those of places, and a workflow that starts after each run. */
+export const RULES = {
   maxRuns: MAX_RUNS,
   pools: new Map(),
   rulesOf: () => undefined,
   triggers: () => [NEXT],
   isReady: () => true,
   sendsAlerts: true,
+  membership: ONLY_SERVER,
 } as const;
+
+export const SCHEDULES: Scheduled['schedules'] = {
+  skip: { every: '1m', jitter: '20s' },
+  queue: { cron: '*/7 * * * *', zone: 'Europe/Berlin', overlap: 'queue', catchUp: 'all' },
+  allow: { every: '90s', overlap: 'allow', catchUp: 'none' },
+};
 
 export interface Figures {
   readonly runs: number;
@@ -49,7 +58,8 @@ export interface Plant {
   readonly processes?: (processes: RunProcesses) => RunProcesses;
 }
 
-class Crash extends Error {}
+/** The end of a server in the middle of its work. */
+export class Crash extends Error {}
 
 interface Process {
   readonly begunAt: number;
@@ -68,11 +78,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
     () => now,
     async (id) => (await store.run(id))?.stopWish ?? null,
   );
-  const schedules: Scheduled['schedules'] = {
-    skip: { every: '1m', jitter: '20s' },
-    queue: { cron: '*/7 * * * *', zone: 'Europe/Berlin', overlap: 'queue', catchUp: 'all' },
-    allow: { every: '90s', overlap: 'allow', catchUp: 'none' },
-  };
+  const schedules = SCHEDULES;
   let fuse = Infinity;
   const ports = (): Supervisor => {
     world.loseChildren();
@@ -146,7 +152,12 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
   return { ...(await checkLaws(store, world, birth)), crashes };
 }
 
-async function checkLaws(store: ServerStore, world: World, birth: number): Promise<{ runs: number; ticks: number }> {
+/** Checks the laws that hold in the end, and closes the store. */
+export async function checkLaws(
+  store: ServerStore,
+  world: World,
+  birth: number,
+): Promise<{ runs: number; ticks: number }> {
   const runs = await store.runs({ limit: 100_000 });
   const open = runs.filter(({ state }) => ['queued', 'starting', 'running'].includes(state));
   expectLaw(open.length === 0, `${open.length} runs never end: ${JSON.stringify(open[0])}`);
@@ -198,7 +209,7 @@ async function checkLaws(store: ServerStore, world: World, birth: number): Promi
 }
 
 /** The processes of runs. They go on whatever the server does. */
-class World implements RunProcesses {
+export class World implements RunProcesses {
   private readonly random: () => number;
   private readonly now: () => number;
   private readonly processes = new Map<string, Process[]>();
@@ -228,8 +239,12 @@ class World implements RunProcesses {
     return { state: 'ended', outcome: this.stopped.get(runId) ?? 'completed', ...facts, hasChild };
   }
 
-  async start(run: StoredRun): Promise<void> {
+  async start(run: StoredRun, incarnation: number): Promise<void> {
     const all = this.processes.get(run.id) ?? [];
+    expectLaw(
+      incarnation === all.length + 1,
+      `${run.id} has begun ${all.length} times, and ${incarnation} is asked for`,
+    );
     // The lease of the run refuses a second process.
     expectLaw(!this.isWorking(run.id), `a second process for ${run.id} is asked for`);
     expectLaw((run.notBefore ?? 0) <= this.now(), `${run.id} starts before its time`);
@@ -260,8 +275,9 @@ class World implements RunProcesses {
     return this.processes.get(runId)?.at(-1)?.dies === false;
   }
 
-  check(atWork: readonly StoredRun[]): void {
-    expectLaw(atWork.length <= MAX_RUNS, `${atWork.length} runs are at work`);
+  /** The laws that hold at each moment. @param most the most runs at work. */
+  check(atWork: readonly StoredRun[], most = MAX_RUNS): void {
+    expectLaw(atWork.length <= most, `${atWork.length} runs are at work`);
     const busy = atWork
       .filter(({ id, isExclusive }) => isExclusive && this.isWorking(id))
       .map(({ schedule, backfill }) => backfill ?? schedule);
@@ -282,12 +298,12 @@ class World implements RunProcesses {
 
 class BrokenServerLaw extends Error {}
 
-function expectLaw(holds: boolean, otherwise: string): void {
+export function expectLaw(holds: boolean, otherwise: string): void {
   if (!holds) throw new BrokenServerLaw(otherwise);
 }
 
 /** Mulberry32. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

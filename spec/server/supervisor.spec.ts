@@ -1,6 +1,7 @@
 /** The laws of the server, in virtual time. `SERVER_SEEDS=1000` runs more seeds. */
 import { describe, expect, it } from '@jest/globals';
 import type { RunProcesses } from '#lib/server/runs/run-processes.js';
+import { ONLY_SERVER } from '#lib/server/servers/membership.js';
 import { sqliteStore } from '#lib/server/store/sqlite-store.js';
 import { Supervisor } from '#lib/server/supervisor.js';
 import { aRun } from '../contracts/server-store.contract.js';
@@ -13,6 +14,7 @@ const SERVING = {
   triggers: () => [],
   isReady: () => true,
   sendsAlerts: false,
+  membership: ONLY_SERVER,
 } as const;
 const SEEDS = Number(process.env['SERVER_SEEDS'] ?? 4);
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
@@ -51,7 +53,6 @@ describe('the supervisor', () => {
       {
         store: (store) =>
           wrapped(store, {
-            putSchedules: store.putSchedules.bind(store),
             commitPass: (pass) => store.commitPass({ ...pass, cursor: pass.cursorBefore }),
           }),
       },

@@ -9,35 +9,19 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, it } from '@jest/globals';
 import pg from 'pg';
 
 /** The folder with the programs of the server; undefined if it is not installed. */
 const programs = findPrograms();
 const account = accountOfServer();
 
-const reason =
+/** The reason why no server can be started here; undefined if one can. */
+export const noPostgres =
   programs === undefined
     ? 'PostgreSQL is not installed: apt-get install postgresql'
     : account === undefined
       ? 'PostgreSQL does not run as root, and there is no user postgres'
       : undefined;
-
-/**
- * A group of cases that need PostgreSQL. Without it they are skipped, with the reason in the name; with
- * MILLRACE_POSTGRES=required they fail.
- */
-export function describeWithPostgres(name: string, cases: () => void): void {
-  if (reason === undefined) {
-    describe(name, cases);
-    return;
-  }
-  if (process.env['MILLRACE_POSTGRES'] === 'required') {
-    it(`${name}: needs PostgreSQL`, () => {
-      throw new Error(reason);
-    });
-  } else describe.skip(`${name} (skipped: ${reason})`, cases);
-}
 
 const STARTS_WITHIN_MS = 60_000;
 

@@ -56,6 +56,25 @@ export interface ServerOverview {
   readonly next: readonly { readonly schedule: string; readonly at: number }[];
   /** The number of runs by state. */
   readonly counts: Readonly<Record<ServerRunState, number>>;
+  /** The servers that share the store, by number; empty for the only server of a store. */
+  readonly servers: readonly {
+    /** Grows with each server that joins. */
+    readonly number: number;
+    readonly host: string;
+    /** The address of its page. */
+    readonly url: string;
+    /** The sizes of its pools, by name. */
+    readonly pools: Readonly<Record<string, number>>;
+    /** The most runs that it has at work. */
+    readonly maxRuns: number;
+    readonly startedAt: number;
+    /** The last renewal of its lease, by the clock of the database. */
+    readonly renewedAt: number;
+    /** Whether it decides ticks. */
+    readonly isLeader: boolean;
+    /** Whether it is the one that answers. */
+    readonly isThis: boolean;
+  }[];
 }
 
 /** An alert, and whether it was sent. Times are milliseconds since 1970. */

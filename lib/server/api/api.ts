@@ -11,6 +11,23 @@ import type { Access } from './access.js';
 import type { LiveStreams } from './live.js';
 import type { ZodProvider } from './zod-provider.js';
 
+/** A server among those that share a store. Times are milliseconds since 1970. */
+export interface ServerFacts {
+  /** Grows with each server that joins. */
+  readonly number: number;
+  readonly host: string;
+  readonly url: string;
+  readonly pools: Readonly<Record<string, number>>;
+  readonly maxRuns: number;
+  readonly startedAt: number;
+  /** The last renewal of its lease, by the clock of the database. */
+  readonly renewedAt: number;
+  /** Whether it decides ticks. */
+  readonly isLeader: boolean;
+  /** Whether it is the one that answers. */
+  readonly isThis: boolean;
+}
+
 /** The parts of a server that its API uses. */
 export interface ApiPorts {
   readonly store: ServerStore;
@@ -34,6 +51,8 @@ export interface ApiPorts {
   readonly fileProblem: (triggerId: string) => string;
   readonly maxRuns: number;
   readonly startedAt: number;
+  /** The servers that share the store, by number; empty for the only server of a store. */
+  readonly servers: () => readonly ServerFacts[];
   /** Asks for a pass soon. */
   readonly poke: () => void;
 }

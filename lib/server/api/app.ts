@@ -6,7 +6,7 @@
  * address.
  */
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { codeOf, describeThrown } from '../../model/errors.js';
+import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import { versionOfMillrace } from '../../observe/version.js';
 import { Access } from './access.js';
 import { guard } from './guards.js';
@@ -73,8 +73,10 @@ export function buildApp(options: AppOptions): App {
   const routes = documentRoutes(http);
   http.addHook('onRequest', (request, reply) => authorize(request, reply, access));
   http.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
-    const status = error.statusCode ?? 500;
-    const isOurs = status < 500;
+    // The database of the store cannot be reached, or this server was silent and is joining the others again.
+    const isAway = error instanceof MillraceError && error.retryable;
+    const status = error.statusCode ?? (isAway ? 503 : 500);
+    const isOurs = status < 500 || isAway;
     return reply.code(status).send({
       code: codeOf(error).startsWith('MILLRACE_') ? codeOf(error) : 'MILLRACE_USAGE',
       message: isOurs ? error.message : `The server failed: ${describeThrown(error)}`,

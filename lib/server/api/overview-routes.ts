@@ -41,6 +41,7 @@ export function overviewRoutes(api: Api): void {
         ),
         next: next.sort((a, b) => a.at - b.at).slice(0, NEXT_TICKS),
         counts: await store.counts(),
+        servers: api.servers().map((one) => ({ ...one, pools: { ...one.pools } })),
       };
     },
   );

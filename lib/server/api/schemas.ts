@@ -339,6 +339,20 @@ export const Overview = z.strictObject({
   active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
   next: z.array(z.strictObject({ schedule: z.string(), at: time })),
   counts: z.record(z.enum(RUN_STATES), z.number()),
+  /** The servers that share the store, by number; empty for the only server of a store. */
+  servers: z.array(
+    z.strictObject({
+      number: z.number(),
+      host: z.string(),
+      url: z.string(),
+      pools: z.record(z.string(), z.number()),
+      maxRuns: z.number(),
+      startedAt: time,
+      renewedAt: time,
+      isLeader: z.boolean(),
+      isThis: z.boolean(),
+    }),
+  ),
 });
 
 export const Alert = z.strictObject({

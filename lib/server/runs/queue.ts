@@ -1,8 +1,8 @@
 /**
  * Chooses the queued runs that start now: a pure function of the runs that are queued and at work.
  *
- * Guarantees: at most `maxRuns` runs are at work, at most `maxRuns` of its rules per workflow, and at most its size per
- * pool; an exclusive run never starts beside another run of its schedule, or of its backfill; a run that must wait does
+ * Guarantees: at most `maxRuns` runs are at work on this server, and at most its size per pool of this server; at most
+ * `maxRuns` of its rules per workflow are at work on all servers of the store; an exclusive run never starts beside another run of its schedule, or of its backfill; a run that must wait does
  * not hold back other runs, and gains priority while it waits. Places are counted from the runs themselves, so no place
  * can be lost.
  */
@@ -24,13 +24,26 @@ export interface Places {
   readonly pools: ReadonlyMap<string, number>;
   /** The rules of a workflow; undefined for one that the server does not know. */
   readonly rulesOf: (workflow: string) => ServingRules | undefined;
+  /** The number of this server, if several share its store; otherwise null. */
+  readonly server: number | null;
+  /** Whether another server has the pool. */
+  readonly hasElsewhere: (pool: string) => boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
 type Queueable = Pick<
   StoredRun,
-  'id' | 'workflow' | 'state' | 'schedule' | 'backfill' | 'isExclusive' | 'queuedAt' | 'scheduledFor' | 'notBefore'
+  | 'id'
+  | 'workflow'
+  | 'state'
+  | 'schedule'
+  | 'backfill'
+  | 'isExclusive'
+  | 'queuedAt'
+  | 'scheduledFor'
+  | 'notBefore'
+  | 'owner'
 >;
 
 /** A run in the queue gains one step of priority in this time, so that it starts at some time. */
@@ -38,13 +51,15 @@ const AGEING_MS = 3_600_000;
 
 /** @param runs all that are queued or at work, in any order. */
 export function chooseFromQueue(runs: readonly Queueable[], places: Places): QueueAnswer {
-  const { maxRuns, pools, rulesOf, now } = places;
+  const { maxRuns, rulesOf, server, now } = places;
   const atWork = runs.filter(isAtWork);
+  const here = atWork.filter(({ owner }) => owner === server);
   const busy = new Map(atWork.flatMap((run) => (groupOf(run) === undefined ? [] : [[groupOf(run), run.id] as const])));
   const start: string[] = [];
   const waiting = new Map<string, string>();
   const inUse = new PlacesInUse();
-  for (const { workflow } of atWork) inUse.acquire(workflow, rulesOf(workflow)?.pools);
+  for (const { workflow } of atWork) inUse.acquire(workflow);
+  for (const { workflow } of here) inUse.acquirePools(rulesOf(workflow)?.pools);
   const urgencyOf = ({ workflow, queuedAt }: Queueable): number =>
     (rulesOf(workflow)?.priority ?? 0) + Math.floor((now - queuedAt) / AGEING_MS);
   const queued = runs
@@ -54,7 +69,7 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
     const { id, workflow, isExclusive, notBefore } = run;
     const group = groupOf(run);
     const rules = rulesOf(workflow);
-    const full = inUse.whatIsFull(workflow, rules, pools);
+    const full = inUse.whatIsFull(workflow, rules, places);
     const other = group !== undefined && isExclusive ? busy.get(group) : undefined;
     if (notBefore !== null && notBefore > now) {
       waiting.set(id, `It waits for its time, ${new Date(notBefore).toISOString()}: the schedule has a jitter`);
@@ -64,11 +79,12 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
         `It waits for the end of run ${other} of the same ${run.backfill === null ? 'schedule' : 'backfill'}`,
       );
     else if (full !== undefined) waiting.set(id, full);
-    else if (atWork.length + start.length >= maxRuns) {
+    else if (here.length + start.length >= maxRuns) {
       waiting.set(id, `It waits for a place: ${maxRuns} of ${maxRuns} runs are at work`);
     } else {
       start.push(id);
-      inUse.acquire(workflow, rules?.pools);
+      inUse.acquire(workflow);
+      inUse.acquirePools(rules?.pools);
       if (group !== undefined) busy.set(group, id);
     }
   }
@@ -85,13 +101,20 @@ class PlacesInUse {
   private readonly byWorkflow = new Map<string, number>();
   private readonly byPool = new Map<string, number>();
 
-  acquire(workflow: string, pools: readonly string[] = []): void {
+  acquire(workflow: string): void {
     this.byWorkflow.set(workflow, this.of(this.byWorkflow, workflow) + 1);
+  }
+
+  acquirePools(pools: readonly string[] = []): void {
     for (const pool of new Set(pools)) this.byPool.set(pool, this.of(this.byPool, pool) + 1);
   }
 
   /** The reason why a run of the workflow cannot start now, in one sentence; undefined if it can. */
-  whatIsFull(workflow: string, rules: ServingRules = {}, sizes: ReadonlyMap<string, number>): string | undefined {
+  whatIsFull(
+    workflow: string,
+    rules: ServingRules = {},
+    { pools: sizes, hasElsewhere }: Pick<Places, 'pools' | 'hasElsewhere'>,
+  ): string | undefined {
     const { maxRuns = Infinity, pools = [] } = rules;
     if (this.of(this.byWorkflow, workflow) >= maxRuns) {
       return `It waits for a place: ${maxRuns} of ${maxRuns} runs of ${workflow} are at work`;
@@ -99,6 +122,7 @@ class PlacesInUse {
     const pool = pools.find((name) => this.of(this.byPool, name) >= (sizes.get(name) ?? 0));
     if (pool === undefined) return undefined;
     const size = sizes.get(pool);
+    if (size === undefined && hasElsewhere(pool)) return `It waits for a place in the pool '${pool}' of another server`;
     return size === undefined
       ? `It waits for the pool '${pool}', which this server does not have. Start the server with --pool ${pool}=1`
       : `It waits for the pool '${pool}': ${size} of ${size} of its places are taken`;

@@ -35,6 +35,7 @@ export function queuedRun(workflow: string, queuedAt: number, facts: Partial<Sto
     deadLetters: 0,
     problem: '',
     requestKey: null,
+    owner: null,
     ...facts,
   };
 }

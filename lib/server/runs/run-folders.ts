@@ -70,7 +70,7 @@ export class RunFolders {
     if (sight?.state !== 'working' && !wasAtWork) return;
     await store.changeRun(id, RESUMABLE, {
       ...{ state: 'running', endedAt: null, workingSince: null, stopWish: null, stopReason: '', problem: '' },
-      ...UNSIGNALLED,
+      ...{ owner: null, ...UNSIGNALLED },
     });
   }
 }

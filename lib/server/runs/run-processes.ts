@@ -110,9 +110,12 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     if (last === undefined) return { ...nothing, state: 'dead' };
     const facts = { incarnation: last.number, startedAt: run.manifest.createdAt, settled: 0, deadLetters: 0, ...own };
     // A blocked or paused process does not renew its lease, but still exists: no other process may run beside it.
-    const isThere = last.endedAt === undefined && last.isDamaged !== true && (await isRunning(last)) === true;
-    if (isThere || (await isAlive(run.path, last)))
-      return { ...facts, state: 'working', memory: memoryOfProcess(last.pid) };
+    const isKnown = last.isDamaged === true ? undefined : await isRunning(last);
+    const isThere = last.endedAt === undefined && isKnown === true;
+    if (isThere || (await isAlive(run.path, last))) {
+      const elsewhere = isKnown === undefined ? last.host : undefined;
+      return { ...facts, state: 'working', elsewhere, memory: isThere ? memoryOfProcess(last.pid) : undefined };
+    }
     // The run may have ended, or been resumed, between the reading of its record and the check of its process.
     if (last.endedAt === undefined) {
       const latest = await lastIncarnation(run.path);

@@ -81,6 +81,11 @@ export interface StoredRun {
   readonly problem: string;
   /** The key of the request. A repeated request with the same key returns the same run. */
   readonly requestKey: string | null;
+  /**
+   * The number of the server that follows it, if several share the store: only this one starts and signals its
+   * processes. Null for a run at work that nobody follows.
+   */
+  readonly owner: number | null;
 }
 
 /** The facts of a run whose process was not signalled. */

@@ -10,6 +10,7 @@ import type { Alert } from '../alerts/alert.js';
 import type { Reason } from '../schedules/decide.js';
 import type { Pause, StoredBackfill, StoredDecision, StoredSchedule } from '../schedules/stored-schedule.js';
 import type { ServerRunState, StoredRun } from '../runs/stored-run.js';
+import type { ProcessIdentity } from '../../storage/process-identity.js';
 import type { StoredDelivery } from '../triggers/known-triggers.js';
 
 export type Role = 'viewer' | 'operator' | 'admin';
@@ -43,6 +44,36 @@ export interface StoredAlert extends Alert {
   readonly problem: string;
 }
 
+/** A server that joins the others of its store. */
+export interface JoiningServer {
+  readonly host: string;
+  /** The address of its page. */
+  readonly url: string;
+  /** The sizes of its pools, by name. */
+  readonly pools: Readonly<Record<string, number>>;
+  /** The most runs that it has at work. */
+  readonly maxRuns: number;
+  readonly startedAt: number;
+  /** The other servers may replace it if it has not renewed its lease for this long. */
+  readonly leaseMs: number;
+  readonly process: ProcessIdentity;
+}
+
+/** A server that shares the store. The one with the lowest number leads: it alone decides ticks. */
+export interface StoredServer extends JoiningServer {
+  /** Its fencing number, which is drawn anew with each join, and grows. */
+  readonly number: number;
+  /** By the clock of the store. */
+  readonly renewedAt: number;
+}
+
+/** The servers that share the store, by number. */
+export interface ServersSeen {
+  readonly servers: readonly StoredServer[];
+  /** The numbers of those whose leases have run out. */
+  readonly silent: readonly number[];
+}
+
 /** The selection of the runs to read, newest first. */
 export interface RunQuery {
   readonly workflow?: string | undefined;
@@ -59,8 +90,11 @@ export interface RunQuery {
 /** The decisions about one schedule, committed with the runs that they ask for. */
 export interface SchedulePass {
   readonly schedule: string;
-  /** The cursor from which the decisions started. The pass is refused if the cursor has changed since. */
+  /** The cursor from which the decisions started: the pass is refused if it has changed since. */
   readonly cursorBefore: number;
+  /** The generation and the pause from which they started: refused if one of them has changed. */
+  readonly generation: number;
+  readonly isPaused: boolean;
   readonly cursor: number;
   readonly coveredTo: number;
   readonly at: number;
@@ -88,14 +122,35 @@ export interface Along {
 }
 
 export interface ServerStore {
+  /**
+   * Joins the servers that share the store, under a new number, which it returns. From then on each change is refused
+   * with MILLRACE_LOCKED once another server has removed this one. The only server of a store does not join.
+   */
+  join(server: JoiningServer): Promise<number>;
+  /** Renews the lease of this server. Rejects with MILLRACE_LOCKED if it was removed. */
+  renew(): Promise<ServersSeen>;
+  /**
+   * Removes servers whose leases have run out, or, with `isDead`, whose processes are known to be dead. Their runs have
+   * no owner then. Returns the number of removed servers.
+   */
+  removeServers(numbers: readonly number[], isDead: boolean): Promise<number>;
+  /** Removes this server. */
+  leave(): Promise<void>;
+  /** A number that grows with each change, by any server. */
+  changes(): Promise<number>;
+
   schedules(): Promise<readonly StoredSchedule[]>;
-  /** Adds schedules, or replaces those with the same ids. */
-  putSchedules(schedules: readonly StoredSchedule[]): Promise<void>;
+  /**
+   * Adds the schedules that `change` returns, or replaces those with the same ids; returns them. No other server
+   * changes schedules in between. A cursor never goes back. `change` may be called again after a conflict.
+   */
+  changeSchedules(
+    change: (known: readonly StoredSchedule[]) => readonly StoredSchedule[],
+  ): Promise<readonly StoredSchedule[]>;
   /** Removes a schedule. Its decisions and runs stay. Returns whether it existed. */
   removeSchedule(id: string): Promise<boolean>;
   /**
-   * Commits a pass. Returns false, and changes nothing, if the cursor of the schedule is no longer `cursorBefore`. A
-   * stretch of ticks without a run that continues the last decision, for the same reason, is joined with it.
+   * Commits a pass. Returns false, and changes nothing, if the schedule is no longer as the pass states. A stretch of ticks without a run that continues the last decision, for the same reason, is joined with it.
    */
   commitPass(pass: SchedulePass): Promise<boolean>;
   /** Newest first. */
@@ -115,6 +170,23 @@ export interface ServerStore {
   backfills(limit: number): Promise<readonly StoredBackfill[]>;
   run(id: string): Promise<StoredRun | undefined>;
   runs(query: RunQuery): Promise<readonly StoredRun[]>;
+  /**
+   * The runs at work that this server follows, oldest first. It adopts those at work without an owner; all of them if it
+   * is the only server of the store.
+   */
+  followedRuns(limit: number): Promise<readonly StoredRun[]>;
+  /** Makes another server the owner of a run at work, unless it was removed. Returns whether it was done. */
+  handOver(id: string, server: number): Promise<boolean>;
+  /**
+   * Moves queued runs to 'starting', with this server as their owner, and returns them. `choose` gets the runs in these
+   * states, oldest first, and returns the further changes by id. No other server claims runs in between. `choose` may
+   * be called again after a conflict.
+   */
+  claimRuns(
+    states: readonly ServerRunState[],
+    limit: number,
+    choose: (active: readonly StoredRun[]) => ReadonlyMap<string, Partial<StoredRun>>,
+  ): Promise<readonly StoredRun[]>;
   /**
    * Adds the run that a trigger asks for; returns the delivery with the same key of the same trigger, and adds nothing,
    * if there is one already.
@@ -140,7 +212,7 @@ export interface ServerStore {
    * again.
    */
   forget(before: number): Promise<void>;
-  /** Writes a copy of the store into a new file. */
+  /** Writes a copy of the store into a new file. Rejects with MILLRACE_USAGE for a database with a backup of its own. */
   backUp(path: string): Promise<void>;
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { seededRandom } from 'millrace';
-import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
+import { describeWithPostgres } from '../../support/describe-with-postgres.js';
+import { PostgresServer } from '../../support/postgres-server.js';
 
 const CLI = fileURLToPath(import.meta.resolve('#lib/cli.js'));
 const FLOW = fileURLToPath(new URL('./modules/copy-flow.js', import.meta.url));

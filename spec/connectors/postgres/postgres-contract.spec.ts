@@ -4,7 +4,8 @@ import { connectorContract } from 'millrace/testing';
 import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
 import { PostgresSource } from '#lib/connectors/postgres/postgres-source.js';
 import type { PostgresMode } from 'millrace/postgres';
-import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
+import { describeWithPostgres } from '../../support/describe-with-postgres.js';
+import { PostgresServer } from '../../support/postgres-server.js';
 
 interface Item {
   readonly id: number;

@@ -10,7 +10,8 @@ import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { PostgresSession } from '#lib/connectors/postgres/postgres-session.js';
 import pg from 'pg';
-import { describeWithPostgres, PostgresServer } from '../../support/postgres-server.js';
+import { describeWithPostgres } from '../../support/describe-with-postgres.js';
+import { PostgresServer } from '../../support/postgres-server.js';
 
 interface Item {
   readonly id: number;

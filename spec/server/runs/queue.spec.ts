@@ -18,6 +18,8 @@ const places = (maxRuns: number, { pools = {}, serving = {}, now = 10 }: Rules =
   maxRuns,
   pools: new Map(Object.entries(pools)),
   rulesOf: (workflow) => serving[workflow],
+  server: null,
+  hasElsewhere: () => false,
   now,
 });
 

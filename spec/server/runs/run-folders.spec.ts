@@ -7,6 +7,7 @@ import { RunFolders } from '#lib/server/runs/run-folders.js';
 import { runProcesses, type RunProcesses } from '#lib/server/runs/run-processes.js';
 import type { ServerStore } from '#lib/server/store/server-store.js';
 import { sqliteStore } from '#lib/server/store/sqlite-store.js';
+import { ONLY_SERVER } from '#lib/server/servers/membership.js';
 import { Supervisor } from '#lib/server/supervisor.js';
 import { beginIncarnation, endIncarnation } from '#lib/storage/incarnations.js';
 import { RunFolder } from '#lib/storage/run-folder.js';
@@ -36,7 +37,7 @@ describe('a server that looks for what the command line has done', () => {
     folders = new RunFolders({ runs, store, processes: { look }, now: Date.now });
     supervisor = new Supervisor({
       ...{ store, processes, now: Date.now, maxRuns: 0, pools: new Map(), rulesOf: () => undefined },
-      ...{ triggers: () => [], isReady: () => true, sendsAlerts: false },
+      ...{ triggers: () => [], isReady: () => true, sendsAlerts: false, membership: ONLY_SERVER },
     });
   });
   afterEach(async () => {

@@ -2,10 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { sqliteStore } from '#lib/server/store/sqlite-store.js';
+import { SqlStore } from '#lib/server/store/sql-store.js';
+import { sqliteDatabase, sqliteStore } from '#lib/server/store/sqlite-store.js';
 import { OwnedDatabase } from '#lib/server/store/owned-database.js';
 import { hasNodeSqlite, type SqliteEngine } from '#lib/storage/sqlite.js';
-import { aRun, serverStoreContract } from '../../contracts/server-store.contract.js';
+import { aRun, serverStoreContract, sharedStoreContract } from '../../contracts/server-store.contract.js';
 
 let folder = '';
 beforeEach(() => {
@@ -19,6 +20,10 @@ const engines: readonly SqliteEngine[] = hasNodeSqlite() ? ['wasm', 'node'] : ['
 
 describe.each(engines)('the store in SQLite, by the engine %s,', (engine) => {
   serverStoreContract(() => sqliteStore(join(folder, 'state.db'), engine), true);
+  sharedStoreContract(() => {
+    const database = sqliteDatabase(':memory:', engine);
+    return Promise.resolve([new SqlStore(database), new SqlStore(database)]);
+  });
 
   it('opens a file whose owner was killed, and that of the other engine', async () => {
     const path = join(folder, 'state.db');
