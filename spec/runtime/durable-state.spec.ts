@@ -8,6 +8,7 @@ import {
   asyncTask,
   defineWorkflow,
   expandTask,
+  MillraceError,
   operatorTask,
   sinkTask,
   skip,
@@ -21,6 +22,7 @@ import {
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints } from 'millrace/testing';
 import { bufferCount, map, observeOn } from 'rxjs';
 import type { LetterHead } from '#lib/model/ports.js';
+import type { StateStore } from '#lib/model/state.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
@@ -238,6 +240,75 @@ describe('a resumed run', () => {
     incarnation = 2;
     await live(flow, { kept, redo: letters });
     expect(rows).toEqual(['incarnation 1 of 7', ['incarnation 1 of 7', 7]]);
+  });
+
+  it('continues from progress and state of one moment, whichever write of the state failed', async () => {
+    let failing = 0;
+    let appends = 0;
+    do {
+      failing++;
+      const kept = memoryCheckpoints();
+      const rows: unknown[] = [];
+      const flow = defineWorkflow({
+        name: 'Full',
+        build: (flow) =>
+          flow
+            .task('Start', sourceTask([0]))
+            .task(
+              'Begun',
+              ['Start'],
+              sinkTask(() => undefined),
+            )
+            .task(
+              'One',
+              { after: ['Begun'] },
+              syncTask(() => 1),
+            )
+            .task(
+              'Children',
+              ['One'],
+              expandTask(() => numbers(12)),
+            )
+            .task(
+              'Write',
+              ['Children'],
+              slowly((child: number) => rows.push(child)),
+            )
+            .task(
+              'After',
+              { after: ['Write'], when: 'ended' },
+              syncTask(() => undefined),
+            ),
+      });
+      const store = kept.begin();
+      const state = store.state as StateStore;
+      appends = 0;
+      clock = virtualClock();
+      const run = flow.run(undefined, {
+        clock,
+        checkpoints: {
+          ...store,
+          read: () => store.read(),
+          write: (checkpoint) => store.write(checkpoint),
+          state: {
+            append: async (changes) => {
+              const copies = Array.from(changes);
+              if (++appends !== failing) return state.append(copies);
+              await Promise.resolve();
+              throw new MillraceError('MILLRACE_FILE', 'no space left');
+            },
+            restore: (position) => state.restore(position),
+          },
+        },
+        checkpointEvery: { everyMs: 1, everyRecords: 1 },
+        window: 8,
+      });
+      await clock.runUntil(run.finished.catch(() => undefined));
+      await live(flow, { kept });
+      expect(kept.last?.isComplete).toBe(true);
+      expect([failing, new Set(rows).size]).toEqual([failing, 12]);
+    } while (appends >= failing);
+    expect(failing).toBeGreaterThan(5);
   });
 
   it('calls nothing in front of an aggregate again, and counts each record once', async () => {

@@ -32,6 +32,7 @@ export class StateKeeper {
   private readonly spaces = new Map<string, StateSpace>();
   private readonly entries = new Map<StateSpace, Entry>();
   private position: Json | undefined;
+  private failure: { readonly error: unknown } | undefined;
   private isBroken = false;
 
   constructor(parts: StateParts) {
@@ -72,11 +73,13 @@ export class StateKeeper {
 
   /**
    * Stores the changes. They are copied before this method returns. Resolves with the position after them, or with
-   * undefined if the run has no store for state.
+   * undefined if the run has no store for state. Rejects again after it has rejected once: the changes are lost, so a
+   * later checkpoint would have progress without the state that belongs to it.
    */
   async collect(): Promise<Json | undefined> {
     const { store, cannotResume } = this.parts;
     if (store === undefined) return undefined;
+    if (this.failure !== undefined) throw this.failure.error;
     if (this.isBroken) {
       this.discard();
       return this.position ?? null;
@@ -86,7 +89,10 @@ export class StateKeeper {
       const first = changes.next();
       if (first.done !== true) this.position = await store.append(beginningWith(first.value, changes));
     } catch (error) {
-      if (!(error instanceof MillraceError) || error.code !== 'MILLRACE_UNCLONABLE') throw error;
+      if (!(error instanceof MillraceError) || error.code !== 'MILLRACE_UNCLONABLE') {
+        this.failure = { error };
+        throw error;
+      }
       this.isBroken = true;
       cannotResume(error.message);
     }
