@@ -6,6 +6,7 @@
  */
 import { nearest } from '../text/nearest.js';
 import type { ConnectorContext } from './context.js';
+import type { SinkPast } from './sink.js';
 
 /** The columns of one result that no record has had yet. */
 export class UnseenColumns {
@@ -15,10 +16,13 @@ export class UnseenColumns {
   private readonly columns: ReadonlySet<string>;
   private hasLooked = false;
 
-  /** @param columns the columns of the result. */
-  constructor(columns: readonly string[]) {
+  /**
+   * @param columns the columns of the result.
+   * @param past the past of a resumed run. Its earlier records may have had any column, so nothing is reported.
+   */
+  constructor(columns: readonly string[], past?: SinkPast) {
     this.columns = new Set(columns);
-    this.unseen = columns;
+    this.unseen = past === undefined ? columns : [];
   }
 
   /** Looks at the fields of a record. */

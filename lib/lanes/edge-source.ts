@@ -48,6 +48,10 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   readonly channels?: readonly string[];
   private readonly parts: EdgeSourceParts;
   private reader: TopicReader | undefined;
+  private signal: AbortSignal | undefined;
+  private readonly stop = (): void => {
+    this.reader?.close();
+  };
   private lane: PartitionReader | undefined;
   private ended = new Set<number>();
   private first = 0;
@@ -89,9 +93,8 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
       },
     }));
     this.lane = reader.open(partition, this.first);
-    context.signal.addEventListener('abort', () => {
-      reader.close();
-    });
+    this.signal = context.signal;
+    this.signal.addEventListener('abort', this.stop);
     return [this];
   }
 
@@ -115,6 +118,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   }
 
   close(): void {
+    this.signal?.removeEventListener('abort', this.stop);
     this.reader?.close();
   }
 

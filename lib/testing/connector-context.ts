@@ -6,12 +6,12 @@ import { Turn } from '../ledger/turn.js';
 import { Secrets } from '../text/secrets.js';
 import { systemClock } from '../model/clock.js';
 
-export function contextOfTest(task: string): ConnectorContext {
+export function contextOfTest(task: string, signal: AbortSignal = new AbortController().signal): ConnectorContext {
   return {
     task,
     runId: 'contract',
     clock: systemClock,
-    signal: new AbortController().signal,
+    signal,
     random: seededRandom(1),
     executor: new InlineExecutor(new Turn(systemClock)),
     secrets: new Secrets(),

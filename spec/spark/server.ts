@@ -164,6 +164,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'spark.sql.session.timeZone': 'UTC',
   // Executors must not wait for data that another one has nearby.
   'spark.locality.wait': '0s',
+  // A task whose executor was killed runs again; one that fails by itself is not tried four times.
+  'spark.task.maxFailures': '2',
 };
 
 async function end(child: ChildProcess): Promise<void> {

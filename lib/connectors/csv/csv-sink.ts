@@ -103,7 +103,7 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
 
   override open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
     this.context = context;
-    this.unseen = new UnseenColumns(this.csv.columns);
+    this.unseen = new UnseenColumns(this.csv.columns, past);
     return super.open(context, past);
   }
 

@@ -19,6 +19,7 @@ import {
   MillraceError,
   oneOf,
   TASK_RULES,
+  UnseenColumns,
   type Clock,
   type ConnectorContext,
   type Dataset,
@@ -108,6 +109,8 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
   private file: OpenParquetFile | undefined;
   private writes: readonly (readonly [string, (value: unknown) => DuckDBValue])[] = [];
   private task = '';
+  private context: ConnectorContext | undefined;
+  private unseen = new UnseenColumns([]);
 
   constructor(options: ParquetSinkOptions<In, Column>) {
     this.options = options;
@@ -148,6 +151,8 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
 
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<undefined> {
     this.task = context.task;
+    this.context = context;
+    this.unseen = new UnseenColumns(Object.keys(this.options.columns), past);
     this.clock = context.clock;
     const from = past?.prepared as PartsPoint | undefined;
     this.file = await holdClock(context.clock, OpenParquetFile.open(this.options, context, from));
@@ -163,6 +168,7 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
         `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,
       );
     }
+    this.unseen.look(fields);
     return this.writes.map(([name, write]) => write((fields as Record<string, unknown>)[name]));
   }
 
@@ -175,8 +181,10 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
   }
 
   async close(outcome: RunOutcome): Promise<void> {
-    const { file } = this;
+    const { file, context } = this;
     this.file = undefined;
+    this.context = undefined;
+    if (outcome === 'completed' && context !== undefined) this.unseen.report(context);
     if (file !== undefined) await holdClock(this.clock, outcome === 'completed' ? file.finish() : file.abandon());
   }
 

@@ -143,6 +143,10 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
   private key: Serde<Key> = string() as Serde<unknown> as Serde<Key>;
   private client: KafkaPort | undefined;
   private reader: TopicReader | undefined;
+  private signal: AbortSignal | undefined;
+  private readonly stop = (): void => {
+    this.reader?.close();
+  };
   private partitions: readonly TopicPartition<Out>[] = [];
   private committed = new Map<number, string>();
 
@@ -196,6 +200,7 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
   }
 
   async close(): Promise<void> {
+    this.signal?.removeEventListener('abort', this.stop);
     this.reader?.close();
     await this.client?.close();
     this.client = undefined;
@@ -249,9 +254,8 @@ export class KafkaSource<Out, Value, Key> implements Source<Out> {
     const ends = until === 'end' ? await client.offsets(topic, 'end') : [];
     const { timeoutMs } = cluster.options;
     const reader = (this.reader = new TopicReader({ client, topic, onOffsetLost, timeoutMs, maxWaitMs, notice }));
-    context.signal.addEventListener('abort', () => {
-      reader.close();
-    });
+    this.signal = context.signal;
+    this.signal.addEventListener('abort', this.stop);
     this.partitions = starts.map((start, partition) => {
       const partitionReader = reader.open(partition, start.from, start.end ?? ends[partition]);
       return new TopicPartition(partitionReader, start, until === 'end', {

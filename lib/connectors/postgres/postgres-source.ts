@@ -103,7 +103,10 @@ export class PostgresSource<Out> implements Source<Out> {
   readonly checkpointFormat = 'postgres source';
   private readonly options: PostgresSourceOptions<Out>;
   private cursor: QueryCursor | undefined;
-  private stop: (() => void) | undefined;
+  private signal: AbortSignal | undefined;
+  private readonly stop = (): void => {
+    this.cursor?.close();
+  };
 
   /** Throws MILLRACE_INVALID_OPTION if `connection` does not fit. */
   constructor(options: PostgresSourceOptions<Out>) {
@@ -125,15 +128,14 @@ export class PostgresSource<Out> implements Source<Out> {
     const position = past?.position as { readonly lineage: number; readonly key: Key } | undefined;
     const cursor = new QueryCursor(this.options, context, position?.key);
     this.cursor = cursor;
-    this.stop = () => {
-      cursor.close();
-    };
-    context.signal.addEventListener('abort', this.stop);
+    this.signal = context.signal;
+    this.signal.addEventListener('abort', this.stop);
     await holdClock(context.clock, cursor.open());
     return [new RowsOfQuery(cursor, this.options, context, position?.lineage ?? 0)];
   }
 
   close(_outcome: RunOutcome): void {
+    this.signal?.removeEventListener('abort', this.stop);
     this.cursor?.close();
   }
 }

@@ -4,7 +4,7 @@
  * Guarantees: no value is rounded. Decimals, dates and timestamps are texts. An integer beyond 2^53 is refused, and
  * only its row with it.
  */
-import type { Batch, DataType, Table } from '@uwdata/flechette';
+import type { Batch, DataType, Field, Table } from '@uwdata/flechette';
 import { MillraceError } from '../../connect/index.js';
 import type { ArrowPackage } from './spark-packages.js';
 
@@ -113,6 +113,7 @@ function converterOf(arrow: ArrowPackage, name: string, type: DataType): Convert
       return (value: Iterable<unknown>) => Array.from(value, convert);
     }
     case Type.Struct: {
+      if (type.children.some(isEncoded)) throw foreignType(name);
       const members = type.children.map((child) => ({ key: child.name, convert: each(child.type) }));
       return (value: Readonly<Record<string, unknown>>) =>
         Object.fromEntries(members.map(({ key, convert }) => [key, convert(value[key])]));
@@ -128,11 +129,22 @@ function converterOf(arrow: ArrowPackage, name: string, type: DataType): Convert
       };
     }
     default:
-      throw new MillraceError(
-        'MILLRACE_SQL',
-        `Column '${name}' has a type that records do not have. Convert it in the query, for example CAST(\`${name}\` AS STRING)`,
-      );
+      throw foreignType(name);
   }
+}
+
+/** Whether a field is a part of a VARIANT or of a place on the earth, which come as structures of bytes. */
+function isEncoded({ metadata }: Field): boolean {
+  return ENCODINGS.some((encoding) => metadata?.has(encoding) === true);
+}
+
+const ENCODINGS = ['variant', 'geometry', 'geography'] as const;
+
+function foreignType(name: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_SQL',
+    `Column '${name}' has a type that records do not have. Convert it in the query, for example CAST(\`${name}\` AS STRING)`,
+  );
 }
 
 function itself(value: unknown): unknown {

@@ -160,6 +160,7 @@ class SparkWorkSource<Out> implements Source<Out> {
   private readonly work: ModuleRef;
   private readonly schema: ModuleRef | undefined;
   private parts: readonly QueryRows<Out>[] = [];
+  private signal: AbortSignal | undefined;
 
   constructor(work: unknown, options: OnSparkOptions<unknown, Out>) {
     addressOf(options);
@@ -208,11 +209,13 @@ class SparkWorkSource<Out> implements Source<Out> {
         hasKey: true,
       });
     });
-    context.signal.addEventListener('abort', this.stop);
+    this.signal = context.signal;
+    this.signal.addEventListener('abort', this.stop);
     return this.parts;
   }
 
   async close(): Promise<void> {
+    this.signal?.removeEventListener('abort', this.stop);
     await Promise.all(this.parts.map((part) => part.close()));
   }
 

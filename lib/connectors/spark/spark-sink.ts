@@ -121,7 +121,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
   async open(context: ConnectorContext, past: SinkPast | undefined): Promise<StoredRows> {
     const { retryForMs, noProgressMs = DEFAULT_NO_PROGRESS_MS } = this.options;
     hideToken(this.options, context.secrets);
-    this.unseen = new UnseenColumns(this.columns);
+    this.unseen = new UnseenColumns(this.columns, past);
     context.signal.addEventListener('abort', this.stop);
     const of = `Table ${this.options.table} of '${context.task}'`;
     const session = new SinkSession(this.options, of, context, { retryForMs, noProgressMs });

@@ -132,6 +132,7 @@ export class SparkSource<Out> implements Source<Out> {
   readonly isPartitioned: boolean;
   private readonly options: SparkSourceOptions<Out>;
   private parts: readonly QueryRows<Out>[] = [];
+  private signal: AbortSignal | undefined;
 
   /** Throws MILLRACE_INVALID_OPTION if `remote` is no address. */
   constructor(options: SparkSourceOptions<Out>) {
@@ -167,11 +168,13 @@ export class SparkSource<Out> implements Source<Out> {
         hasKey: keyset !== undefined,
       });
     });
-    context.signal.addEventListener('abort', this.stop);
+    this.signal = context.signal;
+    this.signal.addEventListener('abort', this.stop);
     return this.parts;
   }
 
   async close(): Promise<void> {
+    this.signal?.removeEventListener('abort', this.stop);
     await Promise.all(this.parts.map((part) => part.close()));
   }
 

@@ -9,6 +9,7 @@ import {
   describeThrown,
   holdClock,
   MillraceError,
+  UnseenColumns,
   type ConnectorContext,
   type Dataset,
   type LineageId,
@@ -91,6 +92,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
   private table: SinkTable<Row> | undefined;
   private stored = new StoredRecords();
   private isConnected = false;
+  private unseen = new UnseenColumns([]);
   /** Counts the checkpoints of this incarnation. */
   private epoch = 0;
   private hasNames = false;
@@ -112,6 +114,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     this.epoch = 0;
     this.hasNames = false;
     this.seen = [];
+    this.unseen = new UnseenColumns(this.dataset.fields ?? [], past);
     const table = this.parts.tableOf(context);
     this.table = table;
     context.signal.addEventListener('abort', this.stop);
@@ -131,6 +134,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
   encode(record: In): Row {
     const fields: unknown = this.parts.row === undefined ? record : this.parts.row(record);
     if (typeof fields === 'object' && fields !== null) {
+      this.unseen.look(fields);
       return this.opened().table.encode(fields as Record<string, unknown>);
     }
     throw new MillraceError(
@@ -193,6 +197,7 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
     this.table = undefined;
     if (table === undefined || context === undefined) return;
     context.signal.removeEventListener('abort', this.stop);
+    if (outcome === 'completed') this.unseen.report(context);
     try {
       if (outcome === 'completed' && this.isConnected) await holdClock(context.clock, table.finish());
     } catch (error) {

@@ -13,8 +13,8 @@ export class OpenSource<T> {
     this.partition = partition;
   }
 
-  static async open<T>(source: Source<T>, past?: SourcePast): Promise<OpenSource<T>> {
-    const [partition, another] = await source.open(contextOfTest('Source'), past);
+  static async open<T>(source: Source<T>, past?: SourcePast, signal?: AbortSignal): Promise<OpenSource<T>> {
+    const [partition, another] = await source.open(contextOfTest('Source', signal), past);
     assertTrue(another === undefined, 'it opens with several partitions');
     assertTrue(partition?.partition === 0, 'it does not open with partition 0');
     return new OpenSource(source, partition as SourcePartition<T>);

@@ -4,6 +4,7 @@ import type { Json } from '../../model/checkpoint.js';
 import type { Lineage } from '../../model/record.js';
 import { contextOfTest } from '../connector-context.js';
 import { assertDataset, assertSame, throughJson } from './asserts.js';
+import { listenedSignal } from './listened-signal.js';
 import type { ContractCase, SinkPlace, SinkSubject } from './subjects.js';
 
 export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
@@ -95,6 +96,17 @@ export function sinkCases<T>(subject: SinkSubject<T>): ContractCase[] {
         assertSame('the stored rows', stored, [true, true, ...records.slice(2).map(() => false)]);
       },
     },
+    {
+      name: 'a sink leaves no listener on the signal of its run',
+      run: async () => {
+        const { signal, listeners } = listenedSignal();
+        const incarnation = new SinkIncarnation(await subject.place(), records, undefined, signal);
+        await incarnation.open();
+        await incarnation.write(records.length);
+        await incarnation.finish();
+        assertSame('the listeners after the end', listeners(), 0);
+      },
+    },
     ...STEPS.map((step) => ({
       name: `a sink shows every record once when it is killed ${step} and goes on`,
       run: () => killAndResume(subject, step),
@@ -145,13 +157,15 @@ class SinkIncarnation<T> {
   next: Lineage;
   kept: Kept | undefined;
   private readonly records: readonly T[];
+  private readonly signal: AbortSignal | undefined;
   private holdings: StoredRows | undefined;
   private prepared: Json | undefined;
 
-  constructor(place: SinkPlace<T>, records: readonly T[], kept?: Kept) {
+  constructor(place: SinkPlace<T>, records: readonly T[], kept?: Kept, signal?: AbortSignal) {
     this.sink = place.make();
     this.records = records;
     this.kept = kept;
+    this.signal = signal;
     this.next = kept?.next ?? 0;
   }
 
@@ -172,7 +186,7 @@ class SinkIncarnation<T> {
   async open(past?: SinkPast): Promise<StoredRows | undefined> {
     const { kept } = this;
     const known = past ?? (kept && { prepared: throughJson(kept.prepared), isAnew: false });
-    this.holdings = await this.sink.open(contextOfTest('Sink'), known);
+    this.holdings = await this.sink.open(contextOfTest('Sink', this.signal), known);
     return this.holdings;
   }
 

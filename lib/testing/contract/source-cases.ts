@@ -1,6 +1,7 @@
 /** The cases for a source. */
 import type { SourcePast } from '../../connect/source.js';
 import { assertDataset, assertSame, assertTrue } from './asserts.js';
+import { listenedSignal } from './listened-signal.js';
 import { OpenSource, pastOf } from './open-source.js';
 import type { ContractCase, SourceSubject } from './subjects.js';
 
@@ -97,6 +98,16 @@ export function sourceCases<T>(subject: SourceSubject<T>): ContractCase[] {
         const open = await OpenSource.open(make());
         assertTrue((await open.partition.read(1)) !== null, 'nothing is read after another source was closed');
         await open.close();
+      },
+    },
+    {
+      name: 'a source leaves no listener on the signal of its run',
+      run: async () => {
+        const { signal, listeners } = listenedSignal();
+        const open = await OpenSource.open((await subject.place(records))(), undefined, signal);
+        await open.rest(10);
+        await open.close();
+        assertSame('the listeners after the end', listeners(), 0);
       },
     },
     ...(missing === undefined

@@ -1,4 +1,7 @@
-/** Spark in runs, against a real server that asks for a token and whose driver holds only small results. */
+/**
+ * Spark in runs, against a real server that asks for a token and whose driver holds only small results, on a standalone
+ * cluster of two workers. All cases share it, because its start takes longer than most of them.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -20,6 +23,7 @@ import {
 } from 'millrace/spark';
 import { Execution } from '#lib/connectors/spark/execution.js';
 import { sqlRelation } from '#lib/connectors/spark/literals.js';
+import { SparkCursor, wrapQuery, type CursorQuery } from '#lib/connectors/spark/spark-cursor.js';
 import { SparkSink } from '#lib/connectors/spark/spark-sink.js';
 import { SinkSession } from '#lib/connectors/spark/sink-session.js';
 import { SparkSession } from '#lib/connectors/spark/spark-session.js';
@@ -28,6 +32,7 @@ import { contextOfTest } from '#lib/testing/connector-context.js';
 import ts from 'typescript';
 import { isLong } from '../../support/long.js';
 import { describeWithSpark } from '../../spark/with-spark.js';
+import { clusterCases } from './cluster-cases.js';
 import { foreignTotals, leaving, negated, noted, SaleRow, shopTotals, type Sale } from './modules/spark-work.js';
 
 const ROOT = new URL('../../../../', import.meta.url).pathname;
@@ -54,6 +59,7 @@ describeWithSpark(
   'Spark',
   (server) => {
     const connection = () => ({ remote: server().remote, token: TOKEN });
+    const remoteWithToken = (): string => `${server().remote}/;token=${TOKEN}`;
     const source = <Out = Record<string, unknown>>(options: Omit<SparkSourceOptions<Out>, 'remote'>) =>
       sparkSource<Out>({ ...connection(), ...options });
     const execute = async <In, Out>(
@@ -129,6 +135,24 @@ describeWithSpark(
         ]);
       });
 
+      it.each([
+        ['a VARIANT', `parse_json('{"a": 1}')`],
+        ['a list of them', `array(parse_json('1'))`],
+        ['a GEOMETRY', `ST_GeomFromWKB(X'0101000000000000000000F03F0000000000000040')`],
+        ['an interval', `INTERVAL '3' DAY`],
+      ])('refuses %s, and says that it can be converted', async (_, value) => {
+        await expect(read(source({ sql: `SELECT 1 AS id, ${value} AS v` }))).rejects.toMatchObject({
+          code: 'MILLRACE_SQL',
+          message: expect.stringMatching(/^Column 'v' has a type .* CAST\(`v` AS STRING\)/),
+        });
+      });
+
+      it('reads a VARIANT that the query has converted', async () => {
+        const v = `parse_json('{"a": [1, "x"]}')`;
+        const { records } = await read(source({ sql: `SELECT CAST(${v} AS STRING) AS text, to_json(${v}) AS json` }));
+        expect(records).toEqual([{ text: '{"a":[1,"x"]}', json: '{"a":[1,"x"]}' }]);
+      });
+
       it('refuses only the row with an integer that a number cannot represent', async () => {
         const deadLetters = recordingDeadLetters();
         const sql = 'SELECT id, id + 9007199254740990L AS big FROM range(4)';
@@ -201,6 +225,39 @@ describeWithSpark(
         }
       });
 
+      it('continues after the last key when the server has ended its session', async () => {
+        const proxy = await CuttingProxy.start(server().port, 150_000);
+        const keyset = ['id'];
+        const sql = 'SELECT id FROM range(0, 60000, 1, 4)';
+        const sessions: SparkSession[] = [];
+        proxy.whenFirstCut = () => {
+          const same = new SparkSession(connection(), sessions[0]?.id);
+          void same.end().finally(() => {
+            same.disconnect();
+          });
+        };
+        const query: CursorQuery = {
+          ...{ connection: { remote: proxy.remote, token: TOKEN }, setup: [], args: {}, keyset },
+          query: (session, after) => {
+            sessions.push(session);
+            return wrapQuery({ sql, keyset, after });
+          },
+          limits: { retryForMs: 20_000, noProgressMs: 60_000 },
+        };
+        const cursor = new SparkCursor(query, contextOfTest('Rows'), undefined);
+        try {
+          const ids: unknown[] = [];
+          for (let rows = await cursor.read(5000); rows !== null; rows = await cursor.read(5000)) {
+            ids.push(...rows.map((row) => 'fields' in row && row.fields['id']));
+          }
+          expect(ids).toEqual(Array.from({ length: 60_000 }, (_, id) => id));
+          expect(sessions.length).toBe(2);
+        } finally {
+          await cursor.close();
+          proxy.stop();
+        }
+      });
+
       it('fails where the driver does nothing for too long', async () => {
         const sql = `SELECT reflect('java.lang.Thread', 'sleep', 20000L) AS x FROM range(1)`;
         await expect(read(source({ sql, noProgressMs: 1000 }))).rejects.toMatchObject({ code: 'MILLRACE_TIMEOUT' });
@@ -242,7 +299,7 @@ describeWithSpark(
         },
       };
       // Each statement of Spark takes a while, and a case has up to thirty.
-      const SHORT = /names its dataset|written 4 at|reports those it holds|after a write and/;
+      const SHORT = /names its dataset|no listener|written 4 at|reports those it holds|after a write and/;
       const cases = connectorContract<never, Item>({ sink }).filter(({ name }) => isLong || SHORT.test(name));
       it.each(cases)('$name', ({ run }) => run(), LIMIT_MS);
 
@@ -379,7 +436,7 @@ describeWithSpark(
       await mkdir(folder, { recursive: true });
       const blocks = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code as string);
       for (const [i, block] of blocks.entries()) {
-        const code = block.replaceAll('sc://localhost:15002', `${server().remote}/;token=${TOKEN}`);
+        const code = block.replaceAll('sc://localhost:15002', remoteWithToken());
         const { outputText } = ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2023 } });
         const name = /^\/\/ ([a-z-]+)\.ts\n/.exec(code)?.[1];
         const file = join(folder, `${name ?? `block-${i + 1}`}.js`);
@@ -487,7 +544,7 @@ describeWithSpark(
         }).run();
         const calls = (): readonly string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
         const processes = (): ReadonlySet<number> => new Set(calls().map((line) => Number.parseInt(line, 10)));
-        // Both places of the server.
+        // Both workers.
         while (processes().size < 2) await sleep(50);
         run.cancel();
         expect(await run.finished).toMatchObject({ outcome: 'cancelled' });
@@ -496,8 +553,14 @@ describeWithSpark(
         for (const id of processes()) process.kill(id, 'SIGKILL');
       });
     });
+
+    // The last ones: they kill an executor.
+    describe('on its cluster', () => {
+      clusterCases(server, remoteWithToken);
+    });
   },
   {
+    workers: 2,
     environment: { SPARK_CONNECT_AUTHENTICATE_TOKEN: TOKEN },
     settings: { 'spark.driver.maxResultSize': '1500k' },
   },
@@ -506,6 +569,7 @@ describeWithSpark(
 /** Forwards connections, and breaks each after some bytes of the server, up to a number of times. */
 class CuttingProxy {
   cuts = 0;
+  whenFirstCut = (): void => undefined;
   private readonly server = createServer();
   private readonly sockets = new Set<Socket>();
 
@@ -526,8 +590,8 @@ class CuttingProxy {
       upstream.on('data', (data) => {
         passed += data.length;
         if (passed > bytes) {
-          proxy.cuts++;
           client.destroy();
+          if (proxy.cuts++ === 0) proxy.whenFirstCut();
         } else client.write(data);
       });
     });
