@@ -31,6 +31,9 @@ export type Fault =
   | 'add and drain workers'
   | 'suspend a worker'
   | 'kill a broker'
+  | 'restart a broker'
+  | 'kill the coordinators'
+  | 'move leaders'
   | 'reset connections'
   | 'delay answers'
   | 'silence a broker'
@@ -41,7 +44,10 @@ export const WITH_ONE_BROKER: readonly Fault[] = [
   ...(['kill a worker', 'add and drain workers', 'suspend a worker', 'reset connections'] as const),
   ...(['delay answers', 'silence a broker', 'lose answers to EndTxn'] as const),
 ];
-export const WITH_THREE_BROKERS: readonly Fault[] = [...WITH_ONE_BROKER, 'kill a broker'];
+export const WITH_THREE_BROKERS: readonly Fault[] = [
+  ...WITH_ONE_BROKER,
+  ...(['kill a broker', 'restart a broker', 'kill the coordinators', 'move leaders'] as const),
+];
 
 export interface ChaosOptions {
   readonly cluster: Cluster;
@@ -116,7 +122,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
       history.push(fault);
       const node = cluster.nodes[Math.floor(random() * cluster.nodes.length)] as ClusterNode;
       const victim = running()[Math.floor(random() * running().length)];
-      await inject(fault, { node, victim, start, random });
+      await inject(fault, { cluster, node, victim, start, random, test, to, group: stagesOf(run).group });
     }
     for (const worker of running()) worker.process.kill('SIGTERM');
     await Promise.all(workers.map(({ over }) => over));
@@ -136,11 +142,18 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
 interface Surroundings {
   readonly node: ClusterNode;
   readonly victim: Worker | undefined;
+  readonly cluster: Cluster;
   readonly start: () => void;
   readonly random: () => number;
+  readonly test: TestCluster;
+  /** The topic of the output. */
+  readonly to: string;
+  /** The group of the workers. */
+  readonly group: string;
 }
 
-async function inject(fault: Fault, { node, victim, start, random }: Surroundings): Promise<void> {
+async function inject(fault: Fault, surroundings: Surroundings): Promise<void> {
+  const { cluster, node, victim, start, random, test, to, group } = surroundings;
   switch (fault) {
     case 'kill a worker':
       victim?.process.kill('SIGKILL');
@@ -160,6 +173,24 @@ async function inject(fault: Fault, { node, victim, start, random }: Surrounding
       await node.kill();
       await sleep(random() * 3000);
       await node.restart();
+      return;
+    case 'restart a broker':
+      await node.shutDown();
+      await node.restart();
+      return;
+    case 'kill the coordinators':
+      for (const [of, name] of [
+        ['transaction', `${group}.0`],
+        ['group', group],
+      ] as const) {
+        const owner = cluster.nodes[(await test.coordinator(of, name)) - 1] as ClusterNode;
+        await owner.kill();
+        await sleep(random() * 1000);
+        await owner.restart();
+      }
+      return;
+    case 'move leaders':
+      await test.moveLeaders(to);
       return;
     case 'reset connections':
       node.proxy.reset();
@@ -220,12 +251,13 @@ async function judge(
   const good = numbers.filter((n) => !isBad(n));
   const seen = await test.read(to);
   const values = seen.map(({ value }) => JSON.parse(value as string) as { k: string; n: number; sum: number });
-  assertEqual(
-    seed,
-    'rows, for kafkajs',
-    values.map(({ n }) => n),
-    good,
-  );
+  const faults = [
+    differenceOf(
+      'rows, for kafkajs',
+      values.map(({ n }) => n),
+      good,
+    ),
+  ];
   const { letterTopic } = stagesOf(run);
   const client = await openClient(run.cluster);
   try {
@@ -237,16 +269,16 @@ async function judge(
         own.push((JSON.parse(Buffer.from(value ?? []).toString()) as { n: number }).n);
       }
     }
-    assertEqual(seed, 'rows, for our reader', own, good);
+    faults.push(differenceOf('rows, for our reader', own, good));
     const letters: number[] = [];
     for await (const { value } of recordsOf(client, await client.describe(letterTopic), 0, 30_000)) {
       letters.push((JSON.parse(Buffer.from(value ?? []).toString()) as { record: { n: number } }).record.n);
     }
-    assertEqual(seed, 'dead letters', letters, numbers.filter(isBad));
+    faults.push(differenceOf('dead letters', letters, numbers.filter(isBad)));
     const open = (await client.transactions()).filter(
       ({ transactionalId, isOpen }) => isOpen && transactionalId.includes(run.runId),
     );
-    if (open.length > 0) throw new Error(`Seed ${seed}: ${open.length} transactions of the run are left open`);
+    if (open.length > 0) faults.push(`${open.length} transactions of the run are left open`);
   } finally {
     await client.close();
   }
@@ -254,21 +286,25 @@ async function judge(
   for (const k of new Set(values.map(({ k }) => k))) {
     const all = values.filter((one) => one.k === k);
     const sum = all.reduce((total, { n }) => total + n, 0);
-    if (all.at(-1)?.sum !== sum)
-      throw new Error(`Seed ${seed}: the state of '${k}' ended with ${String(all.at(-1)?.sum)} instead of ${sum}`);
+    if (all.at(-1)?.sum !== sum) {
+      faults.push(`the state of '${k}' ended with ${String(all.at(-1)?.sum)} instead of ${sum}`);
+    }
   }
+  const found = faults.filter((fault) => fault !== undefined);
+  if (found.length === 0) return;
+  const evidence = (await test.batches(to)).map((batch) => JSON.stringify(batch));
+  throw new Error(`Seed ${seed}: ${found.join('; ')}; the log is\n${evidence.join('\n')}\n`);
 }
 
-function assertEqual(seed: number, what: string, found: readonly number[], expected: readonly number[]): void {
+/** A sentence about the numbers that are missing, doubled or foreign; undefined if there are none. */
+function differenceOf(what: string, found: readonly number[], expected: readonly number[]): string | undefined {
   const counts = new Map<number, number>();
   for (const n of found) counts.set(n, (counts.get(n) ?? 0) + 1);
   const missing = expected.filter((n) => !counts.has(n));
   const doubled = [...counts].flatMap(([n, count]) => (count > 1 ? [n] : []));
   const wanted = new Set(expected);
   const foreign = [...counts.keys()].filter((n) => !wanted.has(n));
-  if (missing.length + doubled.length + foreign.length === 0) return;
+  if (missing.length + doubled.length + foreign.length === 0) return undefined;
   const some = (numbers: readonly number[]): string => `${numbers.length} (${numbers.slice(0, 10).join(', ')})`;
-  throw new Error(
-    `Seed ${seed}: ${what}: ${some(missing)} missing, ${some(doubled)} doubled, ${some(foreign)} that should not be there`,
-  );
+  return `${what}: ${some(missing)} missing, ${some(doubled)} doubled, ${some(foreign)} that should not be there`;
 }

@@ -101,8 +101,12 @@ export async function formatStorage(file: string, more: readonly string[] = []):
   await promisify(execFile)('java', [...JAVA, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER, '-c', file, ...more]);
 }
 
-/** The shell kills the broker when its input ends, which happens at the latest when this process ends. */
-const GUARDED = '"$@" > "$LOG" 2>&1 < /dev/null & broker=$!; cat > /dev/null; kill -9 $broker; wait $broker';
+/**
+ * The shell kills the broker when its input ends, which happens at the latest when this process ends. A line of input
+ * lets the broker hand over to the others first.
+ */
+const GUARDED =
+  '"$@" > "$LOG" 2>&1 < /dev/null & broker=$!; read -r how && kill $broker || kill -9 $broker; wait $broker';
 
 /** Starts a node. Resolves when it, or another node of its cluster, answers at the address. */
 export async function launch(file: string, log: string, address: string): Promise<ChildProcess> {
@@ -139,6 +143,14 @@ export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return;
   const over = once(child, 'exit');
   child.stdin?.end();
+  await over;
+}
+
+/** Lets a node hand over to the others, and ends it. */
+export async function shutDown(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const over = once(child, 'exit');
+  child.stdin?.write('stop\n');
   await over;
 }
 

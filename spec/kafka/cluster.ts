@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { end, formatStorage, freePort, launch, propertiesOf } from './broker.js';
+import { end, formatStorage, freePort, launch, propertiesOf, shutDown } from './broker.js';
 import { FaultProxy } from './fault-proxy.js';
 
 /** One broker of a cluster. */
@@ -14,6 +14,8 @@ export interface ClusterNode {
   readonly proxy: FaultProxy;
   /** Kills it, as the loss of its machine would. */
   kill(): Promise<void>;
+  /** Lets it hand over to the others, and ends it. */
+  shutDown(): Promise<void>;
   /** Starts it again with the same data and ports. Resolves when it answers. */
   restart(): Promise<void>;
 }
@@ -65,6 +67,7 @@ export async function startCluster(size: number, properties: readonly string[] =
     nodes: places.map((place) => ({
       proxy: place.proxy,
       kill: () => end(running.get(place.node) as ChildProcess),
+      shutDown: () => shutDown(running.get(place.node) as ChildProcess),
       restart: () => start(place),
     })),
     stop: async () => {

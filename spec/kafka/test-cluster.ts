@@ -2,13 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  alterClientQuotasV1,
   ConnectionPool,
   deleteRecordsV2,
+  fetchV13,
+  findCoordinatorV4,
+  metadataV12,
+  type Broker,
   listOffsetsV7,
   listTransactionsV1,
   type Connection,
 } from '@platformatic/kafka';
-import { Kafka, logLevel, type Admin, type Message } from 'kafkajs';
+import { Kafka, logLevel, type Admin, type ConfigResourceTypes, type Message } from 'kafkajs';
 
 /** A record as the independent reader saw it. */
 export interface SeenRecord {
@@ -18,6 +23,24 @@ export interface SeenRecord {
   readonly value: string | null;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+/** A stored batch of records, or the marker of the end of a transaction. */
+export interface SeenBatch {
+  readonly partition: number;
+  /** The offsets of its first and last record. */
+  readonly first: number;
+  readonly last: number;
+  readonly producer: string;
+  readonly producerEpoch: number;
+  readonly isTransactional: boolean;
+  /** For a marker: the end of the transaction. */
+  readonly end: 'abort' | 'commit' | undefined;
+}
+
+/** kafkajs exports its names for these numbers only to CommonJS. */
+const TOPIC_RESOURCE = 2;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
 
 /** How often a new topic is asked for, 100 ms apart. */
 const MOST_LOOKS = 300;
@@ -104,6 +127,116 @@ export class TestCluster {
     });
   }
 
+  /** Changes a setting of a topic. */
+  async change(topic: string, name: string, value: string): Promise<void> {
+    const configEntries = [{ name, value }];
+    const resources = [{ type: TOPIC_RESOURCE as ConfigResourceTypes, name: topic, configEntries }];
+    await (await this.asAdmin()).alterConfigs({ validateOnly: false, resources });
+  }
+
+  /** Limits the bytes per second that clients of this name may write. */
+  async throttle(clientId: string, bytesPerSecond: number): Promise<void> {
+    await this.ask(async (connection) => {
+      const entities = [{ entityType: 'client-id' as const, entityName: clientId }];
+      const ops = [{ key: 'producer_byte_rate' as const, value: bytesPerSecond, remove: false as const }];
+      await alterClientQuotasV1.api.async(connection, [{ entities, ops }], false);
+    });
+  }
+
+  /** The number of the broker that is responsible for a group or a transactional id. */
+  coordinator(of: 'group' | 'transaction', name: string): Promise<number> {
+    return this.ask(async (connection) => {
+      for (;;) {
+        const type = of === 'group' ? 0 : 1;
+        const { coordinators } = await findCoordinatorV4.api
+          .async(connection, type, [name])
+          .catch(() => ({ coordinators: [] }));
+        const [found] = coordinators;
+        if (found !== undefined && found.nodeId > 0) return found.nodeId;
+        await sleep(100);
+      }
+    });
+  }
+
+  /** Moves the leader of each partition to another broker, by taking its copy away and giving it back. */
+  async moveLeaders(topic: string): Promise<void> {
+    const admin = await this.asAdmin();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const before = topics[0]?.partitions ?? [];
+    const others = before.map(({ partitionId: partition, leader, replicas }) => ({
+      partition,
+      replicas: replicas.filter((replica) => replica !== leader),
+    }));
+    const settled = async (partitionAssignment: typeof others): Promise<void> => {
+      await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
+      for (;;) {
+        const { topics: left } = await admin.listPartitionReassignments({
+          topics: [{ topic, partitions: partitionAssignment.map(({ partition }) => partition) }],
+        });
+        if (left.length === 0) return;
+        await sleep(50);
+      }
+    };
+    await settled(others);
+    const leaders = new Map(before.map(({ partitionId, leader }) => [partitionId, leader]));
+    await settled(
+      others.map(({ partition, replicas }) => ({
+        partition,
+        replicas: [...replicas, leaders.get(partition) as number],
+      })),
+    );
+  }
+
+  /** All batches of the topic, also those of aborted transactions, and markers. */
+  async batches(topic: string): Promise<readonly SeenBatch[]> {
+    const found: SeenBatch[] = [];
+    const admin = await this.asAdmin();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const { brokers } = await admin.describeCluster();
+    const topicId = await this.ask(async (connection) => {
+      const { topics: known } = await metadataV12.api.async(connection, [topic], false, false);
+      return known[0]?.topicId as string;
+    });
+    const pool = new ConnectionPool('spec');
+    try {
+      for (const { partitionId: partition, leader } of topics[0]?.partitions ?? []) {
+        const { host, port } = brokers.find(({ nodeId }) => nodeId === leader) as Broker;
+        const connection = await pool.get({ host, port });
+        for (let offset: bigint | undefined = 0n; offset !== undefined;) {
+          const place = { partition, currentLeaderEpoch: -1, fetchOffset: offset };
+          const all = [{ topicId, partitions: [{ ...place, lastFetchedEpoch: -1, partitionMaxBytes: 2 ** 20 }] }];
+          const { responses } = await fetchV13.api.async(connection, 100, 0, 2 ** 20, 0, 0, -1, all, [], '');
+          const batches = responses[0]?.partitions[0]?.records ?? [];
+          for (const { firstOffset, lastOffsetDelta, attributes, producerId, producerEpoch, records } of batches) {
+            const marker = (attributes & CONTROL) === 0 ? undefined : records[0]?.key?.readInt16BE(2);
+            const first = Number(firstOffset);
+            found.push({
+              ...{ partition, first, last: first + lastOffsetDelta, producer: String(producerId), producerEpoch },
+              ...{ isTransactional: (attributes & TRANSACTIONAL) !== 0 },
+              end: marker === undefined ? undefined : marker === 0 ? 'abort' : 'commit',
+            });
+          }
+          const last = batches.at(-1);
+          offset = last === undefined ? undefined : last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
+        }
+      }
+    } finally {
+      await pool.close();
+    }
+    return found;
+  }
+
+  /** The batches of aborted transactions: the next marker of their producer is an abort. */
+  private async aborted(topic: string): Promise<readonly SeenBatch[]> {
+    const all = await this.batches(topic);
+    return all.filter(({ partition, first, producer, end, isTransactional }) => {
+      if (!isTransactional || end !== undefined) return false;
+      const isOwnEnd = (one: SeenBatch): boolean =>
+        one.partition === partition && one.producer === producer && one.end !== undefined && one.first > first;
+      return all.find(isOwnEnd)?.end === 'abort';
+    });
+  }
+
   protected async ask<T>(request: (connection: Connection) => Promise<T>): Promise<T> {
     const pool = new ConnectionPool('spec');
     const [host, port] = (this.brokers[0] as string).split(':') as [string, string];
@@ -137,7 +270,7 @@ export class TestCluster {
     // A reader would wait for the end of the first transaction.
     if (this.brokers.length === 1 && (await this.isAllOpen(topic, ends.length))) return [];
     // The last record may be a marker, which no reader is given; an own one behind it can be waited for.
-    const marks = ends.map(({ partition }) => ({ partition, key: END, value: END }));
+    const marks = ends.map(({ partition }) => ({ partition, key: END_KEY, value: END_KEY }));
     const last = this.client.producer();
     await last.connect();
     for (const mark of marks) await last.send({ topic, acks: -1, messages: [mark] });
@@ -162,7 +295,7 @@ export class TestCluster {
           const offset = Number(message.offset);
           if (places.has(`${partition}/${offset}`)) return Promise.resolve();
           places.add(`${partition}/${offset}`);
-          if (key !== END) {
+          if (key !== END_KEY) {
             const headers = Object.fromEntries(
               Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
             );
@@ -174,9 +307,14 @@ export class TestCluster {
       reading.catch(reject);
     });
     await consumer.disconnect();
-    return seen.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+    // kafkajs expects aborted transactions in the order of their first records, and brokers list them in the order of
+    // their markers. Where several producers abort at the same time, it delivers records that the log shows as aborted.
+    const aborted = await this.aborted(topic);
+    const isAborted = ({ partition, offset }: SeenRecord): boolean =>
+      aborted.some((batch) => batch.partition === partition && batch.first <= offset && offset <= batch.last);
+    return seen.filter((record) => !isAborted(record)).sort((a, b) => a.partition - b.partition || a.offset - b.offset);
   }
 }
 
 /** The key of the records that `read` adds. */
-const END = '(end)';
+export const END_KEY = '(end)';

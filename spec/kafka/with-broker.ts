@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { kafka, type KafkaCluster } from '#lib/connectors/kafka/index.js';
 import { whyNoBroker } from './artifacts.js';
 import { startBroker, type Broker, type BrokerOptions } from './broker.js';
+import { startCluster, type Cluster } from './cluster.js';
 import { sharedBroker } from './shared-broker.js';
 import { TestCluster } from './test-cluster.js';
 
@@ -45,18 +46,7 @@ export class TestBroker extends TestCluster {
  *   expels a silent worker after six seconds.
  */
 export function describeWithBroker(name: string, cases: (broker: () => TestBroker) => void, own?: BrokerOptions): void {
-  const reason = whyNoBroker();
-  if (reason !== undefined) {
-    describe(name, () => {
-      if (process.env['MILLRACE_KAFKA'] === 'required') {
-        it('needs a broker', () => {
-          throw new Error(`MILLRACE_KAFKA is required, and no broker can be started: ${reason}`);
-        });
-      } else it.skip(`is skipped: ${reason}`, () => undefined);
-    });
-    return;
-  }
-  describe(name, () => {
+  describeIfPossible(name, () => {
     let broker: TestBroker;
     beforeAll(async () => {
       broker = new TestBroker(await (own === undefined ? sharedBroker() : startBroker(own)));
@@ -65,5 +55,44 @@ export function describeWithBroker(name: string, cases: (broker: () => TestBroke
       await broker.stop();
     });
     cases(() => broker);
+  });
+}
+
+/** A cluster of several brokers, each behind a proxy of ours, and the client that judges ours. */
+export interface TestNodes {
+  readonly nodes: Cluster;
+  readonly test: TestCluster;
+}
+
+/** A group of cases that need several brokers, which are started once for all of them. */
+export function describeWithCluster(
+  name: string,
+  cases: (cluster: () => TestNodes) => void,
+  { size, properties }: { readonly size: number; readonly properties: readonly string[] },
+): void {
+  describeIfPossible(name, () => {
+    let nodes: Cluster;
+    let test: TestCluster;
+    beforeAll(async () => {
+      nodes = await startCluster(size, properties);
+      test = new TestCluster(nodes.brokers);
+    }, 180_000);
+    afterAll(async () => {
+      await test.close();
+      await nodes.stop();
+    }, 60_000);
+    cases(() => ({ nodes, test }));
+  });
+}
+
+function describeIfPossible(name: string, cases: () => void): void {
+  const reason = whyNoBroker();
+  describe(name, () => {
+    if (reason === undefined) cases();
+    else if (process.env['MILLRACE_KAFKA'] === 'required') {
+      it('needs a broker', () => {
+        throw new Error(`MILLRACE_KAFKA is required, and no broker can be started: ${reason}`);
+      });
+    } else it.skip(`is skipped: ${reason}`, () => undefined);
   });
 }

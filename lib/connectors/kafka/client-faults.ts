@@ -22,6 +22,8 @@ const STALE = [
 const PASSING = [
   ...STALE,
   ...['REQUEST_TIMED_OUT', 'NETWORK_EXCEPTION', 'NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'],
+  // A new leader does not know its end until the other copies have confirmed it.
+  'OFFSET_NOT_AVAILABLE',
   ...['CONCURRENT_TRANSACTIONS', 'UNSTABLE_OFFSET_COMMIT', 'THROTTLING_QUOTA_EXCEEDED', 'CORRUPT_MESSAGE'],
 ];
 /** Answers to a producer that another one has replaced, or whose transaction the broker has aborted. */

@@ -292,26 +292,28 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
   private async end(isCommitted: boolean): Promise<void> {
     const client = this.client as KafkaPort;
     const producer = this.producer as ProducerIdentity;
-    const { wasRepeated } = await client.endTransaction(producer, isCommitted);
+    await client.endTransaction(producer, isCommitted);
     this.prepared = undefined;
-    this.writer?.endTransaction();
-    if (!wasRepeated) return;
+    if (!isCommitted) return;
+    // The next transaction has an epoch of its own. Otherwise a late request to commit this one, from this process or
+    // from the next incarnation, could commit the rows of the next one before their checkpoint.
     this.producer = await client.beginProducer(producer.transactionalId, this.timeoutMs);
     this.count = 0;
     this.writeAs(this.producer);
   }
 
   /**
-   * Commits the transaction that an earlier incarnation has prepared, unless it was committed already. In that case the
-   * earlier incarnation may have died in its next transaction, which has the same producer: another commit would end
-   * that transaction.
+   * Commits the transaction that an earlier incarnation has prepared, unless it was committed already. The earlier
+   * incarnation may still live, and be in its next transaction. That has another epoch, so this commit cannot end it.
    */
   private async commitAgain(client: KafkaPort, prepared: PreparedTransaction): Promise<void> {
     if (await this.wasCommitted(client, prepared, 'current')) return;
     try {
       await client.endTransaction(prepared, true);
     } catch (error) {
-      // The commit was in progress, or the broker has aborted the transaction.
+      // It was committed meanwhile, or the broker has aborted it. An open transaction of the earlier incarnation would
+      // hold up the stable offset.
+      if (await this.wasCommitted(client, prepared, 'current')) return;
       if (await this.wasCommitted(client, prepared, 'stable')) return;
       throw new MillraceError(
         'MILLRACE_RESUME',

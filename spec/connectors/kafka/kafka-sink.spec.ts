@@ -1,13 +1,14 @@
 /** `kafkaSink` on a real broker, judged by kafkajs as a reader of committed data. */
 import { describe, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type RunOptions, type RunSummary } from 'millrace';
-import { kafkaSink, kafkaSource, type KafkaSinkOptions } from 'millrace/kafka';
+import { kafka, kafkaSink, kafkaSource, type KafkaSinkOptions } from 'millrace/kafka';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import type { SinkRows } from 'millrace/connect';
 import type { NewRecord } from '#lib/connectors/kafka/port.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { topicSink, type TopicSink } from '#lib/connectors/kafka/kafka-sink.js';
 import { describeWithBroker, type SeenRecord, type TestBroker } from '../../kafka/with-broker.js';
+import { SLOW_RECORDS, SLOW_WINDOW, writingSlowly } from './slow-writing.js';
 
 interface Item {
   readonly id: string;
@@ -163,6 +164,30 @@ describeWithBroker(
       expect(numbersIn(await broker().read(topic))).toEqual([0, 1, 2]);
     });
 
+    it('never commits what a former incarnation that still lives has begun since its checkpoint', async () => {
+      const topic = await broker().topic();
+      const place = (): TopicSink<Item> & { prepare?(): Promise<unknown>; commit?(mark: never): Promise<void> } =>
+        topicSink<Item>({ cluster: broker().cluster, topic, transactionalId: topic });
+      const row = (sink: TopicSink<Item>, n: number): SinkRows<NewRecord> => ({
+        ...{ root: 'Items', partition: 0, numbers: [n], rows: [sink.encode({ id: 'a', n })] },
+      });
+      const former = place();
+      await former.open(contextOfTest('Out'), undefined);
+      await former.write(row(former, 0));
+      const prepared = (await former.prepare?.()) as never;
+      await former.commit?.(prepared);
+      await former.write(row(former, 1));
+      // Without the group the next incarnation cannot see that the transaction of the checkpoint is committed.
+      await (await broker().asAdmin()).deleteGroups([topic]);
+      const next = place();
+      await expect(next.open(contextOfTest('Out'), { prepared, isAnew: false })).rejects.toMatchObject({
+        code: 'MILLRACE_RESUME',
+      });
+      await next.close('failed');
+      await former.close('failed');
+      expect(numbersIn(await broker().read(topic))).toEqual([0]);
+    });
+
     it('refuses to resume where the broker gave up the transaction of the checkpoint', async () => {
       const topic = await broker().topic();
       const place = (): TopicSink<Item> & { prepare?(): Promise<unknown> } =>
@@ -182,6 +207,20 @@ describeWithBroker(
         message: expect.stringContaining(`not in topic '${topic}'`),
       });
       await resumed.close('failed');
+    });
+
+    it('reads no further while the brokers throttle it, and continues by itself', async () => {
+      const topic = await broker().topic();
+      const clientId = 'throttled';
+      const { run, given } = writingSlowly(kafka({ brokers: [broker().address], clientId }), topic);
+      await broker().throttle(clientId, 40_000);
+      const running = run();
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      expect(given()).toBeLessThan(SLOW_RECORDS);
+      expect(running.counts['Items']?.out).toBeLessThanOrEqual((running.counts['Out']?.out ?? 0) + SLOW_WINDOW);
+      await broker().throttle(clientId, 100_000_000);
+      expect(await running.finished).toMatchObject({ outcome: 'completed' });
+      expect(numbersIn(await broker().read(topic))).toEqual(upTo(SLOW_RECORDS));
     });
 
     it('survives the loss and the return of the broker in the middle of a run', async () => {
@@ -221,7 +260,6 @@ describeWithBroker(
 
 describe('a Kafka cluster that cannot be reached', () => {
   it('fails the run after its timeout, with the address', async () => {
-    const { kafka } = await import('millrace/kafka');
     const cluster = kafka({ brokers: ['127.0.0.1:1'], timeoutMs: 100 });
     const Run = defineWorkflow({
       name: 'Run',

@@ -163,6 +163,44 @@ describeWithBroker('a kafkaSource', (broker) => {
     expect(records.map(placeOf)).toEqual(['0/2 c']);
   });
 
+  it('stops where the topic ends before its place, unless it is told to go on', async () => {
+    const topic = await broker().topic();
+    await broker().write(topic, [{ value: 'a' }]);
+    const from = { offsets: { 0: 5 } };
+    await broker().write(topic, [{ value: 'b' }]);
+    await expect(readAll(broker(), topic, { from, until: 'stopped' })).rejects.toMatchObject({
+      code: 'MILLRACE_KAFKA',
+      message: expect.stringContaining('ends at offset 2, before offset 5: it was truncated'),
+    });
+  });
+
+  it('begins a group whose offsets have expired where `startWhenNew` says', async () => {
+    const topic = await broker().topic();
+    await broker().write(topic, [{ value: 'a' }]);
+    const options = { groupId: topic } as const;
+    await readAll(broker(), topic, options);
+    const admin = await broker().asAdmin();
+    await admin.deleteGroups([topic]);
+    expect((await readAll(broker(), topic, { ...options, startWhenNew: 'latest' })).records).toEqual([]);
+    await admin.deleteGroups([topic]);
+    expect((await readAll(broker(), topic, options)).records.map(placeOf)).toEqual(['0/0 a']);
+  });
+
+  it('stops when its topic is deleted and created again, and names it', async () => {
+    const topic = await broker().topic();
+    await broker().write(topic, [{ value: 'a' }]);
+    const admin = await broker().asAdmin();
+    const ended = readAll(broker(), topic, { until: 'stopped' });
+    await admin.deleteTopics({ topics: [topic] });
+    for (let isCreated = false; !isCreated;) {
+      isCreated = await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] }).catch(() => false);
+    }
+    await expect(ended).rejects.toMatchObject({
+      code: 'MILLRACE_KAFKA',
+      message: expect.stringContaining(`Topic '${topic}' was deleted and created again`),
+    });
+  });
+
   it('goes on with new records until it is stopped, past a partition that stays empty', async () => {
     const topic = await broker().topic(2);
     const { cluster } = broker();
