@@ -1,6 +1,7 @@
 /**
- * `npm run kafka-chaos -- --minutes 10 [--seed 1] [--nodes 3] [--records 4000]`: runs with random faults until the time
- * is over; prints the figures. A difference ends it with an error that names the seed.
+ * `npm run kafka-chaos -- --minutes 10 [--seed 1] [--nodes 3] [--records 4000] [--work-ms 5] [--faults 'kill a worker']`:
+ * runs with random faults until the time is over; prints the figures. A difference ends it with an error that names the
+ * seed. One run of many records with `--faults 'kill a worker,kill a broker'` is a soak.
  */
 import { parseArgs } from 'node:util';
 import { startCluster } from '../kafka/cluster.js';
@@ -9,8 +10,16 @@ import { chaos, WITH_ONE_BROKER, WITH_THREE_BROKERS } from './chaos.js';
 import { TestCluster } from '../kafka/test-cluster.js';
 
 const text = { type: 'string' } as const;
-const { values } = parseArgs({ options: { minutes: text, seed: text, nodes: text, records: text } });
+const { values } = parseArgs({
+  options: { minutes: text, seed: text, nodes: text, records: text, 'work-ms': text, faults: text },
+});
 const nodes = Number(values.nodes ?? 3);
+const possible = nodes > 1 ? WITH_THREE_BROKERS : WITH_ONE_BROKER;
+const wanted = values.faults?.split(',');
+const faults = possible.filter((fault) => wanted?.includes(fault) ?? true);
+if (wanted !== undefined && faults.length !== wanted.length) {
+  throw new Error(`Expected --faults to be some of ${possible.join(', ')}, got ${wanted.join(', ')}`);
+}
 const until = performance.now() + Number(values.minutes ?? 5) * 60_000;
 let seed = Number(values.seed ?? Date.now() % 1_000_000);
 const totals = new Map<string, number>();
@@ -21,8 +30,8 @@ const cluster = await startCluster(nodes, SHORT_SESSIONS.properties);
 const test = new TestCluster(cluster.brokers);
 try {
   do {
-    const faults = nodes > 1 ? WITH_THREE_BROKERS : WITH_ONE_BROKER;
-    const figures = await chaos({ cluster, test, seed, records: Number(values.records ?? 4000), workMs: 5, faults });
+    const [records, workMs] = [Number(values.records ?? 4000), Number(values['work-ms'] ?? 5)];
+    const figures = await chaos({ cluster, test, seed, records, workMs, faults });
     count('runs');
     count('records', figures.records);
     count('restarts of workers', figures.restarts);

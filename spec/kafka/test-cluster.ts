@@ -13,7 +13,7 @@ import {
   listTransactionsV1,
   type Connection,
 } from '@platformatic/kafka';
-import { Kafka, logLevel, type Admin, type ConfigResourceTypes, type Message } from 'kafkajs';
+import kafkajs, { Kafka, logLevel, type Admin, type Message } from 'kafkajs';
 
 /** A record as the independent reader saw it. */
 export interface SeenRecord {
@@ -37,8 +37,7 @@ export interface SeenBatch {
   readonly end: 'abort' | 'commit' | undefined;
 }
 
-/** kafkajs exports its names for these numbers only to CommonJS. */
-const TOPIC_RESOURCE = 2;
+const MOST_AT_ONCE = 5000;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
@@ -95,7 +94,11 @@ export class TestCluster {
     const partitions = new Set(messages.map(({ partition = 0 }) => partition));
     for (const partition of partitions) {
       const own = messages.filter((message) => (message.partition ?? 0) === partition);
-      await producer.send({ topic, acks: -1, messages: own.map((message) => ({ ...message, partition })) });
+      // A request of more than a megabyte is refused.
+      for (let i = 0; i < own.length; i += MOST_AT_ONCE) {
+        const some = own.slice(i, i + MOST_AT_ONCE).map((message) => ({ ...message, partition }));
+        await producer.send({ topic, acks: -1, messages: some });
+      }
     }
     await producer.disconnect();
   }
@@ -130,7 +133,7 @@ export class TestCluster {
   /** Changes a setting of a topic. */
   async change(topic: string, name: string, value: string): Promise<void> {
     const configEntries = [{ name, value }];
-    const resources = [{ type: TOPIC_RESOURCE as ConfigResourceTypes, name: topic, configEntries }];
+    const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }];
     await (await this.asAdmin()).alterConfigs({ validateOnly: false, resources });
   }
 
@@ -228,13 +231,16 @@ export class TestCluster {
 
   /** The batches of aborted transactions: the next marker of their producer is an abort. */
   private async aborted(topic: string): Promise<readonly SeenBatch[]> {
-    const all = await this.batches(topic);
-    return all.filter(({ partition, first, producer, end, isTransactional }) => {
-      if (!isTransactional || end !== undefined) return false;
-      const isOwnEnd = (one: SeenBatch): boolean =>
-        one.partition === partition && one.producer === producer && one.end !== undefined && one.first > first;
-      return all.find(isOwnEnd)?.end === 'abort';
-    });
+    const aborted: SeenBatch[] = [];
+    const open = new Map<string, SeenBatch[]>();
+    for (const batch of await this.batches(topic)) {
+      if (!batch.isTransactional) continue;
+      const key = `${batch.partition}/${batch.producer}`;
+      const own = open.get(key) ?? [];
+      open.set(key, batch.end === undefined ? [...own, batch] : []);
+      if (batch.end === 'abort') aborted.push(...own);
+    }
+    return aborted;
   }
 
   protected async ask<T>(request: (connection: Connection) => Promise<T>): Promise<T> {

@@ -72,7 +72,15 @@ describeWithBroker('a run in lanes', (broker) => {
     const loop = join(folder, 'loop');
     const { options, config } = await runOf(all.map(ofItem), { workMs: 60, slowMs: LONG_MS, loop });
     const workers = numbers(3).map(() => {
-      const args = [VICTIM, broker().address, options.runId, FLOW, 'FaultFlow', JSON.stringify(config), `${PARTITIONS}`];
+      const args = [
+        VICTIM,
+        broker().address,
+        options.runId,
+        FLOW,
+        'FaultFlow',
+        JSON.stringify(config),
+        `${PARTITIONS}`,
+      ];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       const told = { errors: '' };
       child.stderr.setEncoding('utf8').on('data', (text: string) => (told.errors += text));
@@ -105,12 +113,14 @@ describeWithBroker('a run in lanes', (broker) => {
     const { options, config } = await runOf(records, { workMs: 0 });
     expect(await startWorker(options).finished).toEqual({ outcome: 'completed', hasDeadLetters: true });
     expect(await seen(config.to)).toEqual([...all, 60]);
-    const letters = (await valuesOf(broker(), broker().cluster, `millrace.FaultFlow.${options.runId}.dead-letters`)).map(
-      (value) => JSON.parse(value) as { task: string; code: string; record: { value?: unknown } },
-    );
+    const letters = (
+      await valuesOf(broker(), broker().cluster, `millrace.FaultFlow.${options.runId}.dead-letters`)
+    ).map((value) => JSON.parse(value) as { task: string; code: string; record: { value?: unknown } });
     expect(letters.map(({ task, code, record }) => `${task} ${code} ${String(record.value)}`).sort()).toEqual(
       [
-        ...['', '{"k":', '{"k":"a"}', '[]', 'null', '{"k":1,"n":2}'].map((value) => `In MILLRACE_INVALID_INPUT ${value}`),
+        ...['', '{"k":', '{"k":"a"}', '[]', 'null', '{"k":1,"n":2}'].map(
+          (value) => `In MILLRACE_INVALID_INPUT ${value}`,
+        ),
         'Work MILLRACE_TASK undefined',
       ].sort(),
     );
@@ -128,7 +138,9 @@ describeWithBroker('a run in lanes', (broker) => {
     expect(await seen(config.to)).toEqual(all);
     await expect(startWorker(options).finished).rejects.toMatchObject({
       code: 'MILLRACE_KAFKA',
-      message: expect.stringContaining(`topic '${edge}' to have ${PARTITIONS} partitions, got ${PARTITIONS + 2}`) as unknown,
+      message: expect.stringContaining(
+        `topic '${edge}' to have ${PARTITIONS} partitions, got ${PARTITIONS + 2}`,
+      ) as unknown,
     });
   }, 60_000);
 

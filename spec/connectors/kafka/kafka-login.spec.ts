@@ -1,18 +1,22 @@
 /** TLS and logins, on a real broker: in code, and on the command line by a file without a password in it. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { execFileSync } from 'node:child_process';
 import { afterAll, expect, it } from '@jest/globals';
+import kafkajs from 'kafkajs';
 import { kafka, type KafkaOptions } from '#lib/connectors/kafka/index.js';
 import { openClient } from '#lib/connectors/kafka/raw-client.js';
 import { clusterFrom } from '#lib/jobs/spread/kafka-cluster.js';
 import { placeIn } from '../../support/place-in.js';
 import { Secrets } from '#lib/text/secrets.js';
 import type { BrokerOptions } from '../../kafka/broker.js';
+import { valuesOf } from '../../kafka/both-readers.js';
 import { whyNoBroker } from '../../kafka/artifacts.js';
 import { describeWithBroker } from '../../kafka/with-broker.js';
 
@@ -56,6 +60,9 @@ const SECURE: BrokerOptions = {
     `listener.name.login.plain.sasl.jaas.config=${PLAIN} required user_ann="${PASSWORD}";`,
     `listener.name.login.scram-sha-256.sasl.jaas.config=${SCRAM} required;`,
     `listener.name.login.scram-sha-512.sasl.jaas.config=${SCRAM} required;`,
+    // Rights: everybody may do what nobody is refused, and specs without a login may do everything.
+    'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    ...['allow.everyone.if.no.acl.found=true', 'super.users=User:ANONYMOUS'],
     // Tokens without a signature, which the brokers of Kafka accept for tests.
     `listener.name.login.oauthbearer.sasl.jaas.config=${BEARER} required unsecuredLoginStringClaim_sub="broker";`,
   ],
@@ -64,6 +71,32 @@ const SECURE: BrokerOptions = {
     `${mechanism}=[name=ann,password=${PASSWORD}]`,
   ]),
 };
+
+/** Copies a topic slowly, with a login. */
+const COPY = `
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asyncTask, defineWorkflow } from 'millrace';
+import { kafka, kafkaSink, kafkaSource } from 'millrace/kafka';
+const { BROKER, CA, KAFKA_PASSWORD: password, from, to } = process.env;
+const sasl = { mechanism: 'scram-sha-512', username: 'ann', password };
+const cluster = kafka({ brokers: [BROKER], tls: { ca: readFileSync(CA, 'utf8') }, sasl });
+export default defineWorkflow({
+  name: 'Copy',
+  window: 32,
+  build: (flow) =>
+    flow
+      .task('In', kafkaSource({ cluster, topic: from, until: 'end', maxWaitMs: 50 }))
+      .task('Work', ['In'], asyncTask(async (n) => (await sleep(10), n), { concurrency: 2 }))
+      .task('Out', ['Work'], kafkaSink({ cluster, topic: to })),
+});
+`;
+
+/** A process of the command, with its output. */
+interface Started {
+  readonly told: { readonly out: string; readonly errors: string };
+  readonly over: Promise<[code: number | null]>;
+}
 
 describeWithBroker(
   'a cluster with TLS and logins',
@@ -127,6 +160,53 @@ describeWithBroker(
       });
       expect(stderr).toBe('0 transactions open\n');
     });
+
+    it('stops a run that loses its rights, with the answer of the broker, and resumes it when it has them', async () => {
+      const [from, to] = [await broker().topic(), await broker().topic()];
+      const numbers = [...new Array<undefined>(800).keys()];
+      await broker().write(
+        from,
+        numbers.map((n) => ({ value: String(n) })),
+      );
+      await mkdir(join(root, 'build'), { recursive: true });
+      const own = await mkdtemp(join(root, 'build', 'kafka-rights-'));
+      const environment = { ...process.env, KAFKA_PASSWORD: PASSWORD, CA: ca, BROKER: broker().at('LOGIN'), from, to };
+      const millrace = (...words: string[]): Started => {
+        const all = [join(root, 'dist', 'cli.js'), ...words];
+        const child = spawn(process.execPath, all, { cwd: own, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+        const told = { out: '', errors: '' };
+        child.stdout.setEncoding('utf8').on('data', (text: string) => (told.out += text));
+        child.stderr.setEncoding('utf8').on('data', (text: string) => (told.errors += text));
+        return { told, over: once(child, 'close') as Promise<[number | null]> };
+      };
+      const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
+      const DENY_ALL = {
+        ...{ resourceType: AclResourceTypes.TOPIC, resourceName: to, principal: 'User:ann', host: '*' },
+        ...{ resourcePatternType: ResourcePatternTypes.LITERAL, operation: AclOperationTypes.ALL },
+        permissionType: AclPermissionTypes.DENY,
+      };
+      try {
+        await mkdir(join(own, 'node_modules'));
+        await symlink(root, join(own, 'node_modules', 'millrace'));
+        await writeFile(join(own, 'flow.mjs'), COPY);
+        const admin = await broker().asAdmin();
+        const first = millrace('run', './flow.mjs', '--run-id', 'rights', '--json');
+        while (!/"Work":\{[^{}]*"out":[1-9]/.test(first.told.out)) {
+          if (first.told.errors !== '') throw new Error(first.told.errors);
+          await sleep(20);
+        }
+        await admin.createAcls({ acl: [DENY_ALL] });
+        expect(await first.over).toEqual([1, null]);
+        expect(first.told.out + first.told.errors).toMatch(/MILLRACE_KAFKA.*TOPIC_AUTHORIZATION_FAILED/);
+        await admin.deleteAcls({ filters: [DENY_ALL] });
+        const second = millrace('resume', 'rights', '--json');
+        expect([...(await second.over), second.told.errors]).toEqual([0, null, '']);
+        const seen = (await valuesOf(broker(), broker().cluster, to)).map(Number);
+        expect(seen.sort((a, b) => a - b)).toEqual(numbers);
+      } finally {
+        await rm(own, { recursive: true, force: true });
+      }
+    }, 120_000);
   },
   SECURE,
 );
