@@ -36,6 +36,9 @@ import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
 import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
+import { sparkRowsVsDecoding } from './cases/spark-rows-vs-decoding.js';
+import { sparkSqlVsFold } from './cases/spark-sql-vs-fold.js';
+import { sparkTransformVsFold } from './cases/spark-transform-vs-fold.js';
 import { stateCost } from './cases/state-cost.js';
 import { syncChain100kVsRxjs } from './cases/sync-chain-100k-vs-rxjs.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
@@ -67,6 +70,9 @@ export const CASES: readonly BenchCase[] = [
   cpuTaskSpeedup,
   csvPartitionSpeedup,
   duckdbCsv,
+  sparkRowsVsDecoding,
+  sparkSqlVsFold,
+  sparkTransformVsFold,
   kafkaSourceVsRaw,
   kafkaSourceVsKafkajs,
   kafkaSinkVsRaw,
