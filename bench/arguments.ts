@@ -22,6 +22,8 @@ export interface BenchArguments {
 /** The known names. */
 export interface Known {
   readonly cases: readonly string[];
+  /** The cases that a quick run leaves out, unless they are named. */
+  readonly slow?: readonly string[];
   readonly curves: readonly string[];
 }
 
@@ -32,12 +34,12 @@ export const USAGE = `npm run bench -- [name …] [--curves] [--quick] [--json <
 
   name …         the cases to run; all of them without a name
   --curves       measure curves over the length of the input in place of cases; names are those of curves
-  --quick        smaller sizes and fewer rounds: whether it works, not how fast it is
+  --quick        smaller sizes and fewer rounds: whether it works, not how fast it is; slow cases only by name
   --json <file>  write the figures to a file as well
   --svg <folder> draw them: one chart of all cases, or one a curve
   --list         print the names of the cases and their goals, and run nothing`;
 
-export function parseArguments(argv: readonly string[], { cases, curves }: Known): BenchArguments {
+export function parseArguments(argv: readonly string[], { cases, curves, slow = [] }: Known): BenchArguments {
   const { values, positionals } = parse(argv);
   const known = values.curves ? curves : cases;
   for (const name of positionals) {
@@ -46,8 +48,9 @@ export function parseArguments(argv: readonly string[], { cases, curves }: Known
   }
   if (values.json === '') throw new UsageError('Expected --json to be followed by the path of a file');
   if (values.svg === '') throw new UsageError('Expected --svg to be followed by the path of a folder');
+  const unnamed = values.quick ? known.filter((name) => !slow.includes(name)) : known;
   return {
-    names: positionals.length === 0 ? known : known.filter((name) => positionals.includes(name)),
+    names: positionals.length === 0 ? unnamed : known.filter((name) => positionals.includes(name)),
     isQuick: values.quick,
     isList: values.list,
     isCurves: values.curves,

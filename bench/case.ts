@@ -44,8 +44,13 @@ export interface BenchCase {
   readonly description: string;
   /** Undefined: the figure is printed for information. */
   readonly goal?: Goal;
+  /** True if it takes minutes also with smaller sizes: `--quick` runs it only by its name. Default false. */
+  readonly isSlow?: boolean;
   readonly run: (settings: BenchSettings) => Promise<Finding>;
 }
+
+/** Thrown by a case that cannot be measured on this machine; the message is the reason. */
+export class CaseSkipped extends Error {}
 
 /** The goal as text. */
 export function describeGoal(goal: Goal | undefined, unit = ''): string {

@@ -38,6 +38,9 @@ import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
 import { serveIdle } from './cases/serve-idle.js';
 import { serveList } from './cases/serve-list.js';
+import { sparkRowsVsDecoding } from './cases/spark-rows-vs-decoding.js';
+import { sparkSqlVsFold } from './cases/spark-sql-vs-fold.js';
+import { sparkTransformVsFold } from './cases/spark-transform-vs-fold.js';
 import { stateCost } from './cases/state-cost.js';
 import { syncChain100kVsRxjs } from './cases/sync-chain-100k-vs-rxjs.js';
 import { syncChainVsRxjs } from './cases/sync-chain-vs-rxjs.js';
@@ -69,6 +72,9 @@ export const CASES: readonly BenchCase[] = [
   cpuTaskSpeedup,
   csvPartitionSpeedup,
   duckdbCsv,
+  sparkRowsVsDecoding,
+  sparkSqlVsFold,
+  sparkTransformVsFold,
   kafkaSourceVsRaw,
   kafkaSourceVsKafkajs,
   kafkaSinkVsRaw,

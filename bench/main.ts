@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArguments, UsageError, type BenchArguments } from './arguments.js';
-import type { BenchSettings } from './case.js';
+import { CaseSkipped, type BenchSettings } from './case.js';
 import { CASES } from './cases.js';
 import { measureCurve, type CurveFinding } from './curve.js';
 import { CURVES } from './curves.js';
@@ -18,6 +18,7 @@ import { renderCurve, renderFinding, renderList, rowOf, type ReportRow } from '.
 try {
   const given = parseArguments(process.argv.slice(2), {
     cases: CASES.map(({ name }) => name),
+    slow: CASES.filter(({ isSlow }) => isSlow === true).map(({ name }) => name),
     curves: CURVES.map(({ name }) => name),
   });
   if (given.isList) console.log(renderList(given.isCurves ? CURVES : CASES));
@@ -81,6 +82,10 @@ async function attempt(name: string, measure: () => Promise<string>): Promise<vo
     console.log(text);
   } catch (error) {
     clearProgress();
+    if (error instanceof CaseSkipped) {
+      console.log(`${name}: skipped. ${error.message}`);
+      return;
+    }
     console.error(`${name}: not measured. ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
   }

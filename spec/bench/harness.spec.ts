@@ -101,6 +101,13 @@ describe('the command line', () => {
     expect(() => parseArguments(['--curves', 'offer-vs-limit'], known)).toThrow("There is no curve 'offer-vs-limit'");
   });
 
+  it('leaves slow cases out of a quick run, unless they are named', () => {
+    const slow = { ...known, slow: ['offer-vs-limit'] };
+    expect(parseArguments([], slow).names).toEqual(cases);
+    expect(parseArguments(['--quick'], slow).names).toEqual(['offer-vs-rxjs-100k', 'cli-first-record']);
+    expect(parseArguments(['--quick', 'offer-vs-limit'], slow).names).toEqual(['offer-vs-limit']);
+  });
+
   it('names the case that was probably meant', () => {
     expect(() => parseArguments(['offer-vs-limits'], known)).toThrow("Did you mean 'offer-vs-limit'?");
     expect(() => parseArguments(['offer'], known)).toThrow("'offer-vs-rxjs-100k' or 'offer-vs-limit'?");

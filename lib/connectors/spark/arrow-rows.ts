@@ -134,8 +134,10 @@ function converterOf(arrow: ArrowPackage, name: string, type: DataType): Convert
 }
 
 /** Whether a field is a part of a VARIANT or of a place on the earth, which come as structures of bytes. */
-function isEncoded({ metadata }: Field): boolean {
-  return ENCODINGS.some((encoding) => metadata?.has(encoding) === true);
+function isEncoded(field: Field): boolean {
+  // The type of the package does not say that most fields have none.
+  const metadata = field.metadata as ReadonlyMap<string, string> | null;
+  return metadata !== null && ENCODINGS.some((encoding) => metadata.has(encoding));
 }
 
 const ENCODINGS = ['variant', 'geometry', 'geography'] as const;

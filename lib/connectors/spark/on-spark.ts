@@ -46,7 +46,7 @@ import { identityOfQuery, nameOfQuery } from '../sql/query.js';
 import type { ResultLine, TrailerLine, WorkerOrder, WorkRef } from './executor-worker.js';
 import { sparkArguments, type SparkValue } from './literals.js';
 import { QueryRows } from './query-rows.js';
-import { quoted, SparkCursor, type CursorQuery, type CursorRow, type Key } from './spark-cursor.js';
+import { quoted, SparkCursor, UnreadableRow, type CursorQuery, type CursorRow, type Key } from './spark-cursor.js';
 import { addressOf, hideToken } from './spark-remote.js';
 import type { SparkSession } from './spark-session.js';
 import {
@@ -202,7 +202,9 @@ class SparkWorkSource<Out> implements Source<Out> {
         position,
         cursor: new SparkCursor(this.queryOf(partition, files, tally), context, position?.key),
         turns,
-        recordsOf: (row) => tally.recordsOf<Out>(row),
+        addRecords: (row, records) => {
+          tally.addRecords(row, records);
+        },
         whenOver: () => {
           tally.check(this.options.countRows ?? true);
         },
@@ -323,25 +325,26 @@ class Tally {
     this.rows = undefined;
   }
 
-  recordsOf<Out>(row: CursorRow): (Out | Skip | Rejected)[] {
-    if ('error' in row) throw row.error;
-    const line = JSON.parse(row.fields['line'] as string) as ResultLine | TrailerLine | CountLine;
+  /** Adds the results of a line to the records. */
+  addRecords<Out>(row: CursorRow, records: (Out | Skip | Rejected)[]): void {
+    if (row instanceof UnreadableRow) throw row.error;
+    const line = JSON.parse(row['line'] as string) as ResultLine | TrailerLine | CountLine;
     if (line[0] === 't') {
       this.read += line[2].in;
       this.written += line[2].out;
-      return [];
+      return;
     }
     if (line[0] === 'c') {
       this.rows = line[2];
-      return [];
+      return;
     }
     this.results++;
     const [, , result, letters, skips] = line;
-    return [
-      ...letters.map(({ input, code, message }) => new Rejected(input, new MillraceError(code as ErrorCode, message))),
-      ...skips.map(skip),
-      ...('value' in result ? [result.value as Out] : []),
-    ];
+    for (const { input, code, message } of letters) {
+      records.push(new Rejected(input, new MillraceError(code as ErrorCode, message)));
+    }
+    records.push(...skips.map(skip));
+    if ('value' in result) records.push(result.value as Out);
   }
 
   /** Throws MILLRACE_CONSERVATION if the workers have not read all rows, or not all of their results have come. */

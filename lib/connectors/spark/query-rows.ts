@@ -20,8 +20,8 @@ export interface QueryRowsParts<Out> {
   readonly cursor: SparkCursor;
   /** Limits how many parts are read at a time. */
   readonly turns: Turns;
-  /** The records of a row. */
-  readonly recordsOf: (row: CursorRow) => readonly (Out | Skip | Rejected)[];
+  /** Adds the records of a row. */
+  readonly addRecords: (row: CursorRow, to: (Out | Skip | Rejected)[]) => void;
   /** Called at the end of the result; an error fails the run. */
   readonly whenOver?: () => void;
   readonly hasKey: boolean;
@@ -37,7 +37,6 @@ export class QueryRows<Out> implements SourcePartition<Out> {
   private next: number;
   /** Records of rows that have been read. */
   private waiting: (Out | Skip | Rejected)[] = [];
-  private key: Key | undefined;
 
   constructor(parts: QueryRowsParts<Out>) {
     this.parts = parts;
@@ -54,7 +53,7 @@ export class QueryRows<Out> implements SourcePartition<Out> {
         return null;
       }
     }
-    const { cursor, recordsOf, hasKey } = this.parts;
+    const { cursor, addRecords, hasKey } = this.parts;
     while (this.waiting.length === 0) {
       const rows = await cursor.read(max);
       if (rows === null) {
@@ -62,14 +61,13 @@ export class QueryRows<Out> implements SourcePartition<Out> {
         await this.close();
         return null;
       }
-      this.waiting = rows.flatMap(recordsOf);
+      for (const row of rows) addRecords(row, this.waiting);
       this.next += this.waiting.length;
-      this.key = rows.at(-1)?.key;
     }
     const records = this.waiting.length > max ? this.waiting.splice(0, max) : this.waiting;
     if (records === this.waiting) this.waiting = [];
     const isWhole = hasKey && this.waiting.length === 0;
-    return { records, ...(isWhole ? { position: { lineage: this.next, key: this.key as Key } } : {}) };
+    return { records, ...(isWhole ? { position: { lineage: this.next, key: cursor.key as Key } } : {}) };
   }
 
   async close(): Promise<void> {

@@ -36,15 +36,24 @@ export interface CursorQuery {
   readonly limits: ExecutionLimits;
 }
 
-/** A row: its fields, or the error of a value that no record can contain. */
-export type CursorRow = { readonly key: Key } & ({ readonly fields: SparkFields } | { readonly error: unknown });
+/** A row with a value that no record can contain. */
+export class UnreadableRow {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** The fields of a row, without an object around them: there are millions of rows. */
+export type CursorRow = SparkFields | UnreadableRow;
 
 export class SparkCursor {
   private readonly query: CursorQuery;
   private readonly context: ConnectorContext;
   /** Names the query in messages. */
   private readonly of: string;
-  private key: Key | undefined;
+  private lastKey: Key | undefined;
   private session: SparkSession | undefined;
   private execution: Execution | undefined;
   private rows: ArrowRows | undefined;
@@ -60,7 +69,12 @@ export class SparkCursor {
     this.query = query;
     this.context = context;
     this.of = `The query of '${context.task}'`;
-    this.key = after;
+    this.lastKey = after;
+  }
+
+  /** The key of the last row that `read` has returned. */
+  get key(): Key | undefined {
+    return this.lastKey;
   }
 
   /** Returns 1 to `max` rows, or null at the end. */
@@ -137,34 +151,32 @@ export class SparkCursor {
     for (const [i, sql] of setup.entries()) {
       await executeSql({ session, sql, of: `Statement ${i + 1} of the setup of '${context.task}'`, context, limits });
     }
-    const sql = await this.query.query(session, this.key);
+    const sql = await this.query.query(session, this.lastKey);
     this.offset = 0;
     this.rows = undefined;
-    const keys = (this.key ?? []).map(({ text }, i) => [keyParameter(i), text] as const);
+    const keys = (this.lastKey ?? []).map(({ text }, i) => [keyParameter(i), text] as const);
     const relation = sqlRelation(sql, { ...args, ...Object.fromEntries(keys) });
     return new Execution(session, { root: relation }, of, context, limits);
   }
 
   private rowAt(rows: ArrowRows, index: number): CursorRow {
-    const key = this.nextKey(rows, index);
+    if (this.query.keyset.length > 0) this.advanceKey(rows, index);
     try {
-      return { fields: rows.row(index), key };
+      return rows.row(index);
     } catch (error) {
-      return { error, key };
+      return new UnreadableRow(error);
     }
   }
 
-  private nextKey(rows: ArrowRows, index: number): Key {
+  private advanceKey(rows: ArrowRows, index: number): void {
     const { keyset } = this.query;
-    if (keyset.length === 0) return [];
     const texts = keyset.map((name) => {
       const value = rows.value(index, name) as string | number | null;
       return value === null ? null : String(value);
     });
-    const last = this.key?.map(({ text }) => text);
+    const last = this.lastKey?.map(({ text }) => text);
     assertKey(this.context.task, keyset, texts, last);
-    this.key = keyset.map((name, i) => ({ type: this.typeOfKey(rows, name), text: texts[i] as string }));
-    return this.key;
+    this.lastKey = keyset.map((name, i) => ({ type: this.typeOfKey(rows, name), text: texts[i] as string }));
   }
 
   private typeOfKey(rows: ArrowRows, name: string): string {

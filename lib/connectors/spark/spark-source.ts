@@ -33,7 +33,7 @@ import { checkResumable, identityOfQuery, nameOfQuery, recordOfRow } from '../sq
 import type { SparkFields } from './arrow-rows.js';
 import { sparkArguments, type SparkValue } from './literals.js';
 import { QueryRows, type KeyPosition } from './query-rows.js';
-import { quoted, SparkCursor, wrapQuery, type CursorQuery } from './spark-cursor.js';
+import { quoted, SparkCursor, UnreadableRow, wrapQuery, type CursorQuery } from './spark-cursor.js';
 import { addressOf, hideToken, sparkConnectionRules, type SparkConnection } from './spark-remote.js';
 import { Turns } from './turns.js';
 
@@ -162,9 +162,11 @@ export class SparkSource<Out> implements Source<Out> {
         position,
         cursor: new SparkCursor(queryOf(this.options, partition), context, position?.key),
         turns,
-        recordsOf: (row) => [
-          'error' in row ? new Rejected({}, row.error) : recordOfRow(schema, row.fields, context.task),
-        ],
+        addRecords: (row, records) => {
+          records.push(
+            row instanceof UnreadableRow ? new Rejected({}, row.error) : recordOfRow(schema, row, context.task),
+          );
+        },
         hasKey: keyset !== undefined,
       });
     });

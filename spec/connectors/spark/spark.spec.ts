@@ -18,6 +18,7 @@ import {
   sparkSink,
   sparkSource,
   sparkStatement,
+  type SparkFields,
   type SparkSourceOptions,
   type SparkStatementOptions,
 } from 'millrace/spark';
@@ -248,7 +249,7 @@ describeWithSpark(
         try {
           const ids: unknown[] = [];
           for (let rows = await cursor.read(5000); rows !== null; rows = await cursor.read(5000)) {
-            ids.push(...rows.map((row) => 'fields' in row && row.fields['id']));
+            ids.push(...rows.map((row) => (row as SparkFields)['id']));
           }
           expect(ids).toEqual(Array.from({ length: 60_000 }, (_, id) => id));
           expect(sessions.length).toBe(2);
