@@ -12,6 +12,7 @@
  */
 import {
   existsSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -121,9 +122,23 @@ export class SharedFile {
 
   /** Acquires the file for this process alone. */
   private async lock(): Promise<void> {
+    const { path } = this;
+    const claim = `${noteOf(path)}-${process.pid}`;
+    // Before the lock: a process that is killed before its note is in place can be found all the same.
+    writeFileSync(claim, JSON.stringify(await thisProcess()));
+    try {
+      if (existsSync(`${path}.lock`)) await removeLockOfDead(path, claim);
+      this.acquire(claim);
+    } catch (error) {
+      rmSync(claim, { force: true });
+      throw error;
+    }
+    for (const { file } of (await claimsOf(path)).filter(({ isDead }) => isDead)) rmSync(file, { force: true });
+  }
+
+  /** @param claim the file that becomes the note of the owner. */
+  private acquire(claim: string): void {
     const { path, file } = this;
-    const owner = JSON.stringify(await thisProcess());
-    if (existsSync(`${path}.lock`)) await removeLockOfDead(path);
     const journal = statSync(`${path}-journal`, { throwIfNoEntry: false });
     if (journal !== undefined && journal.size > 0) {
       throw new MillraceError(
@@ -136,8 +151,7 @@ export class SharedFile {
       // shared memory.
       file.exec('PRAGMA locking_mode = EXCLUSIVE');
       const [mode] = file.prepare('PRAGMA journal_mode').all([]);
-      // Written at once: if the process were killed before, the owner of the lock would be unknown.
-      writeFileSync(noteOf(path), owner);
+      renameSync(claim, noteOf(path));
       this.journal = String(mode?.['journal_mode']);
       file.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; COMMIT');
     } catch (error) {
@@ -158,23 +172,50 @@ function noteOf(path: string): string {
   return `${path}.millrace-owner`;
 }
 
-async function removeLockOfDead(path: string): Promise<void> {
-  const owner = readNote(path);
-  if (owner === undefined || (await isRunning(owner)) !== false) throw lockedBy(path, owner);
-  // If several processes want to remove the lock, only one of them can rename the note.
-  const own = `${noteOf(path)}-${process.pid}`;
-  try {
-    renameSync(noteOf(path), own);
-  } catch (error) {
-    throw lockedBy(path, undefined, error);
+/** @param claim the claim of this process. */
+async function removeLockOfDead(path: string, claim: string): Promise<void> {
+  const owner = readNote(noteOf(path));
+  if (owner === undefined) {
+    // The owner died before its note was in place, or after another process had moved it aside.
+    const others = (await claimsOf(path)).filter(({ file }) => file !== claim);
+    const alive = others.find(({ isDead }) => !isDead);
+    // Each process writes its claim before it looks, so of two that remove a lock, at least one sees the other.
+    if (others.length === 0 || alive !== undefined) throw lockedBy(path, alive?.owner);
+  } else {
+    if ((await isRunning(owner)) !== false) throw lockedBy(path, owner);
+    // If several processes want to remove the lock, only one of them can rename the note.
+    try {
+      renameSync(noteOf(path), `${claim}-before`);
+    } catch (error) {
+      throw lockedBy(path, undefined, error);
+    }
   }
   rmdirSync(`${path}.lock`);
-  rmSync(own);
+  rmSync(`${claim}-before`, { force: true });
 }
 
-function readNote(path: string): ProcessIdentity | undefined {
+/** A process that has acquired the lock, or wants to. */
+interface Claim {
+  readonly file: string;
+  readonly owner: ProcessIdentity | undefined;
+  readonly isDead: boolean;
+}
+
+async function claimsOf(path: string): Promise<Claim[]> {
+  const start = `${basename(noteOf(path))}-`;
+  const names = readdirSync(dirname(path)).filter((name) => name.startsWith(start));
+  return Promise.all(
+    names.map(async (name) => {
+      const file = join(dirname(path), name);
+      const owner = readNote(file);
+      return { file, owner, isDead: owner !== undefined && (await isRunning(owner)) === false };
+    }),
+  );
+}
+
+function readNote(file: string): ProcessIdentity | undefined {
   try {
-    return JSON.parse(readFileSync(noteOf(path), 'utf8')) as ProcessIdentity;
+    return JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
   } catch {
     return undefined;
   }

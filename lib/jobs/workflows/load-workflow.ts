@@ -131,9 +131,11 @@ async function loadByName(name: string, place: JobPlace): Promise<LoadableWorkfl
     names.push(...local.found.map(({ workflow }) => workflow.name));
     broken.push(...local.broken);
   }
+  // A workflow may be registered, and be in the folder `workflows` too.
+  const known = [...new Set(names)];
   const unloaded = broken.map((error) => ` ${describeThrown(error)}.`).join('');
   throw unknown(
-    `There is no workflow '${name}'.${suggest(name, names)}${knownAfter(name, names)}${unloaded} Or name a file, such as ./my-flow.js`,
+    `There is no workflow '${name}'.${suggest(name, known)}${knownAfter(name, known)}${unloaded} Or name a file, such as ./my-flow.js`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type RunOptions, type RunSummary } from 'millrace';
@@ -253,6 +253,18 @@ describe('SQLite', () => {
     note(dead.pid as number);
     await write(items(1), { path });
     expect(existsSync(`${path}.lock`)).toBe(false);
+    // Killed between its lock and its note: only its claim is there.
+    const claim = (pid: number | undefined): void => {
+      const identity = JSON.stringify({ pid, host: hostname(), processStart: null });
+      writeFileSync(`${path}.millrace-owner-${pid ?? ''}`, identity);
+    };
+    mkdirSync(`${path}.lock`);
+    claim(dead.pid);
+    claim(process.ppid);
+    await expect(write(items(1), { path })).rejects.toThrow(`is used by process ${process.ppid} on`);
+    rmSync(`${path}.millrace-owner-${process.ppid}`);
+    await write(items(1), { path });
+    expect(readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`))).toEqual([]);
   });
 });
 
