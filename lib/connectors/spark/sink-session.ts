@@ -30,6 +30,8 @@ const MODE = 'spark.sql.sources.partitionOverwriteMode';
 /** The server refuses the id of a session that has ended. */
 const ENDED = /^INVALID_HANDLE\.SESSION_(?:CLOSED|CHANGED)$/;
 
+const CANCELED = 'OPERATION_CANCELED';
+
 export class SinkSession {
   /** Names the sink in messages. */
   readonly of: string;
@@ -41,6 +43,7 @@ export class SinkSession {
   private generation = 0;
   private mode: SinkStatement['overwrites'];
   private execution: Execution | undefined;
+  private isOpening = true;
 
   constructor(connection: SparkConnection, of: string, context: ConnectorContext, limits: ExecutionLimits) {
     this.connection = connection;
@@ -52,6 +55,11 @@ export class SinkSession {
   /** Connects, cancels the statements of an earlier incarnation, and waits for their end. */
   async begin(): Promise<void> {
     await this.untilDone(() => Promise.resolve());
+  }
+
+  /** The sink is open: from now on, a statement that is cancelled was cancelled by a later incarnation. */
+  opened(): void {
+    this.isOpening = false;
   }
 
   /** Executes a statement that may be executed twice. */
@@ -67,6 +75,7 @@ export class SinkSession {
 
   /** Cancels the statement that is executed. */
   cancel(): void {
+    this.isOpening = false;
     void this.execution?.close();
   }
 
@@ -98,7 +107,9 @@ export class SinkSession {
       } catch (error) {
         if (error instanceof MillraceError) throw error;
         const { failure, message, errorClass } = reportOf(error);
-        if (failure !== 'gone' && failure !== 'lost') throw wrongStatement(of, message, error);
+        // The cancelling of the statements of an earlier incarnation may reach the first ones of this one.
+        const isStray = errorClass === CANCELED && this.isOpening && !context.signal.aborted;
+        if (!isStray && failure !== 'gone' && failure !== 'lost') throw wrongStatement(of, message, error);
         if (ENDED.test(errorClass ?? '')) this.generation++;
         this.disconnect();
         if (!(await patience.wait())) throw databaseAway(of, message, error);

@@ -134,6 +134,7 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
     const stored = new StoredRecords();
     if (past?.isAnew === true) await this.removeRows();
     else if (past !== undefined) await this.readProgress(stored);
+    session.opened();
     return { has: (id) => stored.has(id) };
   }
 

@@ -353,6 +353,7 @@ describeWithSpark(
         const limits = { retryForMs: 1000, noProgressMs: 60_000 };
         const died = new SinkSession(connection(), 'It', context, limits);
         await died.begin();
+        died.opened();
         const sleepLong = `SELECT reflect('java.lang.Thread', 'sleep', 60000L) AS x FROM range(1)`;
         const writing = died.execute(sleepLong).then(
           () => 'written',
@@ -551,7 +552,13 @@ describeWithSpark(
         expect(await run.finished).toMatchObject({ outcome: 'cancelled' });
         await read(source({ sql: 'SELECT count(*) AS n FROM range(0, 10, 1, 2)' }));
         expect(calls().length).toBeLessThan(ROWS);
-        for (const id of processes()) process.kill(id, 'SIGKILL');
+        for (const id of processes()) {
+          try {
+            process.kill(id, 'SIGKILL');
+          } catch {
+            // It has ended by itself.
+          }
+        }
       });
     });
 
