@@ -1,4 +1,4 @@
 /**
- * The entry point `millrace/opentelemetry`: what needs @opentelemetry/api, so that `millrace` itself does not load it.
+ * The entry point `millrace/opentelemetry`. It loads @opentelemetry/api, so that `millrace` does not.
  */
 export { openTelemetry, traceRun, type TraceOptions } from './observe/trace-run.js';

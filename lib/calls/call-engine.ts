@@ -5,7 +5,7 @@
  *                 ▲     (gate)    (hedge)  ├─► fail ───► verdict ─► give up ───┘
  *                 │                        └─► time out ─┘  │  │       ▲
  *                 ├──────────────── after a delay ◄─────────┘  ▼       │
- *                 └────────────────────────────────────────── hold ────┘
+ *                 └────────────────────────────────────────── park ────┘
  *
  * Guarantees: a call is in exactly one place: in the queue, in flight, in a delay, parked, or settled. It settles once,
  * whatever the transport reports. A record is given up only after its last attempt, after its time budget, or on an
@@ -75,7 +75,7 @@ type Verdict =
   /** It goes back to the queue after a delay, for another attempt. */
   | { readonly next: 'retry'; readonly delayMs: number }
   /** It waits until other calls show whether the upstream is to blame. */
-  | { readonly next: 'hold' }
+  | { readonly next: 'park' }
   | { readonly next: 'give up'; readonly error?: unknown };
 
 /** The longest wait for a Retry-After, in milliseconds, if there is no circuit breaker. */
@@ -499,7 +499,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
         this.requeueAfter(call, delayMs);
         break;
       }
-      case 'hold':
+      case 'park':
         this.parked.add(failed);
         break;
       case 'give up':
@@ -542,7 +542,7 @@ export class CallEngine<In, Out> implements CallOutcomes<In, Out | Skip> {
     const isOpen = mayBeDown
       ? !circuit.isOwnFault(call)
       : kind === 'credentials' || (kind === 'access' && !circuit.hasAnswered);
-    return { next: isOpen ? 'hold' : 'give up' };
+    return { next: isOpen ? 'park' : 'give up' };
   }
 
   /** The upstream refused before it did any work: the call has lost only time. */

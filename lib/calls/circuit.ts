@@ -86,9 +86,11 @@ export class Circuit {
   private answeredStartMs = -Infinity;
   /** Whether anything came from the upstream since the start, a failure included. */
   private isHeard = false;
-  /** The number of the streak, the records in it, and those of them that got no answer. */
+  /** The number of the current streak. */
   private streak = 0;
+  /** The records in it. */
   private distinct = 0;
+  /** The records in it that got no answer. */
   private silent = 0;
   /**
    * Numbers of records: of a streak that opens the circuit, of an answering streak that does, and of the longest streak

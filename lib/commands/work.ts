@@ -95,7 +95,12 @@ export function workerCommand(args: Arguments, runId: string): WorkerCommand {
 
 function commandOf(runId: string, args: Arguments, grace: string | undefined, isQuiet: boolean): WorkerCommand {
   const words = wordsOfWorker(runId, args, grace, isQuiet);
-  return { file: process.execPath, args: [...process.execArgv, process.argv[1] as string, ...words], hasSeenEnd };
+  return {
+    file: process.execPath,
+    args: [...process.execArgv, process.argv[1] as string, ...words],
+    surroundings: { cwd: process.cwd(), env: process.env, stdio: 'inherit' },
+    hasSeenEnd,
+  };
 }
 
 function wordsOfWorker(runId: string, args: Arguments, grace: string | undefined, isQuiet: boolean): string[] {

@@ -87,7 +87,7 @@ export interface LoadAgainOptions {
 }
 
 /**
- * The job that a run was started with. Throws MILLRACE_RESUME if the current folder is not the one of the start, or if
+ * The job that a run was started with. Throws MILLRACE_RESUME if the folder of the place is not the one of the start, or if
  * a setting is missing whose value was not kept, MILLRACE_USAGE for any other setting, MILLRACE_FILE if the checkpoint
  * of the run is broken, and the errors of `loadJob`.
  */

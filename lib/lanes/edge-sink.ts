@@ -48,8 +48,8 @@ export class EdgeSink implements Sink<unknown, EdgeRow> {
   private readonly parts: EdgeSinkParts;
   private channels: (() => Channels) | undefined;
   private watermark: Watermark | undefined;
-  /** The time that the last mark carried. */
-  private marked = -Infinity;
+  /** The time that the last marker carried. */
+  private written = -Infinity;
 
   constructor(parts: EdgeSinkParts) {
     this.parts = parts;
@@ -110,8 +110,8 @@ export class EdgeSink implements Sink<unknown, EdgeRow> {
   async writeTimeMarkers(): Promise<void> {
     const { transaction, topic, lane } = this.parts;
     const reached = this.watermark?.value ?? -Infinity;
-    if (reached <= this.marked) return;
-    this.marked = reached;
+    if (reached <= this.written) return;
+    this.written = reached;
     const marker = [timeMarker({ lane, reached })];
     const partitions = [...new Array(topic.partitions).keys()];
     await Promise.all(partitions.map((partition) => transaction.write(topic, marker, partition)));

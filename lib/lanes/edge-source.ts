@@ -17,8 +17,8 @@ import { skip } from '../model/record.js';
 import { endedLane, timeIn, valueOfBytes } from './wire.js';
 
 const MAX_WAIT_MS = 500;
-/** Stands for a mark, so that its time has a place in the order of the records. */
-const MARK = skip('a mark of time');
+/** Stands for a marker, so that its time has a place in the order of the records. */
+const MARKER = skip('a marker of time');
 
 export interface EdgeSourceParts {
   readonly client: KafkaPort;
@@ -109,7 +109,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
       if (records.length === 0) continue;
       this.last = (records.at(-1) as RawRecord).offset + 1;
       return {
-        records: records.map(({ value }) => (value === null ? MARK : valueOfBytes(value))),
+        records: records.map(({ value }) => (value === null ? MARKER : valueOfBytes(value))),
         numbers: records.map(({ offset }) => offset),
         position,
         ...(isTimed && { times: records.map(channelTime) }),

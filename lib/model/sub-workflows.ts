@@ -73,8 +73,8 @@ export interface Outline<Task> {
 }
 
 /**
- * The outline of a graph; undefined without sub-workflows, or if a task lies between the beginning and the end of one,
- * so that it would come before and after it.
+ * The outline of a graph; undefined if there are no sub-workflows, or if a task from outside lies between the first and
+ * the last task of one.
  */
 export function outlineOf<Task extends OutlinedTask>(graph: readonly Task[]): Outline<Task> | undefined {
   if (graph.every(({ members }) => members === undefined)) return undefined;

@@ -36,9 +36,9 @@ interface StatePosition {
 const HEADER_BYTES = 8;
 /** The most changes in one frame. Smaller frames cost more time per change, larger frames more memory when read. */
 const FRAME_CHANGES = 1024;
-/** A log is read for its live entries when it has so many times as many changes, or bytes, as at the last look. */
+/** The live entries are counted again when the log has grown by this factor since they were counted last. */
 const GROWTH = 4;
-/** The live entries are copied to a new file when the log has so many times as many changes, or bytes, as they do. */
+/** The log is compacted when it is this many times as large as its live entries, in changes or in bytes. */
 const MOST_GARBAGE = 2;
 /** A log with fewer changes and fewer bytes is not copied to a new file. */
 const LEAST_CHANGES = 200_000;

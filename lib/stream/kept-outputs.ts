@@ -140,7 +140,7 @@ export class KeptOutputs implements StateHolder {
 
   /**
    * A reader that first returns the outputs that an earlier incarnation left in flight, under their former numbers.
-   * @param onRestored called with each of them that is still needed, before its birth.
+   * @param onRestored called before the birth of each restored output that is still needed.
    */
   continuing<T>(
     reader: Reader<T>,

@@ -64,7 +64,7 @@ class Chain implements SyncWork<unknown, unknown>, Endings {
     return slots - left;
   }
 
-  took(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void {
+  recordTime(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void {
     const { sampledMs } = this;
     const all = sampledMs.reduce((sum, ms) => sum + ms, 0);
     let fromMs = startedAtMs;

@@ -65,7 +65,7 @@ class OneTask<In, Out> implements SyncWork<In, Out> {
     return gone;
   }
 
-  took(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void {
+  recordTime(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void {
     const scope = this.first;
     scope.account.worked(startedAtMs, nowMs);
     scope.sampleLatency((nowMs - startedAtMs) / slots);

@@ -23,7 +23,7 @@ export interface SyncWork<In, Out> {
    */
   run(batch: Batch<In>, at: number, until: number, outputs: (Out | Gone)[], offset: number): number;
   /** Records the time spent on `slots` slots. The oldest record in them had waited for `queuedMs`. */
-  took(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void;
+  recordTime(startedAtMs: number, nowMs: number, slots: number, queuedMs: number): void;
 }
 
 /** The work between two reads of the clock, in milliseconds. */
@@ -129,7 +129,7 @@ class SyncMapper<In, Out> implements Engine<In> {
     this.at = to;
     // A batch that starts on arrival has not queued. The rest of a cut batch has queued since its first slice.
     const queuedMs = this.arrivedAtMs === undefined ? 0 : startedAtMs - this.arrivedAtMs;
-    work.took(startedAtMs, nowMs, count, queuedMs);
+    work.recordTime(startedAtMs, nowMs, count, queuedMs);
     this.arrivedAtMs = to < lineages.length ? (this.arrivedAtMs ?? startedAtMs) : undefined;
     if (count === lineages.length) this.subscriber.next(new Batch(lineages, outputs, gone));
     else {

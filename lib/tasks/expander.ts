@@ -21,7 +21,7 @@ export type ExpandFunction<In, Out> = (record: In, context: RecordContext) => Aw
 
 /** The place from which children are read: data of the reader, and the number of children before it. */
 export interface ChildrenPlace {
-  readonly mark: unknown;
+  readonly position: unknown;
   readonly before: number;
 }
 

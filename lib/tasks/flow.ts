@@ -233,7 +233,7 @@ type With<Outputs, Name extends string, In, Out, Named extends object> = {
         : Out;
 };
 
-/** A task with named outputs has no plain output, unless its named outputs stand beside it. */
+/** A task with named outputs has a plain output only if they are declared with `Beside`. */
 type NewKey<Name extends string, Named extends object> =
   | `${Name}.failed`
   | (keyof Named extends keyof Beside ? Name : never)

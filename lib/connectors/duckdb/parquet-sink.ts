@@ -67,7 +67,7 @@ export interface ParquetSinkOptions<In, Column extends string> extends TaskOptio
   readonly ordered?: boolean;
   /** Default `snappy`, which every reader knows. */
   readonly compression?: 'snappy' | 'zstd' | 'gzip' | 'uncompressed';
-  /** Rows per row group, at least 2,048. This number of rows is held in memory. Default 122,880. */
+  /** Rows per row group, at least 2,048. This number of rows is kept in memory. Default 122,880. */
   readonly rowGroupRows?: number;
 }
 
@@ -218,7 +218,7 @@ class OpenParquetFile {
   /** Rows that are not in DuckDB yet. */
   private rows: Row[] = [];
   /** The number of rows in the table of DuckDB. */
-  private held = 0;
+  private buffered = 0;
 
   private constructor(open: OpenParts) {
     this.open = open;
@@ -237,10 +237,10 @@ class OpenParquetFile {
       session = await DuckdbSession.open(signal);
       const list = Object.entries(columns).map(([name, type]) => `${quoted(name)} ${type}`);
       const of = `The columns of '${task}'`;
-      await session.run(of, `CREATE TABLE held (${list.join(', ')})`);
+      await session.run(of, `CREATE TABLE buffered (${list.join(', ')})`);
       return new OpenParquetFile({
         ...{ path, place, session, parts },
-        columns: await session.columnsOf(of, 'held'),
+        columns: await session.columnsOf(of, 'buffered'),
         format: `FORMAT parquet, COMPRESSION ${compression}, ROW_GROUP_SIZE ${rowGroupRows}`,
         groupRows: rowGroupRows,
       });
@@ -256,7 +256,7 @@ class OpenParquetFile {
       this.rows.push(row);
       if (this.rows.length === CHUNK_ROWS) await this.append();
     }
-    if (this.held >= this.open.groupRows) await this.addPart();
+    if (this.buffered >= this.open.groupRows) await this.addPart();
   }
 
   /** Makes the rows so far durable, and returns the point after them. */
@@ -272,7 +272,7 @@ class OpenParquetFile {
       await this.addPart();
       const { rows, series } = parts.point;
       const list = (await parts.locals()).map(pathLiteral).join(', ');
-      const from = rows === 0 ? 'held' : `read_parquet([${list}])`;
+      const from = rows === 0 ? 'buffered' : `read_parquet([${list}])`;
       // The file names the parts that it was made of, so a run that died before it recorded its end recognises its
       // result.
       const metadata = `KV_METADATA {${MADE_OF}: ${literal(JSON.stringify(series))}}`;
@@ -308,23 +308,23 @@ class OpenParquetFile {
       rows.length,
     );
     chunk.setRows(rows);
-    await this.open.session.append('held', chunk);
-    this.held += rows.length;
+    await this.open.session.append('buffered', chunk);
+    this.buffered += rows.length;
   }
 
   private async addPart(): Promise<void> {
     await this.append();
-    const { held } = this;
-    if (held === 0) return;
+    const { buffered } = this;
+    if (buffered === 0) return;
     const { path, place, session, parts, format } = this.open;
     place.assertHeld();
     try {
-      await parts.add(held, (part) => session.run(path, `COPY held TO ${literal(resolve(part))} (${format})`));
-      await session.run(path, 'TRUNCATE held');
+      await parts.add(buffered, (part) => session.run(path, `COPY buffered TO ${literal(resolve(part))} (${format})`));
+      await session.run(path, 'TRUNCATE buffered');
     } catch (error) {
       throw fileError('write', path, error);
     }
-    this.held = 0;
+    this.buffered = 0;
   }
 }
 

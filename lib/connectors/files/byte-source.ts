@@ -112,7 +112,7 @@ export async function openByteSource(options: ByteSourceOptions): Promise<OpenBy
     const unpacked = isPacked(path) ? unpack(raw, input, options) : raw;
     const source = new OpenByteSource({ ...unpacked, version });
     if (byteRange !== undefined && byteRange.start > 0) return source;
-    const lead = await source.peek(LEAD_BYTES, version === undefined ? isToldApart : undefined);
+    const lead = await source.peek(LEAD_BYTES, version === undefined ? isUnambiguous : undefined);
     if (lead.length > 0) refuseOtherFormats(lead, options);
     if (encoding.isConverted) {
       return new OpenByteSource({
@@ -203,8 +203,8 @@ function titleOf({ name }: TextEncoding): string {
   return name === 'utf-16be' ? 'UTF-16 BE' : name;
 }
 
-/** Whether these bytes are not the beginning of one of the signatures by which formats and encodings are recognised. */
-function isToldApart(bytes: Buffer): boolean {
+/** True if these bytes cannot be the beginning of a known signature. */
+function isUnambiguous(bytes: Buffer): boolean {
   return !SIGNATURES.some((one) => bytes.length < one.length && bytes.equals(one.subarray(0, bytes.length)));
 }
 

@@ -125,7 +125,7 @@ export interface NewTopic {
 /** A heartbeat of a member of a group, in the protocol of KIP-848. */
 export interface GroupBeat {
   readonly group: string;
-  /** Chosen by the member, and the same for its life. */
+  /** Chosen by the member, and the same in each of its heartbeats. */
   readonly member: string;
   /** 0 joins the group; -1 leaves it; otherwise the epoch of the last answer. */
   readonly epoch: number;

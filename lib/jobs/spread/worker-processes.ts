@@ -3,7 +3,7 @@
  *
  * Guarantees: a process that dies is not replaced, because the other workers take over its lanes.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import type { Crew } from '../../lanes/internal.js';
 
@@ -12,6 +12,8 @@ export interface WorkerCommand {
   /** The program. */
   readonly file: string;
   readonly args: readonly string[];
+  /** Where it runs, and what becomes of its output. */
+  readonly surroundings: Pick<SpawnOptions, 'cwd' | 'env' | 'stdio'>;
   /** Whether a worker that ended with this exit code has seen the end of the run. */
   readonly hasSeenEnd: (code: number) => boolean;
 }
@@ -27,7 +29,8 @@ export class WorkerProcesses {
 
   constructor(command: WorkerCommand, count: number) {
     this.command = command;
-    this.children = Array.from({ length: count }, () => spawn(command.file, command.args, { stdio: 'inherit' }));
+    const { file, args, surroundings } = command;
+    this.children = Array.from({ length: count }, () => spawn(file, args, { ...surroundings }));
     this.codes = Promise.all(this.children.map(codeOfEnd));
   }
 

@@ -11,7 +11,7 @@ import type { StateChange, StateStore } from '../../model/state.js';
 import { lostClass } from '../../stream/lost-class.js';
 import { StateSpace } from '../../stream/state-space.js';
 
-/** Of the changes of a space in a checkpoint, the first ones are checked, and after them one of so many. */
+/** In each checkpoint, the first changes of a space are checked, and after them one in `CHECKED_EACH`. */
 const CHECKED_FIRST = 32;
 const CHECKED_EACH = 256;
 

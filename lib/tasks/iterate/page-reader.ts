@@ -64,7 +64,7 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
     this.parts = parts;
     const { place } = parts;
     this.count = place?.before ?? 0;
-    this.next = (place?.mark as Place<Token> | undefined) ?? [undefined, 1];
+    this.next = (place?.position as Place<Token> | undefined) ?? [undefined, 1];
     this.places = place === undefined ? [] : [place];
   }
 
@@ -103,7 +103,7 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
     const { items, next } = await this.attempts(place);
     this.hasRead = true;
     scope.account.iterations++;
-    this.places.push({ mark: place, before: this.count });
+    this.places.push({ position: place, before: this.count });
     this.count += items.length;
     this.items = items;
     this.at = 0;
