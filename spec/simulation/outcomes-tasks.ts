@@ -218,7 +218,9 @@ export class OutcomesTasks {
     const { name, concurrency, ordered, salt } = node;
     const begun = new Set<number>();
     // A record with another number in the next incarnation begins again.
-    const isLaw = (path: string): boolean => !node.root.includes(' ') && isPure(path);
+    // A failed record contains the message of its error, which names the incarnation.
+    const isSame = node.takes === undefined && !node.root.includes(' ');
+    const isLaw = (path: string): boolean => isSame && isPure(path);
     return iterateTask<Value, Value>(
       {
         init: (record) => `~0 ${joinedPath(node, record)}`,
