@@ -2,8 +2,10 @@
  * Several files as the partitions of a source.
  *
  * Guarantees: the number of a partition is derived from the path of its file, so a record keeps its identity when files
- * are added or removed. At most `parallel` files are open. A file that was read to its end is not opened again by a
- * resumed run. A file that a resumed run needs and that is gone, or has another size, fails the run.
+ * are added or removed. At most `parallel` files are open. The next file is opened when the last records of one have been
+ * handed over, so the records of one file after another keep their order however slowly they are read. A file that was
+ * read to its end is not opened again by a resumed run. A file that a resumed run needs and that is gone, or has another
+ * size, fails the run.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -243,15 +245,15 @@ class FilePartition<Item, Out> implements SourcePartition<Out> {
   }
 
   async read(max: number): Promise<SourceRead<Out> | null> {
-    if (this.isOver) return null;
-    const rows = await this.opened();
+    const rows = this.isOver ? undefined : await this.opened();
     const read = (await rows?.read(max)) ?? null;
     const isOver = read === null || (await rows?.isAtEnd()) === true;
-    if (isOver) {
-      this.isOver = true;
+    this.isOver = isOver;
+    if (read === null || rows === undefined) {
+      // Only now, because the records of the last read may have waited, and those of the next file come after them.
       await this.release();
+      return null;
     }
-    if (read === null || rows === undefined) return null;
     const { path, size } = this.parts.file;
     const position: FilePosition = isOver
       ? { lineage: rows.next, path, size, isOver }

@@ -1,5 +1,5 @@
 /** Several files as one source: patterns and lists, in order and in parallel, resumed, and while files are added. */
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -138,6 +138,22 @@ describe('files', () => {
       'b1',
       'b2',
     ]);
+  });
+
+  it('are opened when the last records of the file before have been handed over, however long those wait', async () => {
+    const paths = [await put('a.ndjson', 'a 0', 'a 1'), await put('b.ndjson', 'b 0')];
+    const source = new NdjsonSource({ path: files(paths) });
+    const [a, b] = await source.open(contextOfTest('Read'), undefined);
+    const events: unknown[] = [];
+    await a?.read(10);
+    const read = Promise.resolve(b?.read(10)).then((rows) => events.push(rows?.records));
+    // A file that is opened at once is read by then.
+    for (let i = 0; i < 50; i++) await readFile(join(folder, 'b.ndjson'));
+    events.push(await a?.read(10));
+    await read;
+    expect(events).toEqual([null, ['b 0']]);
+    await Promise.all([a?.close?.(), b?.close?.()]);
+    source.close();
   });
 
   it('are read at the same time if that is allowed, each in its order', async () => {
