@@ -44,6 +44,8 @@ export class SinkSession {
   private mode: SinkStatement['overwrites'];
   private execution: Execution | undefined;
   private isOpening = true;
+  /** The executions of earlier incarnations that were cancelled and may not have ended. */
+  private readonly ending = new Set<string>();
 
   constructor(connection: SparkConnection, of: string, context: ConnectorContext, limits: ExecutionLimits) {
     this.connection = connection;
@@ -122,7 +124,13 @@ export class SinkSession {
     const session = new SparkSession(this.connection, idOf(this.context, this.generation));
     this.session = session;
     this.mode = undefined;
-    await session.interruptAll();
+    // Kept until they have ended, because the server names each of them only once.
+    for (const id of await session.interruptAll()) this.ending.add(id);
+    const ended = [...this.ending].map(async (id) => {
+      await session.untilEnded(id);
+      this.ending.delete(id);
+    });
+    await Promise.all(ended);
     return session;
   }
 

@@ -105,11 +105,32 @@ export class SparkSession {
     return interruptedIds.includes(operationId);
   }
 
-  /** Cancels all executions of the session, and resolves when they have ended. */
-  async interruptAll(): Promise<void> {
+  /**
+   * Cancels all executions of the session. Returns those that were not cancelled before; some may not have ended yet.
+   */
+  async interruptAll(): Promise<readonly string[]> {
     const request = { ...this.head, clientType: CLIENT_TYPE, type: ALL };
     const { interruptedIds = [] } = await this.ask('Interrupt', InterruptRequest, InterruptResponse, request);
-    await Promise.all(interruptedIds.map((id) => this.untilEnded(id)));
+    return interruptedIds;
+  }
+
+  /**
+   * Resolves when an execution of another process has ended. It is not released: if that process still runs, it must
+   * read that its execution was cancelled, because it would repeat one that the server does not have.
+   */
+  async untilEnded(operationId: string): Promise<void> {
+    try {
+      let last: ExecutePlanResponse = {};
+      // The server ends a long stream by itself.
+      while (last.complete === undefined) {
+        for await (const answer of await this.reattach(operationId, last.responseId)) {
+          last = answer as ExecutePlanResponse;
+        }
+      }
+    } catch (error) {
+      // Any other error is the end of the execution.
+      if (reportOf(error).failure === 'lost') throw error;
+    }
   }
 
   /** The id that the server has given to the session; a part of the paths of its files. */
@@ -151,23 +172,6 @@ export class SparkSession {
   /** Closes the connection at once; the session stays on the server. */
   disconnect(): void {
     this.client.close();
-  }
-
-  /** Resolves when an execution of another process has ended. */
-  private async untilEnded(operationId: string): Promise<void> {
-    try {
-      let last: ExecutePlanResponse = {};
-      // The server ends a long stream by itself.
-      while (last.complete === undefined) {
-        for await (const answer of await this.reattach(operationId, last.responseId)) {
-          last = answer as ExecutePlanResponse;
-        }
-      }
-    } catch (error) {
-      // Any other error is the end of the execution.
-      if (reportOf(error).failure === 'lost') throw error;
-    }
-    await this.release(operationId).catch(() => undefined);
   }
 
   private async answers<T>(method: string, kind: Message<T>, request: T): Promise<Answers> {

@@ -348,28 +348,35 @@ describeWithSpark(
         LIMIT_MS,
       );
 
-      it('cancels what an incarnation that died has begun, before it reads what is written', async () => {
-        const context = { ...contextOfTest('Table'), runId: 'died' };
-        const limits = { retryForMs: 1000, noProgressMs: 60_000 };
-        const died = new SinkSession(connection(), 'It', context, limits);
-        await died.begin();
-        died.opened();
-        const sleepLong = `SELECT reflect('java.lang.Thread', 'sleep', 60000L) AS x FROM range(1)`;
-        const writing = died.execute(sleepLong).then(
-          () => 'written',
-          (error: unknown) => errorClassOf(error),
-        );
-        await sleep(1000);
-        const next = new SparkSink<Item, keyof Item>({ ...connection(), table: 'after_death', columns });
-        await next.open(context, { prepared: undefined, isAnew: false });
-        expect(await writing).toBe('OPERATION_CANCELED');
-        await next.close('completed');
-        // The server refuses the id of a session that has ended, so a later incarnation has another one.
-        const last = new SparkSink<Item, keyof Item>({ ...connection(), table: 'after_death', columns });
-        await last.open(context, { prepared: undefined, isAnew: false });
-        await last.close('completed');
-        await died.end();
-      });
+      it(
+        'cancels what an incarnation that died has begun, before it reads what is written',
+        async () => {
+          const context = { ...contextOfTest('Table'), runId: 'died' };
+          const limits = { retryForMs: 1000, noProgressMs: 60_000 };
+          const died = new SinkSession(connection(), 'It', context, limits);
+          await died.begin();
+          died.opened();
+          // The server has the session and its settings, so the next statement begins at once.
+          await died.execute('SELECT 1');
+          const sleepLong = `SELECT reflect('java.lang.Thread', 'sleep', 60000L) AS x FROM range(1)`;
+          const writing = died.execute(sleepLong).then(
+            () => 'written',
+            (error: unknown) => errorClassOf(error),
+          );
+          await sleep(2000);
+          const next = new SparkSink<Item, keyof Item>({ ...connection(), table: 'after_death', columns });
+          await next.open(context, { prepared: undefined, isAnew: false });
+          // Read also by that incarnation, in case it still runs: it does not execute the statement again.
+          expect(await writing).toBe('OPERATION_CANCELED');
+          await next.close('completed');
+          // The server refuses the id of a session that has ended, so a later incarnation has another one.
+          const last = new SparkSink<Item, keyof Item>({ ...connection(), table: 'after_death', columns });
+          await last.open(context, { prepared: undefined, isAnew: false });
+          await last.close('completed');
+          await died.end();
+        },
+        LIMIT_MS,
+      );
 
       it('refuses a column with a name of the progress', () => {
         expect(() => sparkSink({ ...connection(), table: 't', columns: { Millrace_Run: 'STRING' } })).toThrow(
