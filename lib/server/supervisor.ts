@@ -32,6 +32,8 @@ export interface SupervisorPorts {
   readonly processes: RunProcesses;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Returns the id of a new run. Default: `newRunId`. */
+  readonly newId?: () => string;
   /** The most runs at work. */
   readonly maxRuns: number;
   /** The sizes of the pools, by name. */
@@ -172,7 +174,9 @@ export class Supervisor {
     requestKey,
   }: RunRequest): Promise<{ readonly run: StoredRun; readonly isNew: boolean }> {
     const { store, now } = this.ports;
-    const run = queuedRun(workflow, now(), { origin: 'request', settings, isLiteral: true, askedBy, requestKey });
+    const run = queuedRun(workflow, now(), {
+      ...{ id: this.newId(), origin: 'request', settings, isLiteral: true, askedBy, requestKey },
+    });
     const kept = await store.addRun(run);
     this.changed();
     return { run: kept, isNew: kept.id === run.id };
@@ -183,7 +187,7 @@ export class Supervisor {
     trigger: KnownTrigger,
     event: TriggerEvent,
   ): Promise<{ readonly delivery: StoredDelivery; readonly isNew: boolean }> {
-    const { delivery, run } = deliveredRun(trigger, event, this.ports.now());
+    const { delivery, run } = this.deliveredRun(trigger, event);
     const kept = await this.ports.store.deliver(delivery, run);
     const isNew = kept.runId === run.id;
     if (isNew) this.changed();
@@ -300,13 +304,13 @@ export class Supervisor {
     const { from, to, overlaps, askedBy, requestKey } = request;
     const ticks = this.backfillTicks(schedule, request);
     const at = now();
-    const id = newRunId();
+    const id = this.newId();
     const { workflow } = schedule;
     const { settings = {} } = schedule.schedule;
     const backfill = { id, schedule: schedule.id, workflow, from, to, count: ticks.length, askedBy, at, requestKey };
     const runs = ticks.map(({ tick, covers }) =>
       queuedRun(workflow, at, {
-        ...{ origin: 'backfill', backfill: id, askedBy, isExclusive: !overlaps },
+        ...{ id: this.newId(), origin: 'backfill', backfill: id, askedBy, isExclusive: !overlaps },
         ...{ scheduledFor: tick, coversFrom: covers.from, coversTo: covers.to },
         ...{ settings, isLiteral: schedule.madeBy !== null },
       }),
@@ -396,7 +400,7 @@ export class Supervisor {
       if (!firesAfter(state, trigger.when)) return [];
       // The key contains the time of the end, because a resumed run may end once more.
       const event = { key: `${subject} ${endedAt ?? 0}`, subject };
-      const { delivery, run: next } = deliveredRun(known, event, this.ports.now());
+      const { delivery, run: next } = this.deliveredRun(known, event);
       return [{ delivery, run: { ...next, scheduledFor, coversFrom, coversTo } }];
     });
   }
@@ -441,6 +445,7 @@ export class Supervisor {
             ? []
             : [
                 queuedRun(schedule.workflow, at, {
+                  id: this.newId(),
                   origin: 'schedule',
                   schedule: schedule.id,
                   scheduledFor: decision.tick,
@@ -538,6 +543,21 @@ export class Supervisor {
     return turn;
   }
 
+  private deliveredRun({ id, workflow, trigger }: KnownTrigger, event: TriggerEvent): DeliveredRun {
+    const { key, subject, settings = {} } = event;
+    const at = this.ports.now();
+    const run = queuedRun(workflow, at, {
+      ...{ id: this.newId(), origin: kindOf(trigger), triggeredBy: id, subject },
+      // The workflow may name environment variables; the event may not.
+      settings: { ...trigger.settings, ...(literal(settings) as typeof settings) },
+    });
+    return { delivery: { trigger: id, key, subject, at, runId: run.id }, run };
+  }
+
+  private newId(): string {
+    return (this.ports.newId ?? newRunId)();
+  }
+
   private changed(): void {
     this.ports.onChange?.();
   }
@@ -547,14 +567,4 @@ export class Supervisor {
 function notBeforeOf({ id, schedule }: StoredSchedule, tick: number, now: number): number | null {
   const isLate = now - tick > ON_TIME_MS;
   return schedule.jitter === undefined || isLate ? null : tick + jitterOf(id, tick, schedule.jitter);
-}
-
-function deliveredRun({ id, workflow, trigger }: KnownTrigger, event: TriggerEvent, at: number): DeliveredRun {
-  const { key, subject, settings = {} } = event;
-  const run = queuedRun(workflow, at, {
-    ...{ origin: kindOf(trigger), triggeredBy: id, subject },
-    // The workflow may name environment variables; the event may not.
-    settings: { ...trigger.settings, ...(literal(settings) as typeof settings) },
-  });
-  return { delivery: { trigger: id, key, subject, at, runId: run.id }, run };
 }

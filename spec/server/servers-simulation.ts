@@ -19,7 +19,18 @@ import type { SqlDatabase } from '#lib/server/store/sql-database.js';
 import { SqlStore } from '#lib/server/store/sql-store.js';
 import { sqliteDatabase } from '#lib/server/store/sqlite-store.js';
 import { Supervisor } from '#lib/server/supervisor.js';
-import { checkLaws, Crash, expectLaw, generator, MINUTE, RULES, SCHEDULES, World, type Figures } from './simulation.js';
+import {
+  checkLaws,
+  Crash,
+  expectLaw,
+  generator,
+  MINUTE,
+  numberedIds,
+  RULES,
+  SCHEDULES,
+  World,
+  type Figures,
+} from './simulation.js';
 
 /** Rounds at the end, in steps of a minute, after which no server is removed any more. */
 const JOINED_AFTER = 10;
@@ -59,6 +70,7 @@ class Simulation {
   private now: number;
   private servers: SimulatedServer[];
   private readonly hostOf = new Map<string, string>();
+  private readonly newId = numberedIds();
   private lastDecider = 0;
   private crashes = 0;
   private pauses = 0;
@@ -139,6 +151,7 @@ class Simulation {
       random: this.random,
       now: () => this.now,
       hostOf: this.hostOf,
+      newId: this.newId,
       onPause: () => {
         this.pauses++;
       },
@@ -190,6 +203,7 @@ interface Surroundings {
   readonly random: () => number;
   readonly now: () => number;
   readonly hostOf: Map<string, string>;
+  readonly newId: () => string;
   readonly onPause: () => void;
   readonly onLoss: () => void;
   readonly onDecided: (number: number) => void;
@@ -230,7 +244,7 @@ class SimulatedServer {
     });
     const membership = plant.membership?.(this.member) ?? this.member;
     const processes = this.guarded(new OwnProcesses(host, world, around.hostOf));
-    this.supervisor = new Supervisor({ ...RULES, store, processes, membership, now: around.now });
+    this.supervisor = new Supervisor({ ...RULES, store, processes, membership, now: around.now, newId: around.newId });
   }
 
   get isPaused(): boolean {

@@ -44,6 +44,10 @@ describe('servers that share a store', () => {
     for (const sum of Object.values(sums)) expect(sum).toBeGreaterThan(seeds.length);
   }, 600_000);
 
+  it('do the same again with the same seed', async () => {
+    expect(await simulateServers(1)).toEqual(await simulateServers(1));
+  });
+
   it.each<[string, SeveralPlant]>([
     [
       'does not check its fencing number',

@@ -69,9 +69,9 @@ interface Process {
 
 export async function simulate(seed: number, plant: Plant = {}): Promise<Figures> {
   const random = generator(seed);
-  const store = sqliteStore(':memory:', 'wasm');
   const birth = 1_760_000_000_000 + Math.floor(random() * 86_400_000);
   let now = birth;
+  const store = sqliteStore(':memory:', 'wasm');
   let crashes = 0;
   const world = new World(
     random,
@@ -80,6 +80,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
   );
   const schedules = SCHEDULES;
   let fuse = Infinity;
+  const newId = numberedIds();
   const ports = (): Supervisor => {
     world.loseChildren();
     const guarded = <Port extends object>(port: Port): Port =>
@@ -99,7 +100,7 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
       });
     const processes = plant.processes?.(world) ?? world;
     const used = plant.store?.(store) ?? store;
-    return new Supervisor({ store: guarded(used), processes: guarded(processes), now: () => now, ...RULES });
+    return new Supervisor({ store: guarded(used), processes: guarded(processes), now: () => now, newId, ...RULES });
   };
   let server = ports();
   const act = async (work: () => Promise<unknown>): Promise<void> => {
@@ -303,6 +304,12 @@ export function expectLaw(holds: boolean, otherwise: string): void {
 }
 
 /** Mulberry32. */
+/** Ids in the order of their runs: with random ones, the same seed would not do the same twice. */
+export function numberedIds(): () => string {
+  let made = 0;
+  return () => `run-${String(++made).padStart(6, '0')}`;
+}
+
 export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
