@@ -1,5 +1,5 @@
 /** The step of a `statefulTask` in the thread of the run, record by record. `statefulTask` states the guarantees. */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { refusePromise } from '../execution/refuse-promise.js';
 import { JobContext } from '../execution/thread-context.js';
 import { sampleWeight } from '../measure/sampling.js';
@@ -31,27 +31,20 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
     this.stateful = stateful;
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     if (options.partitionBy !== undefined) {
       this.threadContext = new JobContext(scope.task, scope.runId, Math.floor(scope.random() * 2 ** 31));
     }
   }
 
-  override connect(input$: Observable<Batch<In>>): void {
-    this.emit();
-    this.intake.connect(
-      [input$],
-      {
-        onArrival: () => {
-          this.waiter.wake();
-        },
-        onInputOver: () => {
-          this.isOver = true;
-          this.waiter.wake();
-        },
-      },
-      this.subscriber,
-    );
+  override accept(batch: Batch<In>, input: number): void {
+    this.intake.accept(batch, input);
+    this.waiter.wake();
+  }
+
+  override endInput(): void {
+    this.isOver = true;
+    this.waiter.wake();
   }
 
   protected override process(max: number): (Out | Skip)[] {
