@@ -6,7 +6,7 @@
  * result is read. So each record and each result is in a checkpoint once.
  */
 import type { Subscriber } from 'rxjs';
-import { refusePromise } from '../../execution/refuse-promise.js';
+import { refusingPromises } from '../../execution/refuse-promise.js';
 import { sampleWeight } from '../../measure/sampling.js';
 import { Waiter, type Awaitable } from '../../model/awaitable.js';
 import { FatalTaskError, MillraceError, describeValue } from '../../model/errors.js';
@@ -65,6 +65,8 @@ const READY = 'ready';
 
 export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Output<Out>>, StateHolder {
   private readonly work: WindowWork<In, Key, State, Out>;
+  /** The functions of `work` that make states and results. */
+  private readonly functions: Pick<WindowWork<In, Key, State, Out>, 'init' | 'add' | 'merge' | 'make'>;
   private readonly options: WindowOptions<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
@@ -97,6 +99,7 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
     subscriber: Subscriber<Batch<Out>>,
   ) {
     this.work = work;
+    this.functions = refusingPromises(work, scope.task);
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
@@ -112,7 +115,7 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
     const { earlyEach = 0 } = work;
     this.store = new WindowStore({
       kind: work.kind,
-      folding: checkedFolding(work, scope.task),
+      folding: this.functions,
       maxWindows: options.maxWindows,
       maxRecords: work.maxRecords,
       scope,
@@ -265,9 +268,7 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
   private make(window: OpenWindow<Key, State>, index: number, isFinal: boolean): Output<Out> {
     const { key, start, end, records, state } = window;
     try {
-      const result = this.work.make(state, { key, start, end, records, isFinal }, index);
-      refusePromise(result, `\`finish\` of '${this.scope.task}'`);
-      return this.after(result);
+      return this.after(this.functions.make(state, { key, start, end, records, isFinal }, index));
     } catch (error) {
       if (error instanceof FatalTaskError) throw error;
       return new Rejected({ key, start, end, state }, error);
@@ -361,19 +362,6 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
     if (store.size === 0 || scope.state !== undefined) return;
     scope.notice(`'${scope.task}' has emitted no results of ${store.size} open windows, because the run was drained`);
   }
-}
-
-/** Refuses promises as states. */
-function checkedFolding<In, Key, State>(work: Folding<In, Key, State>, task: string): Folding<In, Key, State> {
-  const checked = (state: State, part: string): State => {
-    refusePromise(state, `\`${part}\` of '${task}'`);
-    return state;
-  };
-  return {
-    init: (key) => checked(work.init(key), 'init'),
-    add: (state, record) => checked(work.add(state, record), 'add'),
-    merge: (left, right) => checked(work.merge(left, right), 'merge'),
-  };
 }
 
 function spanText(key: unknown, start: number, end: number): string {
