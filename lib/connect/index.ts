@@ -76,7 +76,7 @@ export { recordText } from '../model/lineage-id.js';
 export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';
 export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
-export { isPromiseLike } from '../model/awaitable.js';
+export { Waiter, isPromiseLike } from '../model/awaitable.js';
 export { partitionOf } from '../execution/partition-hash.js';
 export { referTo } from '../execution/thread-function.js';
 export type { ModuleRef } from '../execution/executor.js';

@@ -2,19 +2,16 @@
  * Folds records into one state per key. Aggregates use this code inline, in threads and in parts of files. Durable states
  * in threads have code of their own, `loaded-states.ts`.
  *
- * Guarantees: a key exists once its first record was added; a promise of the aggregate is refused.
+ * Guarantees: a key exists once its first record was added.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ChunkResult, Ending } from './executor.js';
 import type { AnyAggregate } from './load-export.js';
-import { refusePromise } from './refuse-promise.js';
 import { PROGRESS, type ChunkWork } from './running-job.js';
 
-/** An aggregate in the task that uses it. */
+/** An aggregate in the place that uses it. */
 export interface Fold {
   readonly aggregate: AnyAggregate;
-  /** The name of the task, for messages. */
-  readonly task: string;
   /** Called with each new key before `init`. May throw to refuse it. */
   readonly beforeNew?: (key: unknown) => void;
   /** Called with each new key when it has its state. */
@@ -32,23 +29,19 @@ export interface FoldedStates<Key, State> {
   set(key: Key, state: State): unknown;
 }
 
-/**
- * Adds a record to the state of its key. Throws what the aggregate throws, and MILLRACE_INVALID_OPTION for a promise.
- */
+/** Adds a record to the state of its key. Throws what the aggregate throws. */
 export function foldInto(states: FoldedStates<unknown, unknown>, record: unknown, fold: Fold): void {
-  const { aggregate, task } = fold;
+  const { aggregate } = fold;
   const key = aggregate.key?.(record);
   let state = states.get(key);
   const isNew = state === undefined && !states.has(key);
   if (isNew) {
     fold.beforeNew?.(key);
     state = aggregate.init(key);
-    refusePromise(state, `\`init\` of '${task}'`);
   }
   const added = aggregate.add(state, record);
   // A state that was changed in place needs no `set`, which saves one look-up per record.
   if (!isNew && added === state) return;
-  refusePromise(added, `\`add\` of '${task}'`);
   states.set(key, added);
   if (isNew) fold.afterNew?.(key);
 }
@@ -70,13 +63,6 @@ export function foldChunk(
     }
   }
   return { endings, elapsedMs: [performance.now() - startedAtMs] };
-}
-
-/** The result of a key. Throws what the aggregate throws, and MILLRACE_INVALID_OPTION for a promise. */
-export function finish({ aggregate, task }: Fold, key: unknown, state: unknown): unknown {
-  const result = aggregate.finish(state, key);
-  refusePromise(result, `\`finish\` of '${task}'`);
-  return result;
 }
 
 /** The error for one key too many. `where` is the place that the limit applies to, such as ' in one partition'. */

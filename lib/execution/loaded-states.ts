@@ -8,7 +8,7 @@ import { FatalTaskError } from '../model/errors.js';
 import { Skip, type Lineage } from '../model/record.js';
 import type { ChunkResult, Ending, PlacedStates } from './executor.js';
 import type { AnyAggregate, AnyStateful } from './load-export.js';
-import { refusePromise } from './refuse-promise.js';
+import { refusingPromises } from './refuse-promise.js';
 import { PROGRESS, type ChunkWork, type LoadedJob } from './running-job.js';
 
 interface StepContext {
@@ -37,23 +37,15 @@ export class LoadedStates<Context extends StepContext> implements LoadedJob {
   }
 
   static ofStateful<Context extends StepContext>(stateful: AnyStateful, context: Context): LoadedStates<Context> {
-    const { task } = context;
-    const step: Steps<Context>['step'] = (state, record, given) => {
-      const stepped = stateful.step(state, record, given);
-      refusePromise(stepped, `\`step\` of '${task}'`);
-      return stepped;
-    };
-    return new LoadedStates({ begin: beginning(stateful, task), step }, context, true);
+    const functions = refusingPromises(stateful, context.task);
+    const step: Steps<Context>['step'] = (state, record, given) => functions.step(state, record, given);
+    return new LoadedStates({ begin: beginning(functions), step }, context, true);
   }
 
   static ofAggregate<Context extends StepContext>(aggregate: AnyAggregate, context: Context): LoadedStates<Context> {
-    const { task } = context;
-    const step: Steps<Context>['step'] = (state, record) => {
-      const added = aggregate.add(state, record);
-      refusePromise(added, `\`add\` of '${task}'`);
-      return [added];
-    };
-    return new LoadedStates({ begin: beginning(aggregate, task), step }, context, false);
+    const functions = refusingPromises(aggregate, context.task);
+    const step: Steps<Context>['step'] = (state, record) => [functions.add(state, record)];
+    return new LoadedStates({ begin: beginning(functions), step }, context, false);
   }
 
   transferOf(): readonly object[] {
@@ -103,10 +95,6 @@ export class LoadedStates<Context extends StepContext> implements LoadedJob {
   }
 }
 
-function beginning({ key, init }: Pick<AnyStateful, 'key' | 'init'>, task: string): (record: unknown) => unknown {
-  return (record) => {
-    const state = init(key === undefined ? undefined : key(record));
-    refusePromise(state, `\`init\` of '${task}'`);
-    return state;
-  };
+function beginning({ key, init }: Pick<AnyStateful, 'key' | 'init'>): (record: unknown) => unknown {
+  return (record) => init(key === undefined ? undefined : key(record));
 }

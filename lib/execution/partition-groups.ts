@@ -7,8 +7,9 @@
 import { FatalTaskError } from '../model/errors.js';
 import { Skip } from '../model/record.js';
 import type { Collected } from './executor.js';
-import { finish, foldInto, tooManyKeys, type Fold } from './fold.js';
+import { foldInto, tooManyKeys, type Fold } from './fold.js';
 import type { AnyAggregate } from './load-export.js';
+import { refusingPromises } from './refuse-promise.js';
 
 export interface PartitionGroupsOptions {
   /** The name of the aggregating task, for messages. */
@@ -28,8 +29,7 @@ export class PartitionGroups {
 
   constructor(aggregate: AnyAggregate, { task, maxKeys }: PartitionGroupsOptions) {
     this.fold = {
-      aggregate,
-      task,
+      aggregate: refusingPromises(aggregate, task),
       beforeNew: (key) => {
         if (this.states.size === maxKeys) throw tooManyKeys(task, maxKeys, ' in one partition');
         this.onNew?.(key);
@@ -58,7 +58,7 @@ export class PartitionGroups {
       this.states.delete(key);
       this.firsts.delete(key);
       try {
-        const output = finish(this.fold, key, state);
+        const output = this.fold.aggregate.finish(state, key);
         yield output instanceof Skip ? { from, skip: output.reason } : { from, output };
       } catch (error) {
         if (error instanceof FatalTaskError) throw error;

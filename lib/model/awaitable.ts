@@ -26,6 +26,11 @@ export class Waiter {
     this.defer = defer;
   }
 
+  /** Whether a wait has begun that no `wake` has ended. */
+  get isWaiting(): boolean {
+    return this.resolve !== undefined;
+  }
+
   /** Resolves at the next `wake`. */
   wait(): Promise<void> {
     this.promise ??= new Promise<void>((resolve) => {
@@ -43,6 +48,7 @@ export class Waiter {
     cancel();
   }
 
+  /** Ends all waits that have begun. */
   wake(): void {
     const { resolve } = this;
     if (resolve === undefined) return;

@@ -8,14 +8,14 @@
  * Guarantees: the result equals one fold in input order. In parts, a thread may die, and parts may return in any order.
  * A record stays in flight until it is folded, so the window bounds everything.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, JobPort, ModuleRef } from '../execution/executor.js';
 import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch, Lineage } from '../model/record.js';
 import { NumberOrder } from './number-order.js';
-import { feedJobs } from './feed-jobs.js';
 import { Intake } from './intake.js';
+import type { Engine } from './operate.js';
 import { RecordQueue } from './record-queue.js';
 
 /** A fold in parts. */
@@ -43,16 +43,6 @@ export interface FoldExecutorOptions {
   readonly onOver: (jobs: readonly JobPort[]) => void;
 }
 
-/** Subscribes to the input. Errors go to the subscriber. */
-export function foldExecutor(
-  input$: Observable<Batch<unknown>>,
-  options: FoldExecutorOptions,
-  scope: TaskScope,
-  subscriber: Subscriber<never>,
-): void {
-  new ExecutorFold(options, scope, subscriber).connect(input$);
-}
-
 /**
  * Ends the records of a folded chunk: applies the failure policy to the records that failed, and lets all records leave
  * their root.
@@ -73,10 +63,10 @@ export function leaveFolded(scope: TaskScope, chunk: Chunk, { endings, elapsedMs
   edge?.root.leave(edge.exit, lineages);
 }
 
-class ExecutorFold {
+/** Errors of the executor go to the subscriber. */
+export class ExecutorFold implements Engine<unknown> {
   private readonly options: FoldExecutorOptions;
   private readonly scope: TaskScope;
-  private readonly subscriber: Subscriber<never>;
   private readonly intake: Intake;
   private readonly lanes: readonly Lane[];
   /** The number of records that were distributed. */
@@ -86,8 +76,7 @@ class ExecutorFold {
   constructor(options: FoldExecutorOptions, scope: TaskScope, subscriber: Subscriber<never>) {
     this.options = options;
     this.scope = scope;
-    this.subscriber = subscriber;
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     const count = 'merge' in options.how ? 1 : options.how.partitions;
     const onOver = (): void => {
       this.laneOver();
@@ -103,18 +92,17 @@ class ExecutorFold {
     }));
   }
 
-  connect(input$: Observable<Batch<unknown>>): void {
-    const { lanes, intake, subscriber } = this;
-    const onArrival = (): void => {
-      this.distribute();
-    };
-    feedJobs(
-      lanes.map(({ job }) => job),
-      intake,
-      input$,
-      onArrival,
-      subscriber,
-    );
+  accept(batch: Batch<unknown>, input: number): void {
+    this.intake.accept(batch, input);
+    this.distribute();
+  }
+
+  endInput(): void {
+    for (const { job } of this.lanes) job.endInput();
+  }
+
+  stop(): void {
+    for (const { job } of this.lanes) job.close();
   }
 
   /** Queues the records that have arrived, in input order. */

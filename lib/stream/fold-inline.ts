@@ -4,11 +4,11 @@
  * Guarantees: a record that cannot be added ends alone, by the failure policy. Each record leaves its root when it is
  * added.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import type { TaskScope } from './task-scope.js';
-import type { Batch } from '../model/record.js';
 import { sampleWeight } from '../measure/sampling.js';
 import { Intake } from './intake.js';
+import type { Engine } from './operate.js';
 
 export interface FoldInlineOptions<In> {
   /** Adds one record. A throw ends the record. */
@@ -18,12 +18,11 @@ export interface FoldInlineOptions<In> {
 }
 
 export function foldInline<In>(
-  input$: Observable<Batch<In>>,
   { add, onOver }: FoldInlineOptions<In>,
   scope: TaskScope,
-  subscriber: Subscriber<unknown>,
-): void {
-  const intake = new Intake(scope);
+  subscriber: Subscriber<never>,
+): Engine<In> {
+  const intake = new Intake(scope, subscriber);
   const { clock, account } = scope;
   let number = 0;
   const addOne = (): void => {
@@ -39,8 +38,11 @@ export function foldInline<In>(
     if (weight > 0) account.meter.looped((clock.monotonicMs() - startedAtMs) * weight);
     intake.letGo(arrival);
   };
-  const onArrival = (): void => {
-    while (intake.size > 0) addOne();
+  return {
+    accept(batch, input) {
+      intake.accept(batch, input);
+      while (intake.size > 0) addOne();
+    },
+    endInput: onOver,
   };
-  intake.connect([input$], { onArrival, onInputOver: onOver }, subscriber);
 }

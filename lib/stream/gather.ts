@@ -6,13 +6,13 @@
  * an empty collection. A parent that ended early leaves `GONE`. A parent with more than `limit` children fails by
  * the policy of the task, and uses no more memory.
  */
-import { Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import type { Family } from '../ledger/family.js';
 import type { RootLedger } from '../ledger/ledger.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 import type { TaskScope } from './task-scope.js';
-import { observe } from './observe.js';
+import { operateOn } from './operate.js';
 import { BatchBuilder, GONE, type Batch, type Lineage } from '../model/record.js';
 
 interface Group {
@@ -43,7 +43,7 @@ export function gather(
   scope: TaskScope,
   left?: LeftChildren,
 ): Observable<Batch<unknown[]>> {
-  return new Observable((subscriber) => {
+  return operateOn([input$], (subscriber) => {
     const groups = new Map<Lineage, Group>();
     const kept = scope.state && new KeptGroups(scope.state, groups, scope.root, left);
     const [edge] = scope.inputs;
@@ -117,12 +117,8 @@ export function gather(
       const [first] = groups;
       return first === undefined ? undefined : { lineage: first[0], for: [edge?.from ?? ''] };
     });
-    subscriber.add(() => {
-      groups.clear();
-      done = new BatchBuilder();
-    });
-    observe(input$, subscriber, {
-      accept: (batch) => {
+    return {
+      accept(batch) {
         scope.account.in += batch.length - batch.gone;
         for (let i = 0; i < batch.length; i++) {
           const child = batch.lineages[i] as Lineage;
@@ -142,11 +138,15 @@ export function gather(
         flush();
         edge?.root.leave(edge.exit, batch.lineages);
       },
-      endInput: () => {
+      endInput() {
         isInputOver = true;
         flush();
       },
-    });
+      stop() {
+        groups.clear();
+        done = new BatchBuilder();
+      },
+    };
   });
 }
 

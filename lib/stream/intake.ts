@@ -4,11 +4,10 @@
  *
  * Guarantees: the windows of the inputs bound the queue, because a waiting arrival is still in flight in its root.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { GONE, type Batch, type Lineage } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 import type { TaskScope } from './task-scope.js';
-import { observe } from './observe.js';
 
 export interface Arrival {
   /** The index of the input. */
@@ -17,54 +16,47 @@ export interface Arrival {
   readonly value: unknown;
 }
 
-export interface IntakeHandlers {
-  /** Called after each batch; arrivals may be waiting. */
-  readonly onArrival: () => void;
-  /** Called when one input is over. Its earlier arrivals may still wait. */
-  readonly onInputOver: (input: number) => void;
-  /** Queues `GONE` slots as well. Default: a `GONE` slot leaves its root at once. */
-  readonly keepsGone?: boolean;
-}
-
 export class Intake {
   private readonly scope: TaskScope;
   private readonly waiting: Ring<Arrival>;
   /** The number of waiting arrivals per input. */
   private readonly byInput: number[];
 
-  constructor(scope: TaskScope) {
+  /** @param subscriber drops the waiting arrivals when it ends. */
+  constructor(scope: TaskScope, subscriber: Subscriber<never>) {
     this.scope = scope;
     this.waiting = new Ring(() => scope.inputs.reduce((sum, { root }) => sum + root.mostInFlight(), 0));
     this.byInput = scope.inputs.map(() => 0);
     scope.watchEdges((input) => this.byInput[input] ?? 0);
     scope.account.countsOutputsApart();
     scope.account.watch(() => ({ queued: this.waiting.size, running: 0, waiting: 0 }));
+    subscriber.add(() => {
+      this.waiting.clear();
+    });
   }
 
   get size(): number {
     return this.waiting.size;
   }
 
-  /** Subscribes to each input, in dependency order. */
-  connect(
-    inputs: readonly Observable<Batch<unknown>>[],
-    handlers: IntakeHandlers,
-    subscriber: Subscriber<never>,
-  ): void {
-    inputs.forEach((input$, input) => {
-      observe(input$, subscriber, {
-        accept: (batch) => {
-          this.accept(input, batch, handlers.keepsGone ?? false);
-          handlers.onArrival();
-        },
-        endInput: () => {
-          handlers.onInputOver(input);
-        },
-      });
-    });
-    subscriber.add(() => {
-      this.waiting.clear();
-    });
+  /**
+   * Queues the records of a batch.
+   * @param keepsGone queues `GONE` slots as well. Default: a `GONE` slot leaves its root at once.
+   */
+  accept(batch: Batch<unknown>, input: number, keepsGone = false): void {
+    const edge = this.scope.inputs[input];
+    const gone: Lineage[] = [];
+    this.scope.account.in += batch.length - batch.gone;
+    const before = this.waiting.size;
+    for (let i = 0; i < batch.length; i++) {
+      const value = batch.values[i];
+      const lineage = batch.lineages[i] as Lineage;
+      if (value === GONE && !keepsGone) gone.push(lineage);
+      else this.waiting.push({ input, lineage, value });
+    }
+    this.byInput[input] = (this.byInput[input] ?? 0) + this.waiting.size - before;
+    this.scope.account.touch(this.scope.clock.monotonicMs());
+    if (gone.length > 0) edge?.root.leave(edge.exit, gone);
   }
 
   /** The oldest arrival, which stays in flight until `letGo`. Call only while `size` is above 0. */
@@ -84,21 +76,5 @@ export class Intake {
   letGoAll(input: number, lineages: readonly Lineage[]): void {
     const edge = this.scope.inputs[input];
     if (lineages.length > 0) edge?.root.leave(edge.exit, lineages);
-  }
-
-  private accept(input: number, batch: Batch<unknown>, keepsGone: boolean): void {
-    const edge = this.scope.inputs[input];
-    const gone: Lineage[] = [];
-    this.scope.account.in += batch.length - batch.gone;
-    const before = this.waiting.size;
-    for (let i = 0; i < batch.length; i++) {
-      const value = batch.values[i];
-      const lineage = batch.lineages[i] as Lineage;
-      if (value === GONE && !keepsGone) gone.push(lineage);
-      else this.waiting.push({ input, lineage, value });
-    }
-    this.byInput[input] = (this.byInput[input] ?? 0) + this.waiting.size - before;
-    this.scope.account.touch(this.scope.clock.monotonicMs());
-    if (gone.length > 0) edge?.root.leave(edge.exit, gone);
   }
 }

@@ -6,11 +6,11 @@
  * one `GONE` slot. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the
  * run.
  */
-import { Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import { BatchBuilder, GONE, type Batch } from '../model/record.js';
 import type { TaskScope } from './task-scope.js';
-import { observe } from './observe.js';
+import { operateOn } from './operate.js';
 import { INCOMPLETE, MISSING, PartialTuples, type TupleResults } from './partial-tuples.js';
 
 /**
@@ -69,7 +69,7 @@ function joinLineages(
   scope: TaskScope,
   results: TupleResults,
 ): Observable<Batch<unknown>> {
-  return new Observable((subscriber) => {
+  return operateOn(inputs, (subscriber) => {
     const held = new PartialTuples(
       inputs.length,
       scope.root.mostSpan,
@@ -95,12 +95,8 @@ function joinLineages(
       }
       return undefined;
     });
-    subscriber.add(() => {
-      held.clear();
-    });
 
-    const receive = (index: number, batch: Batch<unknown>): void => {
-      const { lineages, values } = batch;
+    const accept = ({ lineages, values }: Batch<unknown>, index: number): void => {
       const complete = new BatchBuilder<unknown>();
       received[index] = (received[index] ?? 0) + lineages.length;
       for (let i = 0; i < lineages.length; i++) {
@@ -112,7 +108,7 @@ function joinLineages(
       if (complete.length > 0) subscriber.next(complete.build());
     };
 
-    const finish = (): void => {
+    const endInput = (): void => {
       if (--open > 0) return;
       if (held.size > 0) {
         subscriber.error(
@@ -124,13 +120,10 @@ function joinLineages(
       } else subscriber.complete();
     };
 
-    inputs.forEach((input$, index) => {
-      observe(input$, subscriber, {
-        accept: (batch) => {
-          receive(index, batch);
-        },
-        endInput: finish,
-      });
-    });
+    const stop = (): void => {
+      held.clear();
+    };
+
+    return { accept, endInput, stop };
   });
 }

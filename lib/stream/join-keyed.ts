@@ -8,14 +8,15 @@
  * the policy of the task (by default a dead letter), with the reason. Neither side waits for the other, so there is no
  * deadlock. When one side is over, records of the other side that can no longer match end at once.
  */
-import { Observable, type Subscriber } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
 import { KeptEntries } from './kept-entries.js';
-import { pumpRoot } from './pump-root.js';
+import { operateOn, type Engine } from './operate.js';
+import { pumpInto } from './pump-root.js';
 import type { Reader } from './reader.js';
 import type { Change, StateHolder, StateSpace } from './state-space.js';
 
@@ -93,12 +94,10 @@ export function joinKeyed(
   options: KeyedOptions,
   scope: TaskScope,
 ): Observable<Batch<Pair>> {
-  return new Observable((subscriber) => {
-    new KeyedJoin(names, options, scope, subscriber).connect(inputs);
-  });
+  return operateOn(inputs, (subscriber) => new KeyedJoin(names, options, scope, subscriber));
 }
 
-class KeyedJoin implements Reader<Pair> {
+class KeyedJoin implements Engine<unknown>, Reader<Pair> {
   private readonly names: readonly string[];
   private readonly options: KeyedOptions;
   private readonly scope: TaskScope;
@@ -118,30 +117,27 @@ class KeyedJoin implements Reader<Pair> {
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     if (scope.state !== undefined) {
       const isKept = (entry: Entry): boolean => this.sideOf(entry.arrival.input).inOrder.has(entry);
       this.kept = new KeptSides(scope.state, isKept, () => this.matches.slice(this.made));
     }
   }
 
-  connect(inputs: readonly Observable<Batch<unknown>>[]): void {
-    const { subscriber, scope } = this;
-    if (this.kept !== undefined) this.restore(this.kept);
-    subscriber.add(pumpRoot<Pair>(scope.outputs?.continuing(this, scope.past) ?? this, scope).subscribe(subscriber));
-    this.intake.connect(
-      inputs,
-      {
-        onArrival: () => {
-          this.waiter.wake();
-        },
-        onInputOver: (input) => {
-          this.sideOf(input).endAfter(this.intake.size);
-          this.waiter.wake();
-        },
-      },
-      subscriber,
-    );
+  connect(): void {
+    const { scope, subscriber, kept } = this;
+    if (kept !== undefined) this.restore(kept);
+    pumpInto<Pair>(scope.outputs?.continuing(this, scope.past) ?? this, scope, subscriber);
+  }
+
+  accept(batch: Batch<unknown>, input: number): void {
+    this.intake.accept(batch, input);
+    this.waiter.wake();
+  }
+
+  endInput(input: number): void {
+    this.sideOf(input).endAfter(this.intake.size);
+    this.waiter.wake();
   }
 
   /** Returns pairs, and processes the next arrivals until there are some. */

@@ -6,12 +6,13 @@
  * processed in order of arrival, so the first value of a synchronous source is never lost. Arrivals that can never be
  * paired, because an input ended without a record, are counted as skipped, with the reason.
  */
-import { Observable, type Subscriber } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import type { TaskScope } from './task-scope.js';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
 import type { Batch } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
-import { pumpRoot } from './pump-root.js';
+import { operateOn, type Engine } from './operate.js';
+import { pumpInto } from './pump-root.js';
 import type { Reader } from './reader.js';
 import type { Change, StateSpace } from './state-space.js';
 
@@ -23,9 +24,7 @@ export function joinLatest(
   names: readonly string[],
   scope: TaskScope,
 ): Observable<Batch<unknown[]>> {
-  return new Observable((subscriber) => {
-    new LatestJoin(names, scope, subscriber).connect(inputs);
-  });
+  return operateOn(inputs, (subscriber) => new LatestJoin(names, scope, subscriber));
 }
 
 interface Early extends Arrival {
@@ -41,7 +40,7 @@ interface Newest {
   readonly name: string;
 }
 
-class LatestJoin implements Reader<unknown[]> {
+class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
   private readonly names: readonly string[];
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<unknown[]>>;
@@ -64,14 +63,14 @@ class LatestJoin implements Reader<unknown[]> {
     this.names = names;
     this.scope = scope;
     this.subscriber = subscriber;
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     this.newest = names.map(() => undefined);
     this.missing = names.length;
     this.openInputs = new Set(names.keys());
     if (scope.state !== undefined) this.keepIn(scope.state);
   }
 
-  connect(inputs: readonly Observable<Batch<unknown>>[]): void {
+  connect(): void {
     const { scope, subscriber } = this;
     scope.account.watch(() => ({ queued: this.intake.size + this.early.length - this.played, running: 0, waiting: 0 }));
     scope.explain(() => {
@@ -79,21 +78,17 @@ class LatestJoin implements Reader<unknown[]> {
       if (this.missing === 0 || first === undefined) return undefined;
       return { lineage: first.lineage, for: this.names.filter((_, index) => this.newest[index] === undefined) };
     });
-    const tuples = scope.outputs?.continuing(this, scope.past) ?? this;
-    subscriber.add(pumpRoot<unknown[]>(tuples, scope).subscribe(subscriber));
-    this.intake.connect(
-      inputs,
-      {
-        onArrival: () => {
-          this.wait();
-        },
-        onInputOver: (input) => {
-          this.openInputs.delete(input);
-          this.wait();
-        },
-      },
-      subscriber,
-    );
+    pumpInto<unknown[]>(scope.outputs?.continuing(this, scope.past) ?? this, scope, subscriber);
+  }
+
+  accept(batch: Batch<unknown>, input: number): void {
+    this.intake.accept(batch, input);
+    this.wait();
+  }
+
+  endInput(input: number): void {
+    this.openInputs.delete(input);
+    this.wait();
   }
 
   /** Returns tuples of the arrivals that wait. */

@@ -5,12 +5,13 @@
  * so the windows of the inputs bound the waiting arrivals. The identity of a record consists of its input and its
  * identity there, so it is the same in every incarnation of the run.
  */
-import { Observable, type Subscriber } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import { UnionChannels } from '../ledger/channels.js';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
 import type { Batch, Lineage } from '../model/record.js';
 import { Intake } from './intake.js';
-import { pumpRoot } from './pump-root.js';
+import { operateOn, type Engine } from './operate.js';
+import { pumpInto } from './pump-root.js';
 import type { Reader } from './reader.js';
 import type { InputEdge, TaskScope } from './task-scope.js';
 
@@ -24,15 +25,14 @@ export function joinMerge(
   scope: TaskScope,
   isLabelled: boolean,
 ): Observable<Batch<unknown>> {
-  return new Observable((subscriber) => {
-    new Union(names, scope, isLabelled).connect(inputs, subscriber);
-  });
+  return operateOn(inputs, (subscriber) => new Union(names, scope, isLabelled, subscriber));
 }
 
-class Union implements Reader<unknown> {
+class Union implements Engine<unknown>, Reader<unknown> {
   private readonly names: readonly string[];
   private readonly scope: TaskScope;
   private readonly isLabelled: boolean;
+  private readonly subscriber: Subscriber<Batch<unknown>>;
   private readonly intake: Intake;
   private readonly waiter = new Waiter();
   private readonly channels: UnionChannels;
@@ -41,11 +41,12 @@ class Union implements Reader<unknown> {
   private open: number;
   private isClosed = false;
 
-  constructor(names: readonly string[], scope: TaskScope, isLabelled: boolean) {
+  constructor(names: readonly string[], scope: TaskScope, isLabelled: boolean, subscriber: Subscriber<Batch<unknown>>) {
     this.names = names;
     this.scope = scope;
     this.isLabelled = isLabelled;
-    this.intake = new Intake(scope);
+    this.subscriber = subscriber;
+    this.intake = new Intake(scope, subscriber);
     this.open = names.length;
     const inputs = names.map((name, input) => ({
       name,
@@ -55,27 +56,24 @@ class Union implements Reader<unknown> {
     scope.root.unite(this.channels);
   }
 
-  connect(inputs: readonly Observable<Batch<unknown>>[], subscriber: Subscriber<Batch<unknown>>): void {
+  connect(): void {
     const { outputs, past } = this.scope;
     const records =
       outputs?.continuing(this, past, (lineage, channel) => {
         this.channels.assign(lineage, (channel as string | undefined) ?? '');
       }) ?? this;
-    subscriber.add(pumpRoot<unknown>(records, this.scope).subscribe(subscriber));
-    this.intake.connect(
-      inputs,
-      {
-        onArrival: () => {
-          this.waiter.wake();
-        },
-        onInputOver: (input) => {
-          this.open--;
-          this.ending.add(input);
-          this.waiter.wake();
-        },
-      },
-      subscriber,
-    );
+    pumpInto(records, this.scope, this.subscriber);
+  }
+
+  accept(batch: Batch<unknown>, input: number): void {
+    this.intake.accept(batch, input);
+    this.waiter.wake();
+  }
+
+  endInput(input: number): void {
+    this.open--;
+    this.ending.add(input);
+    this.waiter.wake();
   }
 
   read(max: number): Awaitable<readonly unknown[] | null> {

@@ -10,12 +10,12 @@
  * Guarantees: the records of a key are processed in root order, also after the death of a thread. A round has at most a
  * quarter of the window, so threads need not wait for each other while the window has further records.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import type { Chunk, ChunkResult, KeyedJob, PlacedStates } from '../execution/executor.js';
 import { OpenJob, type JobOwner } from '../execution/open-job.js';
 import { skip, type Batch, type Lineage } from '../model/record.js';
-import { feedJobs } from './feed-jobs.js';
 import { Intake, type Arrival } from './intake.js';
+import type { Engine } from './operate.js';
 import type { TaskScope } from './task-scope.js';
 
 /** The place where a record is processed. */
@@ -89,10 +89,9 @@ interface Segment {
   sent: number;
 }
 
-export class KeyedRounds<Note> {
+export class KeyedRounds<Note> implements Engine<unknown> {
   private readonly options: KeyedRoundsOptions<Note>;
   private readonly scope: TaskScope;
-  private readonly subscriber: Subscriber<never>;
   private readonly intake: Intake;
   private readonly lanes: readonly Lane<Note>[];
   /** The rounds that are not finished, in root order. */
@@ -103,8 +102,7 @@ export class KeyedRounds<Note> {
   constructor(options: KeyedRoundsOptions<Note>, scope: TaskScope, subscriber: Subscriber<never>) {
     this.options = options;
     this.scope = scope;
-    this.subscriber = subscriber;
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     this.limit = Math.max(1, Math.floor((scope.inputs[0]?.root.window ?? 1) / 4));
     this.lanes = Array.from({ length: options.partitions }, (_, partition) => {
       return new Lane(partition, options, scope, {
@@ -129,18 +127,17 @@ export class KeyedRounds<Note> {
     });
   }
 
-  connect(input$: Observable<Batch<unknown>>): void {
-    const { lanes, intake, subscriber } = this;
-    const onArrival = (): void => {
-      this.distribute();
-    };
-    feedJobs(
-      lanes.map(({ job }) => job),
-      intake,
-      input$,
-      onArrival,
-      subscriber,
-    );
+  accept(batch: Batch<unknown>, input: number): void {
+    this.intake.accept(batch, input);
+    this.distribute();
+  }
+
+  endInput(): void {
+    for (const { job } of this.lanes) job.endInput();
+  }
+
+  stop(): void {
+    for (const { job } of this.lanes) job.close();
   }
 
   /** Reports that `isPaused` may have become false. */

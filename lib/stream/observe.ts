@@ -1,5 +1,5 @@
 /**
- * Subscribes an operator to its input.
+ * Subscribes an operator to one of its inputs.
  *
  * Guarantees: an error that a handler throws becomes the error of the operator. A broken law or a `fail` policy
  * therefore always reaches the run, and never becomes an uncaught exception of the process. An edge of the graph costs
@@ -8,31 +8,39 @@
 import { Subscriber, type Observable } from 'rxjs';
 import { Outlet } from './outlet.js';
 
-/** The handlers of one input. */
+/** The handlers of the inputs of one operator. */
 export interface InputHandlers<T> {
-  accept(value: T): void;
+  accept(value: T, input: number): void;
   /** The input is over. */
-  endInput(): void;
+  endInput(input: number): void;
 }
 
-export function observe<T>(input$: Observable<T>, subscriber: Subscriber<never>, handlers: InputHandlers<T>): void {
-  const input = new InputSubscriber(subscriber, handlers);
-  if (input$ instanceof Outlet) input.attachTo(input$);
-  else input$.subscribe(input);
-  subscriber.add(input);
+/** @param input the index that is passed to the handlers. */
+export function observe<T>(
+  input$: Observable<T>,
+  subscriber: Subscriber<never>,
+  handlers: InputHandlers<T>,
+  input: number,
+): void {
+  const link = new InputSubscriber(subscriber, handlers, input);
+  if (input$ instanceof Outlet) link.attachTo(input$);
+  else input$.subscribe(link);
+  subscriber.add(link);
 }
 
 class InputSubscriber<T> extends Subscriber<T> {
   private readonly owner: Subscriber<never>;
   private readonly handlers: InputHandlers<T>;
+  private readonly input: number;
   private outlet: Outlet | undefined;
   private isEnded = false;
 
-  constructor(owner: Subscriber<never>, handlers: InputHandlers<T>) {
+  constructor(owner: Subscriber<never>, handlers: InputHandlers<T>, input: number) {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS makes three more objects for any other observer
     super();
     this.owner = owner;
     this.handlers = handlers;
+    this.input = input;
   }
 
   attachTo(outlet: Outlet): void {
@@ -43,7 +51,7 @@ class InputSubscriber<T> extends Subscriber<T> {
   override next(value: T): void {
     if (this.isEnded) return;
     try {
-      this.handlers.accept(value);
+      this.handlers.accept(value, this.input);
     } catch (error) {
       this.owner.error(error);
     }
@@ -60,7 +68,7 @@ class InputSubscriber<T> extends Subscriber<T> {
     if (this.isEnded) return;
     this.isEnded = true;
     try {
-      this.handlers.endInput();
+      this.handlers.endInput(this.input);
     } catch (error) {
       this.owner.error(error);
     }

@@ -20,24 +20,33 @@ const BATCH_SLICE_MS = 8;
 
 export function pumpRoot<Out>(reader: Reader<Out | Skip | Rejected>, scope: TaskScope): Observable<Batch<Out>> {
   return new Observable((subscriber) => {
-    const pump = new Pump<Out>(reader, scope, subscriber);
-    scope.root.whenRoom(() => {
-      pump.run();
-    });
-    scope.whenReleased(() => {
-      pump.run();
-    });
-    // A boundary ends with its input. Only a source is stopped.
-    if (scope.inputs.length === 0) {
-      scope.whenEnding(() => {
-        pump.end();
-      });
-    }
-    subscriber.add(() => {
-      pump.close();
-    });
+    pumpInto(reader, scope, subscriber);
+  });
+}
+
+/** The same for an operator that has its subscriber already. */
+export function pumpInto<Out>(
+  reader: Reader<Out | Skip | Rejected>,
+  scope: TaskScope,
+  subscriber: Subscriber<Batch<Out>>,
+): void {
+  const pump = new Pump<Out>(reader, scope, subscriber);
+  scope.root.whenRoom(() => {
     pump.run();
   });
+  scope.whenReleased(() => {
+    pump.run();
+  });
+  // A boundary ends with its input. Only a source is stopped.
+  if (scope.inputs.length === 0) {
+    scope.whenEnding(() => {
+      pump.end();
+    });
+  }
+  subscriber.add(() => {
+    pump.close();
+  });
+  pump.run();
 }
 
 class Pump<Out> {

@@ -6,7 +6,7 @@
 import { Observable } from 'rxjs';
 import type { Batch } from '../model/record.js';
 import { Outbox } from './outbox.js';
-import { pumpRoot } from './pump-root.js';
+import { pumpInto } from './pump-root.js';
 import type { TaskScope } from './task-scope.js';
 
 export function startOnce(record: unknown, scope: TaskScope): Observable<Batch<unknown>> {
@@ -14,6 +14,6 @@ export function startOnce(record: unknown, scope: TaskScope): Observable<Batch<u
     const outbox = new Outbox<unknown>({ capacity: 1, overflow: 'error', name: scope.task });
     outbox.push(record);
     outbox.complete();
-    subscriber.add(pumpRoot<unknown>(outbox, scope).subscribe(subscriber));
+    pumpInto<unknown>(outbox, scope, subscriber);
   });
 }

@@ -5,11 +5,12 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { JobPort, ModuleRef } from '../execution/executor.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
-import { foldExecutor } from '../stream/fold-executor.js';
+import { ExecutorFold } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
 import { partitionOfKey } from '../stream/key-partition.js';
 import { mergeCollected } from '../stream/merge-collected.js';
-import { pumpRoot } from '../stream/pump-root.js';
+import { operate } from '../stream/operate.js';
+import { pumpInto } from '../stream/pump-root.js';
 import { readerOf, type Reader } from '../stream/reader.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Aggregate } from './aggregate.js';
@@ -66,7 +67,7 @@ export class Aggregator<In, Key, State, Out> {
         if (subscriber.closed) return;
         source.root.exhaust();
         onOver();
-        subscriber.add(pumpRoot<Out>(results, scope).subscribe(subscriber));
+        pumpInto(results, scope, subscriber);
       });
       work.catch((error: unknown) => {
         subscriber.error(error);
@@ -125,39 +126,37 @@ export class Aggregator<In, Key, State, Out> {
 
   /** Threads fold parts of the input, and this thread merges them in order. */
   private inParts(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const groups = this.groups(scope);
-        const before = checkInput<unknown>(this.parts.options.input, scope.task);
-        const { timeoutMs } = this.parts;
-        const merge = (part: readonly (readonly [unknown, unknown])[]): void => {
-          for (const [key, state] of part) groups.merge(key as Key, state as State);
-        };
-        const onOver = (): void => {
-          subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
-        };
-        foldExecutor(input$, { ref, timeoutMs, before, how: { merge }, onOver }, scope, subscriber);
-      });
+    return operate((subscriber) => {
+      const groups = this.groups(scope);
+      const before = checkInput<unknown>(this.parts.options.input, scope.task);
+      const { timeoutMs } = this.parts;
+      const merge = (part: readonly (readonly [unknown, unknown])[]): void => {
+        for (const [key, state] of part) groups.merge(key as Key, state as State);
+      };
+      const onOver = (): void => {
+        pumpInto(this.results(groups, scope), scope, subscriber);
+      };
+      return new ExecutorFold({ ref, timeoutMs, before, how: { merge }, onOver }, scope, subscriber);
+    });
   }
 
   /** The keys are divided among threads, which keep the states. The threads return only results. */
   private inPartitions(ref: ModuleRef, scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const { partitionBy, timeoutMs, maxKeys } = this.parts;
-        const keyOf = ((partitionBy === 'key' ? this.parts.aggregate.key : partitionBy) ?? (() => undefined)) as (
-          record: unknown,
-        ) => unknown;
-        const partitions = scope.executor.size;
-        const before = checkInput<unknown>(this.parts.options.input, scope.task);
-        const partitionOf = (record: unknown): number => partitionOfKey(keyOf(record), partitions);
-        const onOver = (jobs: readonly JobPort[]): void => {
-          const results = mergeCollected(jobs.map((job) => job.collect()));
-          subscriber.add(pumpRoot<Out>(this.leaving(results, scope), scope).subscribe(subscriber));
-        };
-        const how = { partitions, maxKeys, partitionOf };
-        foldExecutor(input$, { ref, timeoutMs, before, how, onOver }, scope, subscriber);
-      });
+    return operate((subscriber) => {
+      const { partitionBy, timeoutMs, maxKeys } = this.parts;
+      const keyOf = ((partitionBy === 'key' ? this.parts.aggregate.key : partitionBy) ?? (() => undefined)) as (
+        record: unknown,
+      ) => unknown;
+      const partitions = scope.executor.size;
+      const before = checkInput<unknown>(this.parts.options.input, scope.task);
+      const partitionOf = (record: unknown): number => partitionOfKey(keyOf(record), partitions);
+      const onOver = (jobs: readonly JobPort[]): void => {
+        const results = mergeCollected(jobs.map((job) => job.collect()));
+        pumpInto(this.leaving(results, scope), scope, subscriber);
+      };
+      const how = { partitions, maxKeys, partitionOf };
+      return new ExecutorFold({ ref, timeoutMs, before, how, onOver }, scope, subscriber);
+    });
   }
 
   /** The keys are divided among threads, and this thread has their states too, because they are kept. */
@@ -166,37 +165,29 @@ export class Aggregator<In, Key, State, Out> {
     partitionBy: 'key' | ((record: In) => string),
     scope: TaskScope,
   ): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const groups = this.groups(scope);
-        const { timeoutMs, options, aggregate } = this.parts;
-        const before = checkInput<In>(options.input, scope.task);
-        const onOver = (): void => {
-          subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
-        };
-        const { key } = aggregate;
-        foldKeyed(input$, { ref, timeoutMs, before, key, partitionBy, groups, onOver }, scope, subscriber);
-      });
+    return operate((subscriber) => {
+      const groups = this.groups(scope);
+      const { timeoutMs, options, aggregate } = this.parts;
+      const before = checkInput<In>(options.input, scope.task);
+      const onOver = (): void => {
+        pumpInto(this.results(groups, scope), scope, subscriber);
+      };
+      const { key } = aggregate;
+      return foldKeyed({ ref, timeoutMs, before, key, partitionBy, groups, onOver }, scope, subscriber);
+    });
   }
 
   private inline(scope: TaskScope): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const groups = this.groups(scope);
-        const check = checkInput<In>(this.parts.options.input, scope.task);
-        foldInline<In>(
-          input$,
-          {
-            add: (record) => {
-              groups.add(check(record));
-            },
-            onOver: () => {
-              subscriber.add(pumpRoot<Out>(this.results(groups, scope), scope).subscribe(subscriber));
-            },
-          },
-          scope,
-          subscriber,
-        );
-      });
+    return operate((subscriber) => {
+      const groups = this.groups(scope);
+      const check = checkInput<In>(this.parts.options.input, scope.task);
+      const add = (record: In): void => {
+        groups.add(check(record));
+      };
+      const onOver = (): void => {
+        pumpInto(this.results(groups, scope), scope, subscriber);
+      };
+      return foldInline({ add, onOver }, scope, subscriber);
+    });
   }
 }

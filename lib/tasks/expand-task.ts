@@ -6,7 +6,7 @@
  * parent. If the expansion of a parent throws, the failure policy ends the parent; children that were already emitted
  * continue.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { checkFunction, checkOptions, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import type { Batch, Skip } from '../model/record.js';
@@ -62,10 +62,8 @@ export class ExpandTask<In, Out> extends BaseTask<In, Out> {
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const work = this.workOf(scope, operators);
-        new operators.Expander<In, Out>(work, this.options, scope, subscriber).connect(input$);
-      });
+    return operators.operate((subscriber) => {
+      return new operators.Expander<In, Out>(this.workOf(scope, operators), this.options, scope, subscriber);
+    });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * One expansion in one run: it accepts parents, and a reader pulls their children. `expandTask` states the guarantees.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { Family, OpenParent } from '../ledger/family.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
@@ -10,7 +10,8 @@ import { GONE, Rejected, type Batch, type Lineage, type Skip } from '../model/re
 import { Waiter, isPromiseLike } from '../model/awaitable.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { KeptEntries } from '../stream/kept-entries.js';
-import { pumpRoot } from '../stream/pump-root.js';
+import type { Engine } from '../stream/operate.js';
+import { pumpInto } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
 import { checkInput, checkOutput, StepContext } from './record-step.js';
@@ -59,7 +60,7 @@ interface Continued {
 /** A child as the pump receives it. */
 type Child<Out> = Out | Skip | Rejected;
 
-export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
+export class Expander<In, Out> implements Engine<In>, Reader<Out | Skip | Rejected> {
   private readonly work: ContinuedExpansion<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
@@ -96,7 +97,7 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     this.subscriber = subscriber;
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     this.family = scope.family as Family;
     if (scope.state !== undefined) {
       const placeOf = (parent: Lineage, born: number): ChildrenPlace | undefined => this.placeOf(parent, born);
@@ -120,23 +121,19 @@ export class Expander<In, Out> implements Reader<Out | Skip | Rejected> {
     }));
   }
 
-  connect(input$: Observable<Batch<In>>): void {
-    this.intake.connect(
-      [input$],
-      {
-        keepsGone: true,
-        onArrival: () => {
-          if (this.isStopped) this.skipWaiting();
-          else this.waiter.wake();
-        },
-        onInputOver: () => {
-          this.isInputOver = true;
-          this.waiter.wake();
-        },
-      },
-      this.subscriber,
-    );
-    this.subscriber.add(pumpRoot<Out>(this.continuing(), this.scope).subscribe(this.subscriber));
+  connect(): void {
+    pumpInto(this.continuing(), this.scope, this.subscriber);
+  }
+
+  accept(batch: Batch<In>, input: number): void {
+    this.intake.accept(batch, input, true);
+    if (this.isStopped) this.skipWaiting();
+    else this.waiter.wake();
+  }
+
+  endInput(): void {
+    this.isInputOver = true;
+    this.waiter.wake();
   }
 
   /**

@@ -5,9 +5,9 @@
  * is kept, a checkpoint contains each group that was changed since the checkpoint before.
  */
 import { FatalTaskError, describeThrown } from '../model/errors.js';
-import { finish, foldInto, tooManyKeys, type Fold, type FoldedStates } from '../execution/fold.js';
+import { foldInto, tooManyKeys, type Fold, type FoldedStates } from '../execution/fold.js';
 import type { AnyAggregate } from '../execution/load-export.js';
-import { refusePromise } from '../execution/refuse-promise.js';
+import { refusingPromises } from '../execution/refuse-promise.js';
 import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
 import type { StateSpace } from '../stream/state-space.js';
@@ -29,12 +29,11 @@ export class Groups<In, Key, State, Out> {
   private states: FoldedStates<Key, State> = this.plain;
 
   constructor(aggregate: Aggregate<In, Key, State, Out>, maxKeys: number, task: string) {
-    this.aggregate = aggregate;
+    this.aggregate = refusingPromises(aggregate, task);
     this.maxKeys = maxKeys;
     this.task = task;
     this.fold = {
-      aggregate: aggregate as unknown as AnyAggregate,
-      task,
+      aggregate: this.aggregate as unknown as AnyAggregate,
       beforeNew: () => {
         this.checkRoom();
       },
@@ -80,7 +79,6 @@ export class Groups<In, Key, State, Out> {
     }
     try {
       const merged = (aggregate.merge as (left: State, right: State) => State)(left as State, right);
-      refusePromise(merged, `\`merge\` of '${this.task}'`);
       if (merged !== left) states.set(key, merged);
     } catch (error) {
       if (error instanceof FatalTaskError) throw error;
@@ -114,7 +112,7 @@ export class Groups<In, Key, State, Out> {
    * The results. `check` is called with each result before it is emitted, and `onResult` with its key.
    */
   results(check: (result: Out | Skip) => Out | Skip, onResult?: (key: Key) => void): Reader<Out | Skip | Rejected> {
-    const { fold } = this;
+    const { aggregate } = this;
     const next = this.kept === undefined ? emptying(this.plain) : this.kept.release.bind(this.kept);
     return {
       read: (max) => {
@@ -127,7 +125,7 @@ export class Groups<In, Key, State, Out> {
           const [key, state] = entry;
           onResult?.(key);
           try {
-            finished.push(check(finish(fold, key, state) as Out | Skip));
+            finished.push(check(aggregate.finish(state, key)));
           } catch (error) {
             if (error instanceof FatalTaskError) throw error;
             finished.push(new Rejected({ key, state }, error));

@@ -3,9 +3,8 @@
  * completed round, which are those after a prefix of the input (see `KeyedRounds`). So checkpoints, results and resumed
  * runs are the same as those of a fold in this thread.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
-import type { Batch } from '../model/record.js';
 import { partitionOfKey } from '../stream/key-partition.js';
 import { ENDED, KeyedRounds, type FinishedRound } from '../stream/keyed-rounds.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -30,13 +29,12 @@ interface Owned<Key> {
   readonly partition: number;
 }
 
-/** Subscribes to the input. Errors go to the subscriber. */
+/** Errors of the executor go to the subscriber. */
 export function foldKeyed<In, Key, State>(
-  input$: Observable<Batch<In>>,
   options: KeyedFoldOptions<In, Key, State>,
   scope: TaskScope,
   subscriber: Subscriber<never>,
-): void {
+): KeyedRounds<undefined> {
   const { ref, timeoutMs, before, key: keyOf, partitionBy, groups, onOver } = options;
   const partitions = scope.executor.size;
   const owned: Owned<Key>[] = [];
@@ -55,7 +53,7 @@ export function foldKeyed<In, Key, State>(
       if (states.has(place)) groups.put((owned[place] as Owned<Key>).key, states.get(place) as State);
     }
   };
-  new KeyedRounds<undefined>(
+  return new KeyedRounds<undefined>(
     {
       job: { ref, as: 'aggregate', seed: 0, timeoutMs },
       partitions,
@@ -78,5 +76,5 @@ export function foldKeyed<In, Key, State>(
     },
     scope,
     subscriber,
-  ).connect(input$);
+  );
 }

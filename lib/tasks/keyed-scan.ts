@@ -1,6 +1,6 @@
 /** The step of a `statefulTask` in the thread of the run, record by record. `statefulTask` states the guarantees. */
-import type { Observable, Subscriber } from 'rxjs';
-import { refusePromise } from '../execution/refuse-promise.js';
+import type { Subscriber } from 'rxjs';
+import { refusingPromises } from '../execution/refuse-promise.js';
 import { JobContext } from '../execution/thread-context.js';
 import { sampleWeight } from '../measure/sampling.js';
 import type { RecordContext } from '../model/ports.js';
@@ -28,30 +28,23 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
     subscriber: Subscriber<Batch<Out>>,
   ) {
     super(options, scope, subscriber);
-    this.stateful = stateful;
+    this.stateful = refusingPromises(stateful, scope.task);
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     if (options.partitionBy !== undefined) {
       this.threadContext = new JobContext(scope.task, scope.runId, Math.floor(scope.random() * 2 ** 31));
     }
   }
 
-  override connect(input$: Observable<Batch<In>>): void {
-    this.emit();
-    this.intake.connect(
-      [input$],
-      {
-        onArrival: () => {
-          this.waiter.wake();
-        },
-        onInputOver: () => {
-          this.isOver = true;
-          this.waiter.wake();
-        },
-      },
-      this.subscriber,
-    );
+  override accept(batch: Batch<In>, input: number): void {
+    this.intake.accept(batch, input);
+    this.waiter.wake();
+  }
+
+  override endInput(): void {
+    this.isOver = true;
+    this.waiter.wake();
   }
 
   protected override process(max: number): (Out | Skip)[] {
@@ -83,16 +76,13 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
   }
 
   private step({ lineage, value }: Arrival): Out | Skip {
-    const { stateful, scope } = this;
+    const { stateful } = this;
     const record = this.before(value as In);
     const entry = this.states.use(stateful.key === undefined ? (undefined as Key) : stateful.key(record));
     // Before `step`, which may change the state in place and then throw.
     this.states.commit(entry);
     const state = entry.hasState ? (entry.state as State) : stateful.init(entry.key);
-    if (!entry.hasState) refusePromise(state, `\`init\` of '${scope.task}'`);
-    const stepped = stateful.step(state, record, this.contextOf(lineage));
-    refusePromise(stepped, `\`step\` of '${scope.task}'`);
-    const [next, output] = stepped;
+    const [next, output] = stateful.step(state, record, this.contextOf(lineage));
     const checked = this.after(output);
     entry.state = next;
     entry.hasState = true;

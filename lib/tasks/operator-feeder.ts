@@ -10,9 +10,10 @@ import { Rejected, type Batch, type Skip } from '../model/record.js';
 import { clockScheduler } from '../stream/clock-scheduler.js';
 import { contentHash } from '../stream/content-hash.js';
 import { Intake } from '../stream/intake.js';
+import type { Engine } from '../stream/operate.js';
 import { OperatorMeter } from '../stream/operator-meter.js';
 import { Outbox } from '../stream/outbox.js';
-import { pumpRoot } from '../stream/pump-root.js';
+import { pumpInto } from '../stream/pump-root.js';
 import type { TaskScope } from '../stream/task-scope.js';
 import { OperatorHistory } from './operator-history.js';
 import { OperatorInput } from './operator-input.js';
@@ -39,7 +40,7 @@ export interface OperatorLimits {
 /** The time without movement after which an operator that holds too many records is no longer held back. */
 const STILL_MS = 30_000;
 
-export class OperatorFeeder<In, Out> {
+export class OperatorFeeder<In, Out> implements Engine<In> {
   private readonly apply: RecordOperator<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
@@ -80,7 +81,7 @@ export class OperatorFeeder<In, Out> {
     this.subscriber = subscriber;
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     this.limit = scope.root.window + buffer;
     if (scope.state !== undefined) {
       this.history = new OperatorHistory<In>(scope.state, history, () => {
@@ -107,12 +108,11 @@ export class OperatorFeeder<In, Out> {
     });
   }
 
-  connect(input$: Observable<Batch<In>>): void {
+  connect(): void {
     const { scope, subscriber } = this;
     scope.root.whenRoom(this.feed);
     scope.whenEnding(this.feed);
     scope.account.watch(() => ({ queued: this.intake.size, running: 0, waiting: this.outbox.size }));
-    subscriber.add(() => this.cancelTimer?.());
     this.isGiving = true;
     subscriber.add(
       this.outputs().subscribe({
@@ -133,18 +133,21 @@ export class OperatorFeeder<In, Out> {
     );
     this.isGiving = false;
     const outputs = scope.outputs?.continuing<Out | Skip | Rejected>(this.outbox, scope.past) ?? this.outbox;
-    subscriber.add(pumpRoot<Out>(outputs, scope).subscribe(subscriber));
-    this.intake.connect(
-      [input$],
-      {
-        onArrival: this.feed,
-        onInputOver: () => {
-          this.isInputOver = true;
-          this.feed();
-        },
-      },
-      subscriber,
-    );
+    pumpInto(outputs, scope, subscriber);
+  }
+
+  accept(batch: Batch<In>, input: number): void {
+    this.intake.accept(batch, input);
+    this.feed();
+  }
+
+  endInput(): void {
+    this.isInputOver = true;
+    this.feed();
+  }
+
+  stop(): void {
+    this.cancelTimer?.();
   }
 
   private outputs(): Observable<Out> {

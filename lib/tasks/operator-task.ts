@@ -12,7 +12,7 @@
  * input, or at its end, the outputs that were emitted before are dropped, and the run continues behind them. Otherwise
  * its outputs depend on more than its input (on time, on a call), and everything behind it is repeated.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import { checkFunction, checkOptions, count, type OptionRules } from '../options/options.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -98,9 +98,8 @@ class OperatorTask<In, Out> extends BaseTask<In, Out> {
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        new operators.OperatorFeeder<In, Out>(this.apply, this.options, this.limits, scope, subscriber).connect(input$);
-      });
+    return operators.operate((subscriber) => {
+      return new operators.OperatorFeeder<In, Out>(this.apply, this.options, this.limits, scope, subscriber);
+    });
   }
 }

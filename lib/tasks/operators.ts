@@ -4,10 +4,12 @@
  * Guarantees: a module that only defines tasks does not load this module; no module that is loaded here imports a task.
  */
 export { mapCalls } from '../calls/map-calls.js';
+export { inRootOrder } from '../stream/in-root-order.js';
 export { mapBounded } from '../stream/map-bounded.js';
 export { mapChain } from '../stream/map-chain.js';
 export { mapExecutor } from '../stream/map-executor.js';
 export { mapSync } from '../stream/map-sync.js';
+export { operate } from '../stream/operate.js';
 export { Outbox } from '../stream/outbox.js';
 export { readerOf } from '../stream/reader.js';
 export { writeBatches } from '../stream/write-batches.js';

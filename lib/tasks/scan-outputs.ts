@@ -5,10 +5,11 @@
  * Guarantees: an output whose record has left the input, and which was not emitted, is in the checkpoint. A resumed run
  * emits it first, whether or not it has threads.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
 import { Skip, skip, type Batch, type Rejected } from '../model/record.js';
-import { pumpRoot } from '../stream/pump-root.js';
+import type { Engine } from '../stream/operate.js';
+import { pumpInto } from '../stream/pump-root.js';
 import type { Reader } from '../stream/reader.js';
 import type { Change, StateHolder } from '../stream/state-space.js';
 import type { TaskScope } from '../stream/task-scope.js';
@@ -26,9 +27,9 @@ type StoredReady = readonly [name: string, output: unknown, skipped?: true];
 /** The key under which the outputs are stored. */
 const READY = 'ready';
 
-export abstract class ScanOutputs<In, Key, State, Out> implements Reader<Out | Skip>, StateHolder {
+export abstract class ScanOutputs<In, Key, State, Out> implements Engine<In>, Reader<Out | Skip>, StateHolder {
   protected readonly scope: TaskScope;
-  protected readonly subscriber: Subscriber<Batch<Out>>;
+  private readonly subscriber: Subscriber<Batch<Out>>;
   protected readonly states: KeyedStates<Key, State>;
   protected readonly waiter = new Waiter();
   /** Whether all records were processed. */
@@ -55,8 +56,9 @@ export abstract class ScanOutputs<In, Key, State, Out> implements Reader<Out | S
     space.consumed();
   }
 
-  /** Subscribes to the input. */
-  abstract connect(input$: Observable<Batch<In>>): void;
+  abstract accept(batch: Batch<In>, input: number): void;
+
+  abstract endInput(): void;
 
   /** Processes up to `max` records that wait, and returns their outputs, which are announced. */
   protected abstract process(max: number): (Out | Skip)[];
@@ -64,10 +66,9 @@ export abstract class ScanOutputs<In, Key, State, Out> implements Reader<Out | S
   /** Called for a key that is no longer in use. */
   protected abstract evicted(key: KeyState<Key, State>): void;
 
-  protected emit(): void {
+  connect(): void {
     const { scope, subscriber } = this;
-    const outputs = scope.outputs?.continuing<Out | Skip | Rejected>(this, scope.past) ?? this;
-    subscriber.add(pumpRoot<Out>(outputs, scope).subscribe(subscriber));
+    pumpInto(scope.outputs?.continuing<Out | Skip | Rejected>(this, scope.past) ?? this, scope, subscriber);
   }
 
   /** The number of outputs that wait. */

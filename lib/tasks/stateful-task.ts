@@ -7,7 +7,7 @@
  * State is bounded by `maxKeys` and `ttlMs`; evictions are reported. With `partitionBy` the results are the same, and
  * if a thread dies, at most the record that killed it is lost.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
 import { loadChecked } from '../execution/load-export.js';
 import type { ThreadContext } from '../execution/thread-context.js';
@@ -146,16 +146,13 @@ class StatefulTask<In, Key, State, Out> extends BaseTask<In, Out> {
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Out>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const { ref, statefulOptions: options } = this;
-        const stateful = this.stateful as Stateful<In, Key, State, Out>;
-        const scan =
-          ref === undefined || !this.usesExecutor || scope.executor.size === 0
-            ? new operators.KeyedScan<In, Key, State, Out>(stateful, options, scope, subscriber)
-            : new operators.ThreadedScan<In, Key, State, Out>(stateful, ref, options, scope, subscriber);
-        scan.connect(input$);
-      });
+    return operators.operate((subscriber) => {
+      const { ref, statefulOptions: options } = this;
+      const stateful = this.stateful as Stateful<In, Key, State, Out>;
+      return ref === undefined || !this.usesExecutor || scope.executor.size === 0
+        ? new operators.KeyedScan<In, Key, State, Out>(stateful, options, scope, subscriber)
+        : new operators.ThreadedScan<In, Key, State, Out>(stateful, ref, options, scope, subscriber);
+    });
   }
 }
 

@@ -2,7 +2,7 @@
  * The step of a `statefulTask` in the threads that own the keys. `statefulTask` states the guarantees. `KeyedRounds`
  * explains why this thread always has the states after a prefix of the input.
  */
-import type { Observable, Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import type { ModuleRef } from '../execution/executor.js';
 import type { Batch, Skip } from '../model/record.js';
 import { partitionOfKey } from '../stream/key-partition.js';
@@ -59,7 +59,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
         statesOf: (partition) => this.statesOf(partition),
         isPaused: () => (this.isPaused = this.waiting >= scope.root.window),
         accept: (round) => {
-          this.accept(round);
+          this.acceptRound(round);
         },
         onOver: () => {
           this.isOver = true;
@@ -71,9 +71,16 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
     );
   }
 
-  override connect(input$: Observable<Batch<In>>): void {
-    this.emit();
-    this.rounds.connect(input$);
+  override accept(batch: Batch<In>, input: number): void {
+    this.rounds.accept(batch, input);
+  }
+
+  override endInput(): void {
+    this.rounds.endInput();
+  }
+
+  stop(): void {
+    this.rounds.stop();
   }
 
   protected override process(): (Out | Skip)[] {
@@ -110,7 +117,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
     }
   }
 
-  private accept({ note, lineages, outputs, states }: FinishedRound<Note<Key, State>>): void {
+  private acceptRound({ note, lineages, outputs, states }: FinishedRound<Note<Key, State>>): void {
     const { scope, owned } = this;
     const [edge] = scope.inputs;
     for (const [place, state] of states) {

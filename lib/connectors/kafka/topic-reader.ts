@@ -7,7 +7,7 @@
  * advance over aborted records and markers, so a partition that ends with one of them ends.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MillraceError } from '../../connect/index.js';
+import { MillraceError, Waiter } from '../../connect/index.js';
 import { runErrorOf } from './client-faults.js';
 import type { Fetched, KafkaPort, RawRecord, TopicDescription } from './port.js';
 
@@ -156,25 +156,26 @@ export class PartitionReader {
   missingSince: number | undefined;
   /** The offset at which the partition ends; Infinity if it does not. */
   readonly end: number;
-  private readonly wake: () => void;
+  private readonly fetch: () => void;
   private fetched: readonly RawRecord[] = [];
   private ahead: readonly RawRecord[] = [];
   private place = 0;
   private failure: { readonly error: unknown } | undefined;
-  private waiter: (() => void) | undefined;
+  private readonly waiter = new Waiter();
   private hasStarted = false;
   private isClosed = false;
 
-  constructor(partition: number, from: number, end: number, wake: () => void) {
+  /** @param fetch asks for more records. */
+  constructor(partition: number, from: number, end: number, fetch: () => void) {
     this.partition = partition;
     this.next = from;
     this.end = end;
-    this.wake = wake;
+    this.fetch = fetch;
   }
 
   /** Whether a read waits for records, or will soon. */
   get isHungry(): boolean {
-    return this.wantsMore && (this.waiter !== undefined || (this.hasStarted && this.place * 2 >= this.fetched.length));
+    return this.wantsMore && (this.waiter.isWaiting || (this.hasStarted && this.place * 2 >= this.fetched.length));
   }
 
   /** The number of records in memory. */
@@ -197,12 +198,12 @@ export class PartitionReader {
     const own = isWithin ? records : records.filter(({ offset }) => offset < this.end);
     if (this.place < this.fetched.length) this.ahead = own;
     else this.set(own);
-    if (own.length > 0 || this.next >= this.end) this.release();
+    if (own.length > 0 || this.next >= this.end) this.waiter.wake();
   }
 
   fail(error: unknown): void {
     this.failure ??= { error };
-    this.release();
+    this.waiter.wake();
   }
 
   /**
@@ -215,33 +216,26 @@ export class PartitionReader {
     if (this.place < this.fetched.length) {
       const some = this.fetched.slice(this.place, this.place + max);
       this.place += some.length;
-      if (this.isHungry) this.wake();
+      if (this.isHungry) this.fetch();
       return some;
     }
     if (this.next >= this.end) return null;
     this.hasStarted = true;
-    return new Promise<void>((resolve) => {
-      this.waiter = resolve;
-      this.wake();
-    }).then(() => this.read(max));
+    const fetching = this.waiter.wait();
+    this.fetch();
+    return fetching.then(() => this.read(max));
   }
 
   close(): void {
     this.isClosed = true;
     this.set([]);
     this.ahead = [];
-    this.release();
+    this.waiter.wake();
   }
 
   private set(records: readonly RawRecord[]): void {
     this.fetched = records;
     this.place = 0;
     if (records === this.ahead) this.ahead = [];
-  }
-
-  private release(): void {
-    const { waiter } = this;
-    this.waiter = undefined;
-    waiter?.();
   }
 }

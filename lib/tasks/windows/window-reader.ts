@@ -5,16 +5,16 @@
  * A record is added and leaves its root in one turn of the event loop, and a window leaves the state when its last
  * result is read. So each record and each result is in a checkpoint once.
  */
-import { tap, type Observable, type Subscriber } from 'rxjs';
-import { refusePromise } from '../../execution/refuse-promise.js';
+import type { Subscriber } from 'rxjs';
+import { refusingPromises } from '../../execution/refuse-promise.js';
 import { sampleWeight } from '../../measure/sampling.js';
 import { Waiter, type Awaitable } from '../../model/awaitable.js';
 import { FatalTaskError, MillraceError, describeValue } from '../../model/errors.js';
 import { GONE, Rejected, Routed, type Batch, type Lineage, type Skip } from '../../model/record.js';
-import { inRootOrder } from '../../stream/in-root-order.js';
 import { Intake, type Arrival } from '../../stream/intake.js';
 import type { OutputIdentity } from '../../stream/kept-outputs.js';
-import { pumpRoot } from '../../stream/pump-root.js';
+import type { Engine } from '../../stream/operate.js';
+import { pumpInto } from '../../stream/pump-root.js';
 import type { Reader } from '../../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../../stream/state-space.js';
 import { restoredOutput, storedOutput, type StoredOutput } from '../../stream/stored-output.js';
@@ -63,8 +63,10 @@ interface StoredProgress {
 const PROGRESS = 'progress';
 const READY = 'ready';
 
-export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, StateHolder {
+export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Output<Out>>, StateHolder {
   private readonly work: WindowWork<In, Key, State, Out>;
+  /** The functions of `work` that make states and results. */
+  private readonly functions: Pick<WindowWork<In, Key, State, Out>, 'init' | 'add' | 'merge' | 'make'>;
   private readonly options: WindowOptions<In, Out>;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
@@ -97,13 +99,14 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     subscriber: Subscriber<Batch<Out>>,
   ) {
     this.work = work;
+    this.functions = refusingPromises(work, scope.task);
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
     this.edge = scope.inputs[0] as InputEdge;
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
-    this.intake = new Intake(scope);
+    this.intake = new Intake(scope, subscriber);
     this.watermark = new Watermark(
       () => this.edge.root.channels,
       () => scope.clock.now(),
@@ -112,7 +115,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     const { earlyEach = 0 } = work;
     this.store = new WindowStore({
       kind: work.kind,
-      folding: checkedFolding(work, scope.task),
+      folding: this.functions,
       maxWindows: options.maxWindows,
       maxRecords: work.maxRecords,
       scope,
@@ -126,35 +129,30 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     if (scope.state !== undefined) this.restore(scope.state);
   }
 
-  connect(input$: Observable<Batch<In>>): void {
-    const { scope, subscriber, edge } = this;
-    const wake = (): void => {
-      this.hasNews = true;
-      this.waiter.wake();
-    };
-    const outputs = scope.outputs?.continuing(this, scope.past) ?? this;
-    subscriber.add(pumpRoot<Out>(outputs, scope).subscribe(subscriber));
-    // In the order of the root, so that no record is late because a task in front of this one changed the order.
-    const ordered$ = input$.pipe(
-      inRootOrder(edge.root),
-      tap(({ lineages }) => {
-        this.received = (lineages.at(-1) ?? this.received - 1) + 1;
-      }),
-    );
-    const onInputOver = (): void => {
-      this.isOver = true;
-      wake();
-    };
-    edge.root.whenChannelsChanged(wake);
-    const handlers = {
-      onArrival: wake,
-      onInputOver,
-      // Times that came with records count for records that are gone, too.
-      get keepsGone() {
-        return edge.root.channels.reachedAt !== undefined;
-      },
-    };
-    this.intake.connect([ordered$], handlers, subscriber);
+  connect(): void {
+    const { scope, subscriber } = this;
+    pumpInto(scope.outputs?.continuing(this, scope.past) ?? this, scope, subscriber);
+    this.edge.root.whenChannelsChanged(() => {
+      this.wake();
+    });
+  }
+
+  /** Batches must come in the order of their root. */
+  accept(batch: Batch<In>, input: number): void {
+    this.received = (batch.lineages.at(-1) ?? this.received - 1) + 1;
+    // Times that came with records count for records that are gone, too.
+    this.intake.accept(batch, input, this.edge.root.channels.reachedAt !== undefined);
+    this.wake();
+  }
+
+  endInput(): void {
+    this.isOver = true;
+    this.wake();
+  }
+
+  private wake(): void {
+    this.hasNews = true;
+    this.waiter.wake();
   }
 
   /** A method, not the field, so that TypeScript does not narrow it across the call. */
@@ -270,9 +268,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
   private make(window: OpenWindow<Key, State>, index: number, isFinal: boolean): Output<Out> {
     const { key, start, end, records, state } = window;
     try {
-      const result = this.work.make(state, { key, start, end, records, isFinal }, index);
-      refusePromise(result, `\`finish\` of '${this.scope.task}'`);
-      return this.after(result);
+      return this.after(this.functions.make(state, { key, start, end, records, isFinal }, index));
     } catch (error) {
       if (error instanceof FatalTaskError) throw error;
       return new Rejected({ key, start, end, state }, error);
@@ -366,19 +362,6 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     if (store.size === 0 || scope.state !== undefined) return;
     scope.notice(`'${scope.task}' has emitted no results of ${store.size} open windows, because the run was drained`);
   }
-}
-
-/** Refuses promises as states. */
-function checkedFolding<In, Key, State>(work: Folding<In, Key, State>, task: string): Folding<In, Key, State> {
-  const checked = (state: State, part: string): State => {
-    refusePromise(state, `\`${part}\` of '${task}'`);
-    return state;
-  };
-  return {
-    init: (key) => checked(work.init(key), 'init'),
-    add: (state, record) => checked(work.add(state, record), 'add'),
-    merge: (left, right) => checked(work.merge(left, right), 'merge'),
-  };
 }
 
 function spanText(key: unknown, start: number, end: number): string {

@@ -8,7 +8,7 @@
  * changed the order. The open windows, the watermark and the outputs that are not emitted are in one checkpoint. The
  * identity of a result is its key and its window.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { invalidOption, describeValue } from '../../model/errors.js';
 import type { Batch, Skip } from '../../model/record.js';
 import {
@@ -21,7 +21,7 @@ import {
   type OptionRule,
   type OptionRules,
 } from '../../options/options.js';
-import type { TaskScope } from '../../stream/task-scope.js';
+import type { InputEdge, TaskScope } from '../../stream/task-scope.js';
 import {
   BaseTask,
   type Beside,
@@ -215,10 +215,11 @@ export class WindowTask<In, Key, State, Out, Late> extends BaseTask<In, Exclude<
   }
 
   override operator(scope: TaskScope, operators: Operators): OperatorFunction<Batch<In>, Batch<Exclude<Out, Skip>>> {
-    return (input$) =>
-      new Observable((subscriber) => {
-        const { work, windowOptions } = this;
-        new operators.WindowReader<In, Key, State, Out>(work, windowOptions, scope, subscriber).connect(input$);
-      });
+    const { work, windowOptions } = this;
+    const windows = operators.operate<In, Exclude<Out, Skip>>((subscriber) => {
+      return new operators.WindowReader<In, Key, State, Out>(work, windowOptions, scope, subscriber);
+    });
+    // In the order of the root, so that no record is late because a task in front of this one changed the order.
+    return (input$) => windows(input$.pipe(operators.inRootOrder((scope.inputs[0] as InputEdge).root)));
   }
 }
