@@ -5,6 +5,7 @@
  * Guarantees: a key exists once its first record was added; a promise of the aggregate is refused.
  */
 import { FatalTaskError } from '../model/errors.js';
+import { checkKey } from './check-key.js';
 import type { ChunkResult, Ending } from './executor.js';
 import type { AnyAggregate } from './load-export.js';
 import { refusePromise } from './refuse-promise.js';
@@ -37,7 +38,7 @@ export interface FoldedStates<Key, State> {
  */
 export function foldInto(states: FoldedStates<unknown, unknown>, record: unknown, fold: Fold): void {
   const { aggregate, task } = fold;
-  const key = aggregate.key?.(record);
+  const key = aggregate.key === undefined ? undefined : checkKey(aggregate.key(record), 'key', task);
   let state = states.get(key);
   const isNew = state === undefined && !states.has(key);
   if (isNew) {

@@ -8,6 +8,7 @@ import { FatalTaskError } from '../model/errors.js';
 import { Skip, type Lineage } from '../model/record.js';
 import type { ChunkResult, Ending, PlacedStates } from './executor.js';
 import type { AnyAggregate, AnyStateful } from './load-export.js';
+import { checkStep } from './check-step.js';
 import { refusePromise } from './refuse-promise.js';
 import { PROGRESS, type ChunkWork, type LoadedJob } from './running-job.js';
 
@@ -40,7 +41,7 @@ export class LoadedStates<Context extends StepContext> implements LoadedJob {
     const { task } = context;
     const step: Steps<Context>['step'] = (state, record, given) => {
       const stepped = stateful.step(state, record, given);
-      refusePromise(stepped, `\`step\` of '${task}'`);
+      checkStep(stepped, task);
       return stepped;
     };
     return new LoadedStates({ begin: beginning(stateful, task), step }, context, true);

@@ -12,6 +12,6 @@ export function refusePromise(value: unknown, source: string): void {
   value.then(undefined, () => undefined);
   throw new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
-    `${source} returned a promise, but a state must be a value. Make the function synchronous, and do asynchronous work in an asyncTask before or after it`,
+    `${source} returned a promise, but a value is needed here. Do asynchronous work in an asyncTask before or after it`,
   );
 }

@@ -1,5 +1,7 @@
 /** The step of a `statefulTask` in the thread of the run, record by record. `statefulTask` states the guarantees. */
 import type { Observable, Subscriber } from 'rxjs';
+import { checkKey } from '../execution/check-key.js';
+import { checkStep } from '../execution/check-step.js';
 import { refusePromise } from '../execution/refuse-promise.js';
 import { JobContext } from '../execution/thread-context.js';
 import { sampleWeight } from '../measure/sampling.js';
@@ -85,13 +87,14 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
   private step({ lineage, value }: Arrival): Out | Skip {
     const { stateful, scope } = this;
     const record = this.before(value as In);
-    const entry = this.states.use(stateful.key === undefined ? (undefined as Key) : stateful.key(record));
+    const key = stateful.key === undefined ? (undefined as Key) : checkKey(stateful.key(record), 'key', scope.task);
+    const entry = this.states.use(key);
     // Before `step`, which may change the state in place and then throw.
     this.states.commit(entry);
     const state = entry.hasState ? (entry.state as State) : stateful.init(entry.key);
     if (!entry.hasState) refusePromise(state, `\`init\` of '${scope.task}'`);
     const stepped = stateful.step(state, record, this.contextOf(lineage));
-    refusePromise(stepped, `\`step\` of '${scope.task}'`);
+    checkStep(stepped, scope.task);
     const [next, output] = stepped;
     const checked = this.after(output);
     entry.state = next;

@@ -9,6 +9,7 @@ export { mapChain } from '../stream/map-chain.js';
 export { mapExecutor } from '../stream/map-executor.js';
 export { mapSync } from '../stream/map-sync.js';
 export { Outbox } from '../stream/outbox.js';
+export { promiseFree } from '../stream/promise-free.js';
 export { readerOf } from '../stream/reader.js';
 export { writeBatches } from '../stream/write-batches.js';
 export { Aggregator } from './aggregator.js';

@@ -6,6 +6,7 @@
  * result is read. So each record and each result is in a checkpoint once.
  */
 import { tap, type Observable, type Subscriber } from 'rxjs';
+import { checkKey } from '../../execution/check-key.js';
 import { refusePromise } from '../../execution/refuse-promise.js';
 import { sampleWeight } from '../../measure/sampling.js';
 import { Waiter, type Awaitable } from '../../model/awaitable.js';
@@ -58,6 +59,11 @@ interface StoredProgress {
   /** The number of outputs that the window that is closed now has emitted. */
   readonly made: number;
 }
+
+/**
+ * The last time of a Date. Beyond it, numbers are no longer exact to the millisecond: windows would have no size.
+ */
+const LAST_TIME = 8.64e15;
 
 /** The keys of the other entries. The keys of windows are numbers. */
 const PROGRESS = 'progress';
@@ -306,7 +312,7 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     const { work, watermark } = this;
     const record = this.before(arrival.value as In);
     const at = this.placeOf(record);
-    const key = work.keyOf(record);
+    const key = checkKey(work.keyOf(record), 'key', this.scope.task);
     if (work.timeOf !== undefined) watermark.observe(arrival.lineage, at);
     this.records++;
     const missed = this.store.add({ key, record, at, closed: this.closed });
@@ -319,10 +325,11 @@ export class WindowReader<In, Key, State, Out> implements Reader<Output<Out>>, S
     const { timeOf } = this.work;
     if (timeOf === undefined) return this.watermark.value;
     const at = timeOf(record);
-    if (Number.isFinite(at)) return at;
+    if (typeof at === 'number' && Math.abs(at) <= LAST_TIME) return at;
+    refusePromise(at, `\`timestamp\` of '${this.scope.task}'`);
     throw new MillraceError(
       'MILLRACE_INVALID_INPUT',
-      `Expected \`timestamp\` of '${this.scope.task}' to return milliseconds since 1970, got ${describeValue(at)}`,
+      `Expected \`timestamp\` of '${this.scope.task}' to return milliseconds since 1970, at most ±${LAST_TIME} as in a Date, got ${describeValue(at)}`,
     );
   }
 
@@ -386,5 +393,5 @@ function spanText(key: unknown, start: number, end: number): string {
 }
 
 function timeText(at: number): string {
-  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at);
+  return Math.abs(at) <= LAST_TIME ? new Date(at).toISOString() : String(at);
 }
