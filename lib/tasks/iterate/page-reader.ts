@@ -168,11 +168,11 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
 }
 
 /** A function in JavaScript may return anything. */
-function checked<Token, Item>(page: PageOf<Token, Item>, task: string): PageOf<Token, Item> {
-  const { items, next }: Partial<PageOf<Token, Item>> = (page as PageOf<Token, Item> | undefined) ?? {};
+function checked<Token, Item>(page: PageOf<Token, Item> | undefined, task: string): PageOf<Token, Item> {
+  const { items, next }: Partial<PageOf<Token, Item>> = page ?? {};
   refusePromise(items, `\`page\` of '${task}', as \`items\`,`);
   refusePromise(next, `\`page\` of '${task}', as \`next\`,`);
-  if (Array.isArray(items)) {
+  if (page !== undefined && Array.isArray(items)) {
     refusePromises(items, `\`page\` of '${task}'`);
     return page;
   }
