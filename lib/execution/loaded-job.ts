@@ -9,7 +9,7 @@ import { FatalTaskError } from '../model/errors.js';
 import type { Ending, Job, MapJob } from './executor.js';
 import { foldChunk, foldInto } from './fold.js';
 import { loadChecked, type AnyAggregate, type AnyStateful } from './load-export.js';
-import { refusingPromises } from './refuse-promise.js';
+import { checkedFunctions } from './checked-functions.js';
 import { LoadedPartition } from './loaded-partition.js';
 import { LoadedStates } from './loaded-states.js';
 import { isPromiseLike } from '../model/awaitable.js';
@@ -139,7 +139,7 @@ function promiseReturned(promise: PromiseLike<unknown>, outputs: readonly unknow
 }
 
 function loadFold(aggregate: AnyAggregate, task: string): LoadedJob {
-  const fold = { aggregate: refusingPromises(aggregate, task) };
+  const fold = { aggregate: checkedFunctions(aggregate, task) };
   return {
     transferOf: () => [],
     execute: (work) => {

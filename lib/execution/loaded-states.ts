@@ -8,7 +8,7 @@ import { FatalTaskError } from '../model/errors.js';
 import { Skip, type Lineage } from '../model/record.js';
 import type { ChunkResult, Ending, PlacedStates } from './executor.js';
 import type { AnyAggregate, AnyStateful } from './load-export.js';
-import { refusingPromises } from './refuse-promise.js';
+import { checkedFunctions } from './checked-functions.js';
 import { PROGRESS, type ChunkWork, type LoadedJob } from './running-job.js';
 
 interface StepContext {
@@ -37,13 +37,13 @@ export class LoadedStates<Context extends StepContext> implements LoadedJob {
   }
 
   static ofStateful<Context extends StepContext>(stateful: AnyStateful, context: Context): LoadedStates<Context> {
-    const functions = refusingPromises(stateful, context.task);
+    const functions = checkedFunctions(stateful, context.task);
     const step: Steps<Context>['step'] = (state, record, given) => functions.step(state, record, given);
     return new LoadedStates({ begin: beginning(functions), step }, context, true);
   }
 
   static ofAggregate<Context extends StepContext>(aggregate: AnyAggregate, context: Context): LoadedStates<Context> {
-    const functions = refusingPromises(aggregate, context.task);
+    const functions = checkedFunctions(aggregate, context.task);
     const step: Steps<Context>['step'] = (state, record) => [functions.add(state, record)];
     return new LoadedStates({ begin: beginning(functions), step }, context, false);
   }

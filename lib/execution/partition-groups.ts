@@ -9,7 +9,7 @@ import { Skip } from '../model/record.js';
 import type { Collected } from './executor.js';
 import { foldInto, tooManyKeys, type Fold } from './fold.js';
 import type { AnyAggregate } from './load-export.js';
-import { refusingPromises } from './refuse-promise.js';
+import { checkedFunctions } from './checked-functions.js';
 
 export interface PartitionGroupsOptions {
   /** The name of the aggregating task, for messages. */
@@ -29,7 +29,7 @@ export class PartitionGroups {
 
   constructor(aggregate: AnyAggregate, { task, maxKeys }: PartitionGroupsOptions) {
     this.fold = {
-      aggregate: refusingPromises(aggregate, task),
+      aggregate: checkedFunctions(aggregate, task),
       beforeNew: (key) => {
         if (this.states.size === maxKeys) throw tooManyKeys(task, maxKeys, ' in one partition');
         this.onNew?.(key);

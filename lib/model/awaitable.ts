@@ -1,6 +1,6 @@
 /** Values that may come now or later, and a wait that another part of the program ends. */
-
 import type { Clock } from './clock.js';
+import { FatalTaskError } from './errors.js';
 
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -8,6 +8,20 @@ export type Awaitable<T> = T | PromiseLike<T>;
 /** True for a promise of any library. */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/**
+ * Throws MILLRACE_INVALID_OPTION if the value is a promise.
+ * @param source the function that returned the value, such as "`add` of 'Totals'".
+ */
+export function refusePromise(value: unknown, source: string): void {
+  if (!isPromiseLike(value)) return;
+  // The rejection of a promise that no code handles would end the process.
+  value.then(undefined, () => undefined);
+  throw new FatalTaskError(
+    'MILLRACE_INVALID_OPTION',
+    `${source} returned a promise, but a value is needed here. Do asynchronous work in an asyncTask before or after it`,
+  );
 }
 
 /**

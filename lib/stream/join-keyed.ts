@@ -9,6 +9,7 @@
  * deadlock. When one side is over, records of the other side that can no longer match end at once.
  */
 import type { Observable, Subscriber } from 'rxjs';
+import { checkKey } from '../execution/check-key.js';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';
@@ -211,7 +212,7 @@ class KeyedJoin implements Engine<unknown>, Reader<Pair> {
   }
 
   private keyOf({ input, value }: Arrival): unknown {
-    return this.options.on[input === 0 ? 0 : 1](value);
+    return checkKey(this.options.on[input === 0 ? 0 : 1](value), 'on', this.scope.task);
   }
 
   /** Continues with the records and pairs that an earlier incarnation left. */

@@ -4,6 +4,7 @@
  * Guarantees: the output of a record is chosen once; every output has every lineage, so the branches can be joined
  * again, and no join waits for a record that left by another output.
  */
+import { refusePromise } from '../model/awaitable.js';
 import { MillraceError, describeValue, invalidOption } from '../model/errors.js';
 import type { RecordContext } from '../model/ports.js';
 import { Routed, Skip } from '../model/record.js';
@@ -75,6 +76,7 @@ function routing<In, Name extends string>(names: readonly Name[], choose: Branch
     const name = choose(record, context);
     if (known.has(name)) return new Routed(name as Name, record);
     if (name instanceof Skip) return name;
+    refusePromise(name, `The choice of '${context.task}'`);
     throw new MillraceError(
       'MILLRACE_INVALID_OUTPUT',
       `Expected the branch of '${context.task}' to be ${names.map((one) => `'${one}'`).join(' or ')}, got ${describeValue(name)}`,

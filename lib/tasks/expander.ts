@@ -11,6 +11,7 @@ import { Waiter, isPromiseLike } from '../model/awaitable.js';
 import { Intake, type Arrival } from '../stream/intake.js';
 import { KeptEntries } from '../stream/kept-entries.js';
 import type { Engine } from '../stream/operate.js';
+import { promiseFree } from '../stream/promise-free.js';
 import { pumpInto } from '../stream/pump-root.js';
 import { readerOf, type Pullable, type Reader } from '../stream/reader.js';
 import type { Change, StateHolder, StateSpace } from '../stream/state-space.js';
@@ -327,7 +328,7 @@ export class Expander<In, Out> implements Engine<In>, Reader<Out | Skip | Reject
         `Expected the function of '${this.scope.task}' to return an iterable of children, got ${describeValue(children)}`,
       );
     }
-    return readerOf(children);
+    return promiseFree(readerOf(children), `The function of '${this.scope.task}'`);
   }
 
   private end(arrival: Arrival, error: unknown): void {

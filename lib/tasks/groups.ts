@@ -7,7 +7,7 @@
 import { FatalTaskError, describeThrown } from '../model/errors.js';
 import { foldInto, tooManyKeys, type Fold, type FoldedStates } from '../execution/fold.js';
 import type { AnyAggregate } from '../execution/load-export.js';
-import { refusingPromises } from '../execution/refuse-promise.js';
+import { checkedFunctions } from '../execution/checked-functions.js';
 import { Rejected, type Skip } from '../model/record.js';
 import type { Reader } from '../stream/reader.js';
 import type { StateSpace } from '../stream/state-space.js';
@@ -29,7 +29,7 @@ export class Groups<In, Key, State, Out> {
   private states: FoldedStates<Key, State> = this.plain;
 
   constructor(aggregate: Aggregate<In, Key, State, Out>, maxKeys: number, task: string) {
-    this.aggregate = refusingPromises(aggregate, task);
+    this.aggregate = checkedFunctions(aggregate, task);
     this.maxKeys = maxKeys;
     this.task = task;
     this.fold = {

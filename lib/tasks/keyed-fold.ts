@@ -4,6 +4,7 @@
  * runs are the same as those of a fold in this thread.
  */
 import type { Subscriber } from 'rxjs';
+import { checkKey } from '../execution/check-key.js';
 import type { ModuleRef } from '../execution/executor.js';
 import { partitionOfKey } from '../stream/key-partition.js';
 import { ENDED, KeyedRounds, type FinishedRound } from '../stream/keyed-rounds.js';
@@ -60,7 +61,7 @@ export function foldKeyed<In, Key, State>(
       begin: () => undefined,
       place: (value) => {
         const record = before(value as In);
-        const key = keyOf === undefined ? (undefined as Key) : keyOf(record);
+        const key = keyOf === undefined ? (undefined as Key) : checkKey(keyOf(record), 'key', scope.task);
         const known = byKey.get(key);
         if (known !== undefined) return { ...known, record };
         return { ...ownerOf(key, record), record, seed: groups.stateOf(key) };

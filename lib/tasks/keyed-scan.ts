@@ -1,6 +1,6 @@
 /** The step of a `statefulTask` in the thread of the run, record by record. `statefulTask` states the guarantees. */
 import type { Subscriber } from 'rxjs';
-import { refusingPromises } from '../execution/refuse-promise.js';
+import { checkedFunctions } from '../execution/checked-functions.js';
 import { JobContext } from '../execution/thread-context.js';
 import { sampleWeight } from '../measure/sampling.js';
 import type { RecordContext } from '../model/ports.js';
@@ -28,7 +28,7 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
     subscriber: Subscriber<Batch<Out>>,
   ) {
     super(options, scope, subscriber);
-    this.stateful = refusingPromises(stateful, scope.task);
+    this.stateful = checkedFunctions(stateful, scope.task);
     this.before = checkInput<In>(options.input, scope.task);
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope, subscriber);

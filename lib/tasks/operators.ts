@@ -11,6 +11,7 @@ export { mapExecutor } from '../stream/map-executor.js';
 export { mapSync } from '../stream/map-sync.js';
 export { operate } from '../stream/operate.js';
 export { Outbox } from '../stream/outbox.js';
+export { promiseFree } from '../stream/promise-free.js';
 export { readerOf } from '../stream/reader.js';
 export { writeBatches } from '../stream/write-batches.js';
 export { Aggregator } from './aggregator.js';

@@ -113,7 +113,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
           `source '${scope.task}' reads an Observable. Set \`replayable\` to true if it emits the same records each time, otherwise to false`,
         );
       }
-      return this.subscribe(source, scope.task, operators);
+      return operators.promiseFree(this.subscribe(source, scope.task, operators), `The source '${scope.task}'`);
     }
     if (!isPullable(source)) {
       throw new MillraceError(
@@ -121,7 +121,7 @@ export abstract class SourceTask<Out> extends BaseTask<NoInput, Out> {
         `Expected source '${scope.task}' to read an iterable, an async iterable, a Readable or an Observable, got ${describeValue(source)}`,
       );
     }
-    return operators.readerOf(source);
+    return operators.promiseFree(operators.readerOf(source), `The source '${scope.task}'`);
   }
 
   private subscribe(source: Observable<Out>, name: string, operators: Operators): Reader<Out | Skip> {

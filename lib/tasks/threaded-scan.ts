@@ -3,6 +3,7 @@
  * explains why this thread always has the states after a prefix of the input.
  */
 import type { Subscriber } from 'rxjs';
+import { checkKey } from '../execution/check-key.js';
 import type { ModuleRef } from '../execution/executor.js';
 import type { Batch, Skip } from '../model/record.js';
 import { partitionOfKey } from '../stream/key-partition.js';
@@ -52,7 +53,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
         begin: () => ({ uses: new Map(), evicted: [] }),
         place: (value, note) => {
           const record = before(value as In);
-          const key = keyOf(record);
+          const key = checkKey(keyOf(record), 'key', scope.task);
           const partition = (): number => partitionOfKey(partitionBy === 'key' ? key : partitionBy(record), partitions);
           return { ...this.place(key, partition, note), record };
         },

@@ -4,6 +4,7 @@
  * Guarantees: each record that fails is handled by exactly one policy, and the account, the dead letters and the events
  * agree on it.
  */
+import { refusePromise } from '../../model/awaitable.js';
 import { TaskAccount } from '../../ledger/account.js';
 import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../../model/errors.js';
 import type { CallNews, CallsSummary } from '../../model/call-event.js';
@@ -328,8 +329,11 @@ export class RunScope implements TaskScope {
   private fallback(fallback: unknown, failure: Failure): unknown {
     if (typeof fallback !== 'function') return fallback;
     try {
-      return (fallback as (record: unknown, error: unknown) => unknown)(failure.record, failure.error);
+      const value = (fallback as (record: unknown, error: unknown) => unknown)(failure.record, failure.error);
+      refusePromise(value, `\`fallback\` of '${this.task}'`);
+      return value;
     } catch (error) {
+      if (error instanceof FatalTaskError) throw error;
       throw this.refusal({ ...failure, error });
     }
   }

@@ -7,6 +7,7 @@
  * a task in front of this one ended otherwise, begins with its first state.
  */
 import { Again, type Attempt, type Call, type Caller, type CallOutcomes, type CancelReason } from '../../calls/call.js';
+import { refusePromise } from '../../model/awaitable.js';
 import { describeThrown, MillraceError } from '../../model/errors.js';
 import { Skip, type Lineage } from '../../model/record.js';
 import type { Awaitable } from '../../model/ports.js';
@@ -131,7 +132,9 @@ export class IterationCaller<In, State> implements Caller<In, State | Skip> {
     const { iterated, scope } = this;
     scope.account.iterations++;
     if (next instanceof Skip) return next;
-    if (this.asked('until', () => iterated.until(next))) return this.after(next);
+    const isDone = this.asked('until', () => iterated.until(next));
+    refusePromise(isDone, `\`until\` of '${scope.task}'`);
+    if (isDone) return this.after(next);
     if (iterations >= iterated.maxIterations) {
       throw new MillraceError(
         'MILLRACE_ITERATIONS',

@@ -3,10 +3,12 @@
  *
  * At most one page is in memory. The next one is read when the items of this one have been taken.
  */
+import { refusePromise } from '../../model/awaitable.js';
 import { FatalTaskError, MillraceError, describeValue } from '../../model/errors.js';
 import type { Awaitable } from '../../model/ports.js';
 import type { Lineage, Skip } from '../../model/record.js';
 import type { CallPolicies } from '../../calls/policies/call-policies.js';
+import { refusePromises } from '../../stream/promise-free.js';
 import { AttemptSignal, nobodyWaits } from '../../stream/attempt-signal.js';
 import type { TaskScope } from '../../stream/task-scope.js';
 import { counted } from '../../text/printable.js';
@@ -166,8 +168,14 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
 }
 
 /** A function in JavaScript may return anything. */
-function checked<Token, Item>(page: PageOf<Token, Item>, task: string): PageOf<Token, Item> {
-  if (Array.isArray((page as Partial<PageOf<Token, Item>> | undefined)?.items)) return page;
+function checked<Token, Item>(page: PageOf<Token, Item> | undefined, task: string): PageOf<Token, Item> {
+  const { items, next }: Partial<PageOf<Token, Item>> = page ?? {};
+  refusePromise(items, `\`page\` of '${task}', as \`items\`,`);
+  refusePromise(next, `\`page\` of '${task}', as \`next\`,`);
+  if (page !== undefined && Array.isArray(items)) {
+    refusePromises(items, `\`page\` of '${task}'`);
+    return page;
+  }
   throw new MillraceError(
     'MILLRACE_INVALID_OUTPUT',
     `Expected \`page\` of '${task}' to return { items, next } with a list of items, got ${describeValue(page)}`,

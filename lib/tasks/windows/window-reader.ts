@@ -6,9 +6,10 @@
  * result is read. So each record and each result is in a checkpoint once.
  */
 import type { Subscriber } from 'rxjs';
-import { refusingPromises } from '../../execution/refuse-promise.js';
+import { checkKey } from '../../execution/check-key.js';
+import { checkedFunctions } from '../../execution/checked-functions.js';
+import { type Awaitable, refusePromise, Waiter } from '../../model/awaitable.js';
 import { sampleWeight } from '../../measure/sampling.js';
-import { Waiter, type Awaitable } from '../../model/awaitable.js';
 import { FatalTaskError, MillraceError, describeValue } from '../../model/errors.js';
 import { GONE, Rejected, Routed, type Batch, type Lineage, type Skip } from '../../model/record.js';
 import { Intake, type Arrival } from '../../stream/intake.js';
@@ -59,6 +60,11 @@ interface StoredProgress {
   readonly made: number;
 }
 
+/**
+ * The last time of a Date. Beyond it, numbers are no longer exact to the millisecond: windows would have no size.
+ */
+const LAST_TIME = 8.64e15;
+
 /** The keys of the other entries. The keys of windows are numbers. */
 const PROGRESS = 'progress';
 const READY = 'ready';
@@ -99,7 +105,7 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
     subscriber: Subscriber<Batch<Out>>,
   ) {
     this.work = work;
-    this.functions = refusingPromises(work, scope.task);
+    this.functions = checkedFunctions(work, scope.task);
     this.options = options;
     this.scope = scope;
     this.subscriber = subscriber;
@@ -302,7 +308,7 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
     const { work, watermark } = this;
     const record = this.before(arrival.value as In);
     const at = this.placeOf(record);
-    const key = work.keyOf(record);
+    const key = checkKey(work.keyOf(record), 'key', this.scope.task);
     if (work.timeOf !== undefined) watermark.observe(arrival.lineage, at);
     this.records++;
     const missed = this.store.add({ key, record, at, closed: this.closed });
@@ -315,10 +321,11 @@ export class WindowReader<In, Key, State, Out> implements Engine<In>, Reader<Out
     const { timeOf } = this.work;
     if (timeOf === undefined) return this.watermark.value;
     const at = timeOf(record);
-    if (Number.isFinite(at)) return at;
+    if (typeof at === 'number' && Math.abs(at) <= LAST_TIME) return at;
+    refusePromise(at, `\`timestamp\` of '${this.scope.task}'`);
     throw new MillraceError(
       'MILLRACE_INVALID_INPUT',
-      `Expected \`timestamp\` of '${this.scope.task}' to return milliseconds since 1970, got ${describeValue(at)}`,
+      `Expected \`timestamp\` of '${this.scope.task}' to return milliseconds since 1970, at most ±${LAST_TIME} as in a Date, got ${describeValue(at)}`,
     );
   }
 
@@ -369,5 +376,5 @@ function spanText(key: unknown, start: number, end: number): string {
 }
 
 function timeText(at: number): string {
-  return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at);
+  return Math.abs(at) <= LAST_TIME ? new Date(at).toISOString() : String(at);
 }
