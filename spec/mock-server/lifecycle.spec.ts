@@ -159,7 +159,7 @@ describe('a scenario', () => {
       {
         scenario: [
           { atMs: 1, faults: { errorRates: { '503': 1 } } },
-          { atMs: 40, faults: {} },
+          { atMs: 1500, faults: {} },
         ],
       },
       async (server) => {

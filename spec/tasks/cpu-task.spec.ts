@@ -214,9 +214,9 @@ describe('the threads of a run', () => {
   });
 
   it('say how busy they are', async () => {
-    const { summary } = await runOver(cpuTask(numbers.burn), { threads: 1 }, new Array<number>(60).fill(2000));
+    const { summary } = await runOver(cpuTask(numbers.burn), { threads: 1 }, new Array<number>(400).fill(2000));
     const [thread] = summary.threads?.threads ?? [];
-    expect(thread).toMatchObject({ thread: 0, records: 60, outstanding: 0 });
+    expect(thread).toMatchObject({ thread: 0, records: 400, outstanding: 0 });
     expect(thread?.busyShare).toBeGreaterThan(0.3);
     expect(thread?.eventLoopUtilization).toBeGreaterThan(0.3);
   });
