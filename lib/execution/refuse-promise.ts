@@ -34,11 +34,16 @@ export function refusingPromises<Functions extends object>(functions: Functions,
 }
 
 function valueFrom(value: unknown, name: string, task: string): unknown {
-  if (!isPromiseLike(value)) return value;
+  if (isPromiseLike(value)) refusePromise(value, `\`${name}\` of '${task}'`);
+  return value;
+}
+
+/** @param source the function that returned the promise, such as "`add` of 'Totals'". */
+function refusePromise(value: PromiseLike<unknown>, source: string): never {
   // The rejection of a promise that no code handles would end the process.
   value.then(undefined, () => undefined);
   throw new FatalTaskError(
     'MILLRACE_INVALID_OPTION',
-    `\`${name}\` of '${task}' returned a promise, but a state must be a value. Make the function synchronous, and do asynchronous work in an asyncTask before or after it`,
+    `${source} returned a promise, but a state must be a value. Make the function synchronous, and do asynchronous work in an asyncTask before or after it`,
   );
 }
