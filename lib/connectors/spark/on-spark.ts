@@ -21,6 +21,7 @@ import {
   referTo,
   Rejected,
   skip,
+  Semaphore,
   SOURCE_RULES,
   taskOptionsOf,
   text,
@@ -56,7 +57,6 @@ import {
   SPARK_READ_RULES,
   type SparkReadOptions,
 } from './spark-source.js';
-import { Turns } from './turns.js';
 
 /** Options of `onSpark`: the rows, and the place of the code. */
 export interface OnSparkOptions<In, Out> extends SourceOptions<Out>, SparkReadOptions {
@@ -193,7 +193,7 @@ class SparkWorkSource<Out> implements Source<Out> {
     const { partitions = 1, concurrency = DEFAULT_CONCURRENCY } = this.options;
     hideToken(this.options, context.secrets);
     const files = await this.filesOfWork();
-    const turns = new Turns(concurrency);
+    const permits = new Semaphore(concurrency);
     this.parts = Array.from({ length: partitions }, (_, partition) => {
       const position = positionOf(past, partition, this.isPartitioned);
       const tally = new Tally(context.task);
@@ -201,7 +201,7 @@ class SparkWorkSource<Out> implements Source<Out> {
         partition,
         position,
         cursor: new SparkCursor(this.queryOf(partition, files, tally), context, position?.key),
-        turns,
+        permits,
         addRecords: (row, records) => {
           tally.addRecords(row, records);
         },

@@ -12,6 +12,7 @@ import {
   MillraceError,
   number,
   Rejected,
+  Semaphore,
   SOURCE_RULES,
   standardSchema,
   taskOptionsOf,
@@ -35,7 +36,6 @@ import { sparkArguments, type SparkValue } from './literals.js';
 import { QueryRows, type KeyPosition } from './query-rows.js';
 import { quoted, SparkCursor, UnreadableRow, wrapQuery, type CursorQuery } from './spark-cursor.js';
 import { addressOf, hideToken, sparkConnectionRules, type SparkConnection } from './spark-remote.js';
-import { Turns } from './turns.js';
 
 /** The options that all sources of Spark have. */
 export interface SparkReadOptions extends SparkConnection {
@@ -154,14 +154,14 @@ export class SparkSource<Out> implements Source<Out> {
     const { partitions = 1, concurrency = DEFAULT_CONCURRENCY, schema, keyset } = this.options;
     hideToken(this.options, context.secrets);
     checkResumable(this.asQuery(), context);
-    const turns = new Turns(concurrency);
+    const permits = new Semaphore(concurrency);
     this.parts = Array.from({ length: partitions }, (_, partition) => {
       const position = positionOf(past, partition, this.isPartitioned);
       return new QueryRows<Out>({
         partition,
         position,
         cursor: new SparkCursor(queryOf(this.options, partition), context, position?.key),
-        turns,
+        permits,
         addRecords: (row, records) => {
           records.push(
             row instanceof UnreadableRow ? new Rejected({}, row.error) : recordOfRow(schema, row, context.task),
