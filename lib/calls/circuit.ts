@@ -14,15 +14,16 @@
  * answered or none is left. If fewer records wait than the next round needs, the window doubles until the circuit
  * closes: otherwise a stretch of poison records longer than the window would hide the records behind it.
  *
- * If none is left and no more arrive, only records that have failed remain: a **tail**. If the upstream has answered
- * before, and the streak is an answering one or has fewer than `failures` records, the tail waits as long as the task
- * has worked so far. Then each record makes its last attempts, and its failures count as its own.
+ * If no such record is left and no more arrive, only failed records remain: a **tail**. Its last attempts are made
+ * after a wait that is as long as the task has worked so far, on two conditions: the upstream has answered before, and
+ * the streak is an answering one or has fewer than `failures` records. The failures of these attempts count as failures
+ * of the records.
  *
- * A streak that an answer ended was not an outage. After it, a streak must be four times as long to open the circuit,
- * until `sample` calls in a row were answered. Half a window is always enough, because the other half still waits and
- * can be probed. Each time that an answering streak has opened the circuit, 16 times as many calls must be answered in
- * a row before a shorter answering streak can open it again. So stretches of poison records that recur often cost
- * little.
+ * A streak that ends with an answer was not an outage. After it, a streak must be four times as long to open the
+ * circuit, until `sample` calls in a row were answered. Half a window is always enough, because the other half still
+ * waits and can be probed. Each time that an answering streak has opened the circuit, 16 times as many calls must be
+ * answered in a row before a shorter answering streak can open it again. So stretches of poison records that recur
+ * often cost little.
  *
  * Guarantees: the circuit never opens because of suspects. It opens because of a single record only while the host was
  * never reached. Several failures with one cause (a lost connection, a failed group) count once. A probe is a record

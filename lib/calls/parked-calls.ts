@@ -1,6 +1,6 @@
 /**
- * Calls that are out of attempts, or that the upstream refused for their credentials, while no other call has shown
- * whether the record or the upstream is the cause.
+ * Failed calls that wait for a verdict: they have no attempts left, or the upstream refused their credentials. The
+ * cause may be the record or the upstream, and no other call has shown which of them it is.
  *
  * Guarantees: holds at most one window of calls. A call leaves once. Holds no timer.
  */

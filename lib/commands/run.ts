@@ -96,12 +96,12 @@ async function spread(args: Arguments, context: CommandContext): Promise<ExitCod
   if (args.flag('ephemeral') && args.text('runs') !== undefined) {
     throw new MillraceError('MILLRACE_USAGE', 'Expected --ephemeral without --runs: it keeps no run. Remove one');
   }
-  const [{ newRunId }, report] = await Promise.all([import('../runtime/run/run.js'), reportFor(args)]);
-  const runId = runIdFrom(args) ?? newRunId();
+  const given = runIdFrom(args);
+  const report = await reportFor(args);
   try {
     const place = here(context);
     const request = { ...(await requestFrom(args, place)), deadLetters: args.text('dead-letters') ?? null };
-    const [{ loadJob, lettersOf }, { prepareSpreadRun }, { workerCommand }, { assertOptionFiles }, { execute }] =
+    const [{ lettersOf }, { prepareSpreadRun }, { workerCommand }, { assertOptionFiles }, { execute }] =
       await Promise.all([
         import('../jobs/load-job.js'),
         import('../jobs/spread/spread-run.js'),
@@ -109,19 +109,17 @@ async function spread(args: Arguments, context: CommandContext): Promise<ExitCod
         import('./output-files.js'),
         import('./execute.js'),
       ]);
-    const spread = spreadRequestFrom(args, runId);
-    const job = await loadJob({ ...request, kafka: spread.kafka }, place);
-    const create = await prepareSpreadRun(job, spread, place, {
+    const start = {
+      ...spreadRequestFrom(args, given),
       runs: args.flag('ephemeral') ? undefined : runsFrom(args),
-      processes: workers === 1 ? undefined : { command: workerCommand(args, runId), count: workers },
+      workers,
+      workerCommand: (id: string) => workerCommand(args, id),
       worker: stallFrom(args),
-    });
+    };
+    const { job, runId, create } = await prepareSpreadRun(request, start, place);
     assertOptionFiles(args, job, lettersOf(job, place)?.location ?? null);
-    const prepare = async (): Promise<ReadyRun> => ({
-      ...(await create()),
-      notices: [`Another worker joins with: millrace worker … --run-id ${runId}`],
-    });
-    return await execute(prepare, args, report, context);
+    const notices = [`Another worker joins with: millrace worker … --run-id ${runId}`];
+    return await execute(async () => ({ ...(await create()), notices }), args, report, context);
   } finally {
     report.release();
   }

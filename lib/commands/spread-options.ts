@@ -56,7 +56,10 @@ export async function clusterOf(args: Arguments, context: CommandContext): Promi
 }
 
 /** The request for a spread run. Throws MILLRACE_USAGE if no brokers are given. */
-export function spreadRequestFrom(args: Arguments, runId: string): SpreadRequest {
+export function spreadRequestFrom<Id extends string | undefined>(
+  args: Arguments,
+  runId: Id,
+): Omit<SpreadRequest, 'runId'> & { readonly runId: Id } {
   return { kafka: kafkaFrom(args), runId, partitions: args.wholeNumber('partitions', 1, 10_000) };
 }
 

@@ -28,13 +28,17 @@ export interface Chunk {
   readonly from: number;
   readonly lineages: readonly Lineage[];
   readonly records: readonly unknown[];
-  /** For a job that keeps state: per record, the number of its place in the state. The client assigns these numbers. */
+  /**
+   * For a workload that keeps state: per record, the number of its place in the state. The client assigns these
+   * numbers.
+   */
   readonly places?: readonly number[] | undefined;
   /**
-   * For a keyed job: places whose states are no longer needed. No record of this chunk or a later one has such a place.
+   * For a keyed workload: places whose states are no longer needed. No record of this chunk or a later one has such a
+   * place.
    */
   readonly forgotten?: readonly number[] | undefined;
-  /** For a keyed job: states that the thread needs for these records, unless it has newer ones. */
+  /** For a keyed workload: states that the thread needs for these records, unless it has newer ones. */
   readonly seeds?: PlacedStates | undefined;
 }
 
@@ -46,14 +50,14 @@ export interface HopWork {
   readonly transferExport?: string | undefined;
 }
 
-interface JobHead {
+interface WorkloadHead {
   readonly runId: string;
   /** The time limit per record in milliseconds; undefined means none. Only a thread can be stopped at its limit. */
   readonly timeoutMs?: number | undefined;
 }
 
 /** Functions that are applied to each record, one after the other. */
-export interface MapJob extends JobHead {
+export interface MapWorkload extends WorkloadHead {
   readonly kind: 'map';
   /** The seed of the functions' randomness; a record gets the same numbers wherever it runs. */
   readonly seed: number;
@@ -64,7 +68,7 @@ export interface MapJob extends JobHead {
 /**
  * `init` and `add` of an aggregate over the records of each chunk. Its `outputs` are pairs of key and partial state.
  */
-export interface FoldJob extends JobHead {
+export interface FoldWorkload extends WorkloadHead {
   readonly kind: 'fold';
   readonly task: string;
   readonly ref: ModuleRef;
@@ -72,13 +76,13 @@ export interface FoldJob extends JobHead {
 
 /**
  * A fold that keeps its state where it runs, over all its chunks, and returns its results through `collect`. A thread
- * that dies loses the state, so its death fails the job.
+ * that dies loses the state, so its death fails the workload.
  */
-export interface PartitionJob extends JobHead {
+export interface PartitionWorkload extends WorkloadHead {
   readonly kind: 'partition';
   readonly task: string;
   readonly ref: ModuleRef;
-  /** Jobs with equal numbers run in the same thread. */
+  /** Workloads with equal numbers run in the same thread. */
   readonly partition: number;
   readonly maxKeys: number;
 }
@@ -86,9 +90,9 @@ export interface PartitionJob extends JobHead {
 /**
  * A state per key, in the thread that owns the partition of the key. The places of the records name their keys. Records
  * of a partition are processed in order. Each answer contains the states that it has changed, so the client can hand
- * them to another thread (`JobClient.states`) when this one dies.
+ * them to another thread (`WorkloadClient.states`) when this one dies.
  */
-export interface KeyedJob extends JobHead {
+export interface KeyedWorkload extends WorkloadHead {
   readonly kind: 'keyed';
   readonly task: string;
   readonly ref: ModuleRef;
@@ -96,13 +100,13 @@ export interface KeyedJob extends JobHead {
   readonly as: 'stateful' | 'aggregate';
   /** The seed of the random numbers of `step`. A record gets the same numbers in every thread. */
   readonly seed: number;
-  /** Jobs with equal numbers run in the same thread. */
+  /** Workloads with equal numbers run in the same thread. */
   readonly partition: number;
 }
 
-export type Job = MapJob | FoldJob | PartitionJob | KeyedJob;
+export type Workload = MapWorkload | FoldWorkload | PartitionWorkload | KeyedWorkload;
 
-/** The states of a keyed job, by their places. */
+/** The states of a keyed workload, by their places. */
 export interface PlacedStates {
   readonly places: readonly number[];
   readonly states: readonly unknown[];
@@ -131,7 +135,7 @@ export interface ChunkResult {
    * Otherwise empty.
    */
   readonly outputs: readonly unknown[];
-  /** For a keyed job: the states that the records have changed. */
+  /** For a keyed workload: the states that the records have changed. */
   readonly changed?: PlacedStates | undefined;
   /** Ascending by member, then by index. */
   readonly endings: readonly Ending[];
@@ -141,25 +145,25 @@ export interface ChunkResult {
   readonly elapsedMs: readonly number[];
 }
 
-/** The owner of the records of a job. */
-export interface JobClient {
+/** The owner of the records of a workload. */
+export interface WorkloadClient {
   /** The number of records that wait for an executor. */
   readonly queued: number;
   /** Whether the client also needs the outputs of the members before the last. */
   readonly wantsBetween?: boolean;
   /** Whether no further records will arrive; undefined if the client does not know. */
   readonly isInputOver?: boolean;
-  /** For a keyed job: the states after all chunks that were answered, for a thread that has none. */
+  /** For a keyed workload: the states after all chunks that were answered, for a thread that has none. */
   states?(): PlacedStates;
   /** Hands over 1 to `max` records; undefined if none wait. */
   pull(max: number): Chunk | undefined;
   /** Accepts the results of a chunk. */
   deliver(chunk: Chunk, result: ChunkResult): void;
-  /** Accepts an error that ends the whole job. */
+  /** Accepts an error that ends the whole workload. */
   fail(error: unknown): void;
 }
 
-export interface JobOptions {
+export interface WorkloadOptions {
   /** The most records in one chunk. */
   readonly maxChunk: number;
   /**
@@ -169,11 +173,11 @@ export interface JobOptions {
   readonly transfer?: ((record: never) => readonly object[]) | undefined;
 }
 
-/** An open job. */
-export interface JobPort {
+/** An open workload. */
+export interface WorkloadPort {
   /** Reports to the executor that records wait. */
   wake(): void;
-  /** The results of a partition job, sorted by `from`. Call it once all its chunks were delivered. */
+  /** The results of a partition workload, sorted by `from`. Call it once all its chunks were delivered. */
   collect(): ItemReader<Collected>;
   close(): void;
 }
@@ -190,7 +194,9 @@ export interface Collected {
   readonly failure?: { readonly error: unknown; readonly key: unknown };
 }
 
-/** Items that arrive in batches. At most one `read` at a time; `null` is the end; `read` rejects if the job failed. */
+/**
+ * Items that arrive in batches. At most one `read` at a time; `null` is the end; `read` rejects if the workload failed.
+ */
 export interface ItemReader<T> {
   /** The next items; null at the end. */
   read(): Promise<readonly T[] | null>;
@@ -215,15 +221,15 @@ export interface ThreadLimits {
 
 /**
  * Does heavy work, inline or in threads. It answers each record that it requested exactly once, in chunks of any size
- * and order. An error that concerns no single record fails its job.
+ * and order. An error that concerns no single record fails its workload.
  */
 export interface Executor {
   /** The most threads; 0 means inline. */
   readonly size: number;
   /** Loads the module and checks the export. Rejects with MILLRACE_INVALID_OPTION or the error of the module. */
   check(ref: ModuleRef, as: ExportKind): Promise<void>;
-  /** Opens a job. The executor then requests records from `client` whenever it has room for them. */
-  open(job: Job, client: JobClient, options: JobOptions): JobPort;
+  /** Opens a workload. The executor then requests records from `client` whenever it has room for them. */
+  open(workload: Workload, client: WorkloadClient, options: WorkloadOptions): WorkloadPort;
   /**
    * Calls an export with `ref.args` and delivers the items of the iterable or async iterable that it returns. It reads
    * at most a few batches ahead of `read`.

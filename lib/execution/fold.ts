@@ -1,13 +1,13 @@
 /**
- * Folds records into one state per key. Aggregates use this code inline, in threads and in parts of files. Durable states
- * in threads have code of their own, `loaded-states.ts`.
+ * Folds records into one state per key. Aggregates use this code inline, in threads and in parts of files. Durable
+ * states in threads have code of their own, `loaded-states.ts`.
  *
  * Guarantees: a key exists once its first record was added.
  */
 import { FatalTaskError } from '../model/errors.js';
 import type { ChunkResult, Ending } from './executor.js';
 import type { AnyAggregate } from './load-export.js';
-import { PROGRESS, type ChunkWork } from './running-job.js';
+import { PROGRESS, type ChunkWork } from './running-workload.js';
 
 /** An aggregate in the place that uses it. */
 export interface Fold {
@@ -19,8 +19,8 @@ export interface Fold {
 }
 
 /**
- * States by key: a `Map`, or one that notes which states have changed. `get` is called before `add`, which may change the
- * state in place, and then throw.
+ * States by key: a `Map`, or one that notes which states have changed. `get` is called before `add`, which may change
+ * the state in place, and then throw.
  */
 export interface FoldedStates<Key, State> {
   readonly size: number;

@@ -1,5 +1,5 @@
 /**
- * The executor without threads: runs every job in the thread of the run, in slices that let the event loop turn.
+ * The executor without threads: runs every workload in the thread of the run, in slices that let the event loop turn.
  *
  * Guarantees: results equal those of threads. Two features need a separate thread and are absent here: time limits per
  * record, and runs that survive a call of `process.exit`.
@@ -11,17 +11,17 @@ import type {
   Executor,
   ExportKind,
   ItemReader,
-  Job,
-  JobClient,
-  JobOptions,
-  JobPort,
+  Workload,
+  WorkloadClient,
+  WorkloadOptions,
+  WorkloadPort,
   ModuleRef,
 } from './executor.js';
 import type { ExecutorStats } from '../model/thread-stats.js';
 import { ItemPump } from './item-pump.js';
 import { loadChecked, loadStream } from './load-export.js';
-import { loadJob } from './loaded-job.js';
-import { PROGRESS, type LoadedJob } from './running-job.js';
+import { loadWorkload } from './loaded-workload.js';
+import { PROGRESS, type LoadedWorkload } from './running-workload.js';
 
 /** The part of the run's `Turn` that the executor needs. */
 export interface Slices {
@@ -34,7 +34,7 @@ export interface Slices {
 export class InlineExecutor implements Executor {
   readonly size = 0;
   private readonly slices: Slices;
-  private readonly jobs = new Set<{ readonly queued: number; close(): void }>();
+  private readonly workloads = new Set<{ readonly queued: number; close(): void }>();
 
   constructor(slices: Slices) {
     this.slices = slices;
@@ -44,9 +44,9 @@ export class InlineExecutor implements Executor {
     await holdClock(this.slices, loadChecked(ref, as));
   }
 
-  open(job: Job, client: JobClient, options: JobOptions): JobPort {
-    const port = new InlinePort(job, client, options, this.slices, () => this.jobs.delete(port));
-    this.jobs.add(port);
+  open(workload: Workload, client: WorkloadClient, options: WorkloadOptions): WorkloadPort {
+    const port = new InlinePort(workload, client, options, this.slices, () => this.workloads.delete(port));
+    this.workloads.add(port);
     return port;
   }
 
@@ -54,7 +54,7 @@ export class InlineExecutor implements Executor {
     const pump = new ItemPump(holdClock(this.slices, loadStream(ref)), (action) => {
       this.slices.defer(action);
     });
-    this.jobs.add({
+    this.workloads.add({
       queued: 0,
       close: () => {
         pump.close();
@@ -65,36 +65,42 @@ export class InlineExecutor implements Executor {
 
   stats(): ExecutorStats {
     let queued = 0;
-    for (const port of this.jobs) queued += port.queued;
+    for (const port of this.workloads) queued += port.queued;
     return { size: 0, queued, replaced: 0, threads: [] };
   }
 
   close(): Promise<void> {
-    for (const port of this.jobs) port.close();
-    this.jobs.clear();
+    for (const port of this.workloads) port.close();
+    this.workloads.clear();
     return Promise.resolve();
   }
 }
 
-class InlinePort implements JobPort {
-  private readonly client: JobClient;
+class InlinePort implements WorkloadPort {
+  private readonly client: WorkloadClient;
   private readonly slices: Slices;
   private readonly sizer: ChunkSizer;
   private readonly onClose: () => void;
   private readonly progress = new Int32Array(PROGRESS.length);
-  private loaded: LoadedJob | undefined;
+  private loaded: LoadedWorkload | undefined;
   private isWorking = false;
   private isClosed = false;
 
-  constructor(job: Job, client: JobClient, { maxChunk }: JobOptions, slices: Slices, onClose: () => void) {
+  constructor(
+    workload: Workload,
+    client: WorkloadClient,
+    { maxChunk }: WorkloadOptions,
+    slices: Slices,
+    onClose: () => void,
+  ) {
     this.client = client;
     this.slices = slices;
     this.onClose = onClose;
     this.sizer = new ChunkSizer(maxChunk);
-    holdClock(slices, loadJob(job)).then(
+    holdClock(slices, loadWorkload(workload)).then(
       (loaded) => {
         this.loaded = loaded;
-        if (job.kind === 'keyed' && client.states !== undefined) loaded.restore?.(client.states());
+        if (workload.kind === 'keyed' && client.states !== undefined) loaded.restore?.(client.states());
         this.wake();
       },
       (error: unknown) => {
@@ -124,7 +130,7 @@ class InlinePort implements JobPort {
     this.onClose();
   }
 
-  private work(loaded: LoadedJob): void {
+  private work(loaded: LoadedWorkload): void {
     try {
       while (!this.hasClosed()) {
         const chunk = this.client.pull(this.sizer.size);

@@ -3,17 +3,17 @@
  *
  * Guarantees: a record that cannot be added ends alone.
  */
-import type { ChunkResult, Collected, PartitionJob } from './executor.js';
+import type { ChunkResult, Collected, PartitionWorkload } from './executor.js';
 import { foldChunk } from './fold.js';
 import type { AnyAggregate } from './load-export.js';
 import { PartitionGroups } from './partition-groups.js';
-import type { ChunkWork, LoadedJob } from './running-job.js';
+import type { ChunkWork, LoadedWorkload } from './running-workload.js';
 
-export class LoadedPartition implements LoadedJob {
+export class LoadedPartition implements LoadedWorkload {
   private readonly groups: PartitionGroups;
 
-  constructor(job: PartitionJob, aggregate: AnyAggregate) {
-    this.groups = new PartitionGroups(aggregate, job);
+  constructor(workload: PartitionWorkload, aggregate: AnyAggregate) {
+    this.groups = new PartitionGroups(aggregate, workload);
   }
 
   transferOf(): readonly object[] {

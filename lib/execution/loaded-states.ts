@@ -9,7 +9,7 @@ import { Skip, type Lineage } from '../model/record.js';
 import type { ChunkResult, Ending, PlacedStates } from './executor.js';
 import type { AnyAggregate, AnyStateful } from './load-export.js';
 import { checkedFunctions } from './checked-functions.js';
-import { PROGRESS, type ChunkWork, type LoadedJob } from './running-job.js';
+import { PROGRESS, type ChunkWork, type LoadedWorkload } from './running-workload.js';
 
 interface StepContext {
   readonly task: string;
@@ -24,7 +24,7 @@ interface Steps<Context> {
   step(state: unknown, record: unknown, context: Context): readonly [state: unknown, output?: unknown];
 }
 
-export class LoadedStates<Context extends StepContext> implements LoadedJob {
+export class LoadedStates<Context extends StepContext> implements LoadedWorkload {
   private readonly steps: Steps<Context>;
   private readonly context: Context;
   private readonly hasOutputs: boolean;

@@ -17,8 +17,8 @@ export interface ThreadContext {
   random(): number;
 }
 
-/** The context of one function in one job; its lineage is set before every call. */
-export class JobContext implements ThreadContext {
+/** The context of one function in one workload; its lineage is set before every call. */
+export class WorkloadContext implements ThreadContext {
   readonly task: string;
   readonly runId: string;
   lineage: Lineage = 0;

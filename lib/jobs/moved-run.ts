@@ -1,8 +1,8 @@
 /**
  * Finds the folder from which the relative paths of a kept run are resolved, also after the project was moved.
  *
- * Guarantees: a run is resumed in another folder than that of its start only if the folder of its start does not exist
- * any more, so processes in two folders never work on one run.
+ * Guarantees: while the folder in which a run was started exists, the run is resumed only there. So processes in two
+ * folders never work on one run.
  */
 import { existsSync } from 'node:fs';
 import { sep } from 'node:path';

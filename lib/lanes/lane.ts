@@ -4,8 +4,8 @@
  * A new owner of a lane fences the former owner, reads the stored progress, and resumes the run of the lane from there.
  *
  * Guarantees: a lane writes nothing after `assertOwned` throws. `finished` resolves when everything that the lane has
- * opened is closed. The end of a lane that has completed is committed after its results have their final names, so a
- * worker that dies in between is followed by another one.
+ * opened is closed. When a lane has completed, its results get their final names first, and its end is committed after
+ * that. If its worker dies in between, another worker takes the lane over and ends it.
  */
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';

@@ -52,7 +52,7 @@ export class TaskAccount {
   }
 
   /** The records in flight, by state. */
-  get held(): InFlight {
+  get inFlightByState(): InFlight {
     return this.look();
   }
 
@@ -81,12 +81,12 @@ export class TaskAccount {
   watchBeside(look: () => InFlight): void {
     const own = this.look;
     this.look = () => {
-      const [held, beside] = [own(), look()];
+      const [task, beside] = [own(), look()];
       return {
-        ...held,
-        queued: held.queued + beside.queued,
-        running: held.running + beside.running,
-        waiting: held.waiting + beside.waiting,
+        ...task,
+        queued: task.queued + beside.queued,
+        running: task.running + beside.running,
+        waiting: task.waiting + beside.waiting,
       };
     };
   }

@@ -85,8 +85,8 @@ export interface OutgoingEdge {
   /** The index of the edge among the dependencies of that task. */
   readonly dependency: number;
   /**
-   * Whether the join behind the edge emits a record also if this edge has nothing for it, so that a later value is too
-   * late.
+   * Whether the edge is optional: the join behind it emits a record even if this edge has no value for it. A value that
+   * comes after that is not used.
    */
   readonly isOptional: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * The tasks of sub-workflows as groups, for everything that shows a graph: sums of their counts, an order in which each
- * sub-workflow stands in front of its tasks, and the outline of a graph, in which it is one task.
+ * Sub-workflows as groups of tasks, for everything that shows a graph. A group has the sums of the counts of its tasks.
+ * In the list of tasks it comes before its tasks, and in the outline of a graph it is one task.
  *
  * Guarantees: each task is shown once. A graph without sub-workflows is its own outline.
  */

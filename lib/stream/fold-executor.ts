@@ -9,8 +9,8 @@
  * A record stays in flight until it is folded, so the window bounds everything.
  */
 import type { Subscriber } from 'rxjs';
-import type { Chunk, ChunkResult, JobPort, ModuleRef } from '../execution/executor.js';
-import { OpenJob, type JobOwner } from '../execution/open-job.js';
+import type { Chunk, ChunkResult, WorkloadPort, ModuleRef } from '../execution/executor.js';
+import { OpenWorkload, type WorkloadOwner } from '../execution/open-workload.js';
 import type { TaskScope } from './task-scope.js';
 import type { Batch, Lineage } from '../model/record.js';
 import { NumberOrder } from './number-order.js';
@@ -39,8 +39,8 @@ export interface FoldExecutorOptions {
   /** Checks a record before it is sent. A throw ends the record. */
   readonly before: (record: unknown) => unknown;
   readonly how: Parts | Partitions;
-  /** Called once, when all records are folded, with the jobs: one, or one per partition. */
-  readonly onOver: (jobs: readonly JobPort[]) => void;
+  /** Called once, when all records are folded, with the workloads: one, or one per partition. */
+  readonly onOver: (workloads: readonly WorkloadPort[]) => void;
 }
 
 /**
@@ -68,10 +68,10 @@ export class ExecutorFold implements Engine<unknown> {
   private readonly options: FoldExecutorOptions;
   private readonly scope: TaskScope;
   private readonly intake: Intake;
-  private readonly lanes: readonly Lane[];
+  private readonly feeds: readonly Feed[];
   /** The number of records that were distributed. */
   private distributed = 0;
-  private lanesOver = 0;
+  private feedsOver = 0;
 
   constructor(options: FoldExecutorOptions, scope: TaskScope, subscriber: Subscriber<never>) {
     this.options = options;
@@ -79,15 +79,18 @@ export class ExecutorFold implements Engine<unknown> {
     this.intake = new Intake(scope, subscriber);
     const count = 'merge' in options.how ? 1 : options.how.partitions;
     const onOver = (): void => {
-      this.laneOver();
+      this.feedOver();
     };
     const onError = (error: unknown): void => {
       subscriber.error(error);
     };
-    this.lanes = Array.from({ length: count }, (_, lane) => new Lane(lane, options, scope, { onOver, onError }));
+    this.feeds = Array.from(
+      { length: count },
+      (_, partition) => new Feed(partition, options, scope, { onOver, onError }),
+    );
     scope.account.watch(() => ({
       queued: this.intake.size + this.sum(({ queued }) => queued),
-      running: this.sum(({ job, unmerged }) => job.running + unmerged),
+      running: this.sum(({ workload, unmerged }) => workload.running + unmerged),
       waiting: 0,
     }));
   }
@@ -98,18 +101,18 @@ export class ExecutorFold implements Engine<unknown> {
   }
 
   endInput(): void {
-    for (const { job } of this.lanes) job.endInput();
+    for (const { workload } of this.feeds) workload.endInput();
   }
 
   stop(): void {
-    for (const { job } of this.lanes) job.close();
+    for (const { workload } of this.feeds) workload.close();
   }
 
   /** Queues the records that have arrived, in input order. */
   private distribute(): void {
-    const { options, scope, lanes, intake } = this;
+    const { options, scope, feeds, intake } = this;
     const { before, how } = options;
-    const parts = lanes.map(() => ({ lineages: [] as Lineage[], records: [] as unknown[], places: [] as number[] }));
+    const parts = feeds.map(() => ({ lineages: [] as Lineage[], records: [] as unknown[], places: [] as number[] }));
     while (intake.size > 0) {
       const arrival = intake.shift();
       const { lineage, value } = arrival;
@@ -124,23 +127,23 @@ export class ExecutorFold implements Engine<unknown> {
         intake.letGo(arrival);
       }
     }
-    parts.forEach(({ lineages, records, places }, lane) => {
-      if (records.length > 0) (lanes[lane] as Lane).push(lineages, records, places);
+    parts.forEach(({ lineages, records, places }, feed) => {
+      if (records.length > 0) (feeds[feed] as Feed).push(lineages, records, places);
     });
   }
 
-  private laneOver(): void {
-    if (++this.lanesOver === this.lanes.length) this.options.onOver(this.lanes.map(({ job }) => job.port));
+  private feedOver(): void {
+    if (++this.feedsOver === this.feeds.length) this.options.onOver(this.feeds.map(({ workload }) => workload.port));
   }
 
-  private sum(count: (lane: Lane) => number): number {
-    return this.lanes.reduce((sum, lane) => sum + count(lane), 0);
+  private sum(count: (feed: Feed) => number): number {
+    return this.feeds.reduce((sum, feed) => sum + count(feed), 0);
   }
 }
 
-/** The records of one job. */
-class Lane implements JobOwner {
-  readonly job: OpenJob;
+/** The records of one workload. */
+class Feed implements WorkloadOwner {
+  readonly workload: OpenWorkload;
   /** The number of folded records that wait for an earlier part. */
   unmerged = 0;
   private readonly how: Parts | Partitions;
@@ -150,7 +153,7 @@ class Lane implements JobOwner {
   private readonly handlers: { readonly onOver: () => void; readonly onError: (error: unknown) => void };
 
   constructor(
-    lane: number,
+    partition: number,
     { ref, timeoutMs, how }: FoldExecutorOptions,
     scope: TaskScope,
     handlers: { readonly onOver: () => void; readonly onError: (error: unknown) => void },
@@ -162,11 +165,11 @@ class Lane implements JobOwner {
     this.handlers = handlers;
     this.queue = new RecordQueue(mostInFlight);
     const head = { task, runId, ref, timeoutMs };
-    const job =
+    const workload =
       'merge' in how
         ? ({ ...head, kind: 'fold' } as const)
-        : ({ ...head, kind: 'partition', partition: lane, maxKeys: how.maxKeys } as const);
-    this.job = new OpenJob(executor, job, this, { window });
+        : ({ ...head, kind: 'partition', partition, maxKeys: how.maxKeys } as const);
+    this.workload = new OpenWorkload(executor, workload, this, { window });
   }
 
   get queued(): number {
@@ -175,7 +178,7 @@ class Lane implements JobOwner {
 
   push(lineages: readonly Lineage[], records: readonly unknown[], places: readonly number[]): void {
     this.queue.push(lineages, records, 'merge' in this.how ? undefined : places);
-    this.job.wake();
+    this.workload.wake();
   }
 
   next(max: number, from: number): Chunk | undefined {

@@ -29,7 +29,7 @@ export function joinLatest(
 
 interface Early extends Arrival {
   /** Whether it is still in flight in its own root. */
-  readonly isHeld: boolean;
+  readonly isInFlight: boolean;
   /** Identifies the record in every incarnation; only kept outputs need it. */
   readonly name: string;
 }
@@ -126,17 +126,17 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
     }
     const early = this.named(arrival, !this.starvesMissing(arrival.input));
     this.early.push(early);
-    if (!early.isHeld) this.intake.letGo(arrival);
+    if (!early.isInFlight) this.intake.letGo(arrival);
     this.count(early);
   }
 
   private count(early: Early): void {
-    const { input, isHeld } = early;
+    const { input, isInFlight } = early;
     if (this.newest[input] === undefined) {
       this.newest[input] = early;
       if (--this.missing === 0) this.isFirstDue = true;
-      // Arrivals that drained runs have left are not held either, but none of them is lost.
-    } else if (!isHeld && this.starvesMissing(input)) this.makeWay(input);
+      // Arrivals that drained runs have left are not in flight either, but none of them is lost.
+    } else if (!isInFlight && this.starvesMissing(input)) this.makeWay(input);
   }
 
   /** The first records make one tuple. The others follow in order of arrival. */
@@ -146,7 +146,7 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
     this.early = this.early.filter((arrival) => {
       if (isFirst[arrival.input] !== true) return true;
       isFirst[arrival.input] = false;
-      if (arrival.isHeld) this.intake.letGo(arrival);
+      if (arrival.isInFlight) this.intake.letGo(arrival);
       return false;
     });
     return this.tuple();
@@ -154,7 +154,7 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
 
   private pair(arrival: Early): unknown[] {
     this.newest[arrival.input] = arrival;
-    if (arrival.isHeld) this.intake.letGo(arrival);
+    if (arrival.isInFlight) this.intake.letGo(arrival);
     if (this.played === this.early.length) {
       this.early = [];
       this.played = 0;
@@ -168,10 +168,10 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
     return newest.map((record) => record?.value);
   }
 
-  private named(arrival: Arrival, isHeld: boolean): Early {
+  private named(arrival: Arrival, isInFlight: boolean): Early {
     const { scope } = this;
     const root = scope.inputs[arrival.input]?.root;
-    return { ...arrival, isHeld, name: scope.outputs === undefined ? '' : scope.identityOf(arrival.lineage, root) };
+    return { ...arrival, isInFlight, name: scope.outputs === undefined ? '' : scope.identityOf(arrival.lineage, root) };
   }
 
   /**
@@ -205,7 +205,7 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
             now.set(String(input), [name, { value, name }]);
           }
         }
-        const waiting = this.early.slice(this.played).filter(({ isHeld }) => !isHeld);
+        const waiting = this.early.slice(this.played).filter(({ isInFlight }) => !isInFlight);
         for (const early of waiting) now.set(`early ${early.input} ${early.name}`, [early.name, early]);
         const changes: Change[] = [];
         for (const key of stored.keys()) {
@@ -224,9 +224,9 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
   }
 
   /**
-   * A held arrival eventually holds back all roots that it descends from. A missing input that descends from one of
+   * An arrival in flight eventually holds back all roots that it descends from. A missing input that descends from one of
    * these roots too (a filter or an aggregate over the same source) would then wait for ever. Such arrivals are
-   * therefore not held in flight. If there are more than one window of them, the older ones are dropped, but never the
+   * therefore released at once. If there are more than one window of them, the older ones are dropped, but never the
    * first.
    */
   private starvesMissing(input: number): boolean {
@@ -248,8 +248,8 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
   private releaseEarly(): void {
     this.hasReleasedEarly = true;
     this.early = this.early.map((arrival) => {
-      if (arrival.isHeld) this.intake.letGo(arrival);
-      return { ...arrival, isHeld: false };
+      if (arrival.isInFlight) this.intake.letGo(arrival);
+      return { ...arrival, isInFlight: false };
     });
   }
 
@@ -265,7 +265,7 @@ class LatestJoin implements Engine<unknown>, Reader<unknown[]> {
     this.isHopeless = true;
     for (const arrival of this.early) {
       this.scope.skip(`'${this.names[never] ?? ''}' gave no value to pair with`);
-      if (arrival.isHeld) this.intake.letGo(arrival);
+      if (arrival.isInFlight) this.intake.letGo(arrival);
     }
     this.early = [];
     for (const edge of this.scope.inputs) edge.stop();

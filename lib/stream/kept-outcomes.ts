@@ -3,11 +3,11 @@
  *
  * A record that has passed only some of these exits is not done, so a resumed run needs it again. If the task calls a
  * system outside of the run, the second answer may differ from the first, and the branches would have different values
- * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again. That
- * the task emitted nothing for a record is an outcome too, once one of the exits has passed without the record.
+ * of one record. So the output is in the checkpoint, and a resumed run emits it instead of doing the work again. "No
+ * output" is an outcome too, from the moment at which the record has left by one of the exits.
  *
- * Guarantees: at most one window of outputs is held. An output whose record became a dead letter behind the fork, or on
- * a branch beside it, stays in the store, so that the letter can be replayed.
+ * Guarantees: at most one window of outputs is held. If a record becomes a dead letter behind the fork, or on a branch
+ * beside it, its output stays in the store, so that the letter can be replayed.
  */
 import { copySlots } from '../ledger/ring.js';
 import { Batch, GONE, Routed, type Lineage } from '../model/record.js';
@@ -16,7 +16,9 @@ import type { TaskScope } from './task-scope.js';
 
 const NOTHING: unique symbol = Symbol('millrace.nothing');
 
-/** An output in the form in which it is stored, with its name if it has one. The name is null if there was no output. */
+/**
+ * An output in the form in which it is stored, with its name if it has one. The name is null if there was no output.
+ */
 type Stored = readonly [value: unknown, isLetter: boolean, output?: string | null];
 
 export class KeptOutcomes implements StateHolder {

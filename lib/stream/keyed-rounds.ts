@@ -11,8 +11,8 @@
  * quarter of the window, so threads need not wait for each other while the window has further records.
  */
 import type { Subscriber } from 'rxjs';
-import type { Chunk, ChunkResult, KeyedJob, PlacedStates } from '../execution/executor.js';
-import { OpenJob, type JobOwner } from '../execution/open-job.js';
+import type { Chunk, ChunkResult, KeyedWorkload, PlacedStates } from '../execution/executor.js';
+import { OpenWorkload, type WorkloadOwner } from '../execution/open-workload.js';
 import { skip, type Batch, type Lineage } from '../model/record.js';
 import { Intake, type Arrival } from './intake.js';
 import type { Engine } from './operate.js';
@@ -40,7 +40,7 @@ export interface FinishedRound<Note> {
 }
 
 export interface KeyedRoundsOptions<Note> {
-  readonly job: Pick<KeyedJob, 'ref' | 'as' | 'seed' | 'timeoutMs'>;
+  readonly workload: Pick<KeyedWorkload, 'ref' | 'as' | 'seed' | 'timeoutMs'>;
   readonly partitions: number;
   /** Begins the note of a round. */
   readonly begin: () => Note;
@@ -93,25 +93,25 @@ export class KeyedRounds<Note> implements Engine<unknown> {
   private readonly options: KeyedRoundsOptions<Note>;
   private readonly scope: TaskScope;
   private readonly intake: Intake;
-  private readonly lanes: readonly Lane<Note>[];
+  private readonly partitions: readonly Partition<Note>[];
   /** The rounds that are not finished, in root order. */
   private readonly rounds: Round<Note>[] = [];
   private readonly limit: number;
-  private lanesOver = 0;
+  private partitionsOver = 0;
 
   constructor(options: KeyedRoundsOptions<Note>, scope: TaskScope, subscriber: Subscriber<never>) {
     this.options = options;
     this.scope = scope;
     this.intake = new Intake(scope, subscriber);
     this.limit = Math.max(1, Math.floor((scope.inputs[0]?.root.window ?? 1) / 4));
-    this.lanes = Array.from({ length: options.partitions }, (_, partition) => {
-      return new Lane(partition, options, scope, {
+    this.partitions = Array.from({ length: options.partitions }, (_, partition) => {
+      return new Partition(partition, options, scope, {
         roundsOpen: this.rounds,
         onAnswer: () => {
           this.finishRounds();
         },
         onOver: () => {
-          if (++this.lanesOver === this.lanes.length) options.onOver();
+          if (++this.partitionsOver === this.partitions.length) options.onOver();
         },
         onError: (error) => {
           subscriber.error(error);
@@ -119,10 +119,10 @@ export class KeyedRounds<Note> implements Engine<unknown> {
       });
     });
     scope.account.watch(() => {
-      const queued = this.lanes.reduce((sum, lane) => sum + lane.queued, 0);
+      const queued = this.partitions.reduce((sum, partition) => sum + partition.queued, 0);
       const held = this.rounds.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
       // Answered records of an unfinished round are neither in a checkpoint nor in a thread. They count as waiting.
-      const running = this.lanes.reduce((sum, { job }) => sum + job.running, 0);
+      const running = this.partitions.reduce((sum, { workload }) => sum + workload.running, 0);
       return { queued: this.intake.size + queued, running, waiting: held - queued - running };
     });
   }
@@ -133,21 +133,21 @@ export class KeyedRounds<Note> implements Engine<unknown> {
   }
 
   endInput(): void {
-    for (const { job } of this.lanes) job.endInput();
+    for (const { workload } of this.partitions) workload.endInput();
   }
 
   stop(): void {
-    for (const { job } of this.lanes) job.close();
+    for (const { workload } of this.partitions) workload.close();
   }
 
   /** Reports that `isPaused` may have become false. */
   wake(): void {
-    for (const lane of this.lanes) if (lane.queued > 0) lane.job.wake();
+    for (const partition of this.partitions) if (partition.queued > 0) partition.workload.wake();
   }
 
   /** Reports that no later record has this place. */
   forget({ partition, place }: Placed): void {
-    this.lanes[partition]?.forget(place);
+    this.partitions[partition]?.forget(place);
   }
 
   private distribute(): void {
@@ -157,7 +157,7 @@ export class KeyedRounds<Note> implements Engine<unknown> {
       const round = this.current();
       try {
         const placed = options.place(arrival.value, round.note);
-        (this.lanes[placed.partition] as Lane<Note>).push(round, arrival, placed);
+        (this.partitions[placed.partition] as Partition<Note>).push(round, arrival, placed);
       } catch (error) {
         const { lineage, value: record } = arrival;
         scope.giveUp({ lineage, record, error, attempts: 1, takenFrom: scope.inputs[0]?.root });
@@ -177,7 +177,7 @@ export class KeyedRounds<Note> implements Engine<unknown> {
       places: [],
       outputs: [],
       failures: [],
-      segments: this.lanes.map(() => undefined),
+      segments: this.partitions.map(() => undefined),
       open: 0,
       isStarted: false,
     };
@@ -207,7 +207,7 @@ export class KeyedRounds<Note> implements Engine<unknown> {
   }
 }
 
-interface LaneHandlers<Note> {
+interface PartitionHandlers<Note> {
   readonly roundsOpen: readonly Round<Note>[];
   readonly onAnswer: () => void;
   readonly onOver: () => void;
@@ -215,24 +215,29 @@ interface LaneHandlers<Note> {
 }
 
 /** The records of one partition, in root order. */
-class Lane<Note> implements JobOwner {
-  readonly job: OpenJob;
+class Partition<Note> implements WorkloadOwner {
+  readonly workload: OpenWorkload;
   queued = 0;
   private readonly partition: number;
   private readonly options: KeyedRoundsOptions<Note>;
   private readonly scope: TaskScope;
-  private readonly handlers: LaneHandlers<Note>;
+  private readonly handlers: PartitionHandlers<Note>;
   private pushed = 0;
   private forgotten: number[] = [];
 
-  constructor(partition: number, options: KeyedRoundsOptions<Note>, scope: TaskScope, handlers: LaneHandlers<Note>) {
+  constructor(
+    partition: number,
+    options: KeyedRoundsOptions<Note>,
+    scope: TaskScope,
+    handlers: PartitionHandlers<Note>,
+  ) {
     const { executor, task, runId, inputs } = scope;
     this.partition = partition;
     this.options = options;
     this.scope = scope;
     this.handlers = handlers;
-    const job: KeyedJob = { ...options.job, kind: 'keyed', task, runId, partition };
-    this.job = new OpenJob(executor, job, this, { window: inputs[0]?.root.window ?? 1 });
+    const workload: KeyedWorkload = { ...options.workload, kind: 'keyed', task, runId, partition };
+    this.workload = new OpenWorkload(executor, workload, this, { window: inputs[0]?.root.window ?? 1 });
   }
 
   forget(place: number): void {

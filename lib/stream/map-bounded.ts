@@ -1,9 +1,9 @@
 /**
  * Runs an asynchronous function over records, at most `concurrency` at a time.
  *
- * Each of the `concurrency` *lanes* is one async loop that removes the next queued record, awaits the function and
- * emits the result. This costs one continuation per record instead of a subscription, and is several times faster than
- * a merge. Records that finish in one turn of the microtask queue leave as one batch.
+ * `concurrency` async loops run side by side. Each loop removes the next queued record, awaits the function and emits
+ * the result. This costs one continuation per record instead of a subscription, and is several times faster than a
+ * merge. Records that finish in one turn of the microtask queue leave as one batch.
  *
  * Guarantees: at most `concurrency` records are started and not finished. The queue never exceeds the window. A failure
  * ends only its own record, by the policy. With `ordered`, outputs leave in input order, otherwise as they finish.
@@ -37,12 +37,12 @@ export interface MapBoundedOptions {
 }
 
 /** One async loop. */
-interface Lane {
+interface Loop {
   /** The signal of its current record. */
   waiting: AttemptSignal | undefined;
 }
 
-/** The number of records that a lane starts between two checks for a long turn. */
+/** The number of records that a loop starts between two checks for a long turn. */
 const LOOK_EVERY = 16;
 
 export function mapBounded<In, Out>(
@@ -60,14 +60,14 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private readonly subscriber: Subscriber<Batch<Out>>;
   /** Batches with records that have not started; the window bounds their number. */
   private readonly batches: Ring<Batch<In>>;
-  /** The batch that lanes read from, and the position in it. */
+  /** The batch that loops read from, and the position in it. */
   private head: Batch<In> | undefined;
   private at = 0;
   private queued = 0;
   private readonly arrivals: ArrivalTimes;
   private readonly outputs: FinishedOutputs<Out>;
-  /** The running lanes. A lane that pauses between two records has no record. */
-  private readonly lanes = new Set<Lane>();
+  /** The running loops. A loop that pauses between two records has no record. */
+  private readonly loops = new Set<Loop>();
   private working = 0;
   private started = 0;
   private isFlushing = false;
@@ -90,7 +90,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     scope.account.watch(() => {
       // Records that start in this turn count as running.
       const mayStart = this.queued === 0 || scope.mayStart();
-      const starting = mayStart ? Math.min(this.queued, this.concurrency - this.lanes.size) : 0;
+      const starting = mayStart ? Math.min(this.queued, this.concurrency - this.loops.size) : 0;
       return {
         queued: this.queued - starting,
         running: this.working + starting,
@@ -112,18 +112,18 @@ class BoundedMapper<In, Out> implements Engine<In> {
     else if (count > 0) this.batches.push(batch);
     this.outputs.expect(batch.lineages);
     if (batch.gone > 0) this.passGone(batch);
-    if (!this.needsLane()) return;
-    while (this.needsLane() && this.scope.mayStart()) void this.lane();
+    if (!this.needsLoop()) return;
+    while (this.needsLoop() && this.scope.mayStart()) void this.loop();
     const afterMs = clock.monotonicMs();
     account.meter.worked(nowMs, afterMs);
     account.sampleMeter(afterMs);
   }
 
-  /** Whether another lane would find a record. In a long turn, a lane pauses before its first one. */
-  private needsLane(): boolean {
-    const { lanes, working, queued } = this;
-    // A lane that has failed the run in this turn still counts in `working`. Then the queue is empty.
-    return queued > 0 && lanes.size < this.concurrency && lanes.size - working < queued;
+  /** Whether another loop would find a record. In a long turn, a loop pauses before its first one. */
+  private needsLoop(): boolean {
+    const { loops, working, queued } = this;
+    // A loop that has failed the run in this turn still counts in `working`. Then the queue is empty.
+    return queued > 0 && loops.size < this.concurrency && loops.size - working < queued;
   }
 
   endInput(): void {
@@ -133,9 +133,9 @@ class BoundedMapper<In, Out> implements Engine<In> {
 
   stop(): void {
     this.isStopped = true;
-    if (this.lanes.size > 0) {
+    if (this.loops.size > 0) {
       const why = whyOver(this.scope.signal);
-      for (const { waiting } of this.lanes) waiting?.abort(why);
+      for (const { waiting } of this.loops) waiting?.abort(why);
     }
     this.batches.clear();
     this.head = undefined;
@@ -143,13 +143,13 @@ class BoundedMapper<In, Out> implements Engine<In> {
   }
 
   /** Processes queued records one after the other until the queue is empty. Never rejects. */
-  private async lane(): Promise<void> {
+  private async loop(): Promise<void> {
     const { scope } = this;
     let sinceLook = 0;
-    const lane: Lane = { waiting: undefined };
-    this.lanes.add(lane);
+    const loop: Loop = { waiting: undefined };
+    this.loops.add(loop);
     while (this.queued > 0 && !this.isStopped && scope.mayStart()) {
-      // Checked before the work, so that in a long turn the other lanes do not continue where this one paused.
+      // Checked before the work, so that in a long turn the other loops do not continue where this one paused.
       if (sinceLook++ % LOOK_EVERY === 0 && scope.turn.isLong()) {
         sinceLook = 0;
         await scope.turn.pause();
@@ -168,8 +168,8 @@ class BoundedMapper<In, Out> implements Engine<In> {
       this.working++;
       const span = scope.beginSpan(lineage);
       try {
-        lane.waiting = new AttemptSignal();
-        const begun = this.step(record, lineage, 1, lane.waiting);
+        loop.waiting = new AttemptSignal();
+        const begun = this.step(record, lineage, 1, loop.waiting);
         // A result that is not a promise is not awaited, so a sink that returns nothing costs no turn.
         const isPending = begun instanceof Promise || isPromiseLike(begun);
         const result = isPending ? await (begun as PromiseLike<Out | Skip>) : begun;
@@ -187,12 +187,12 @@ class BoundedMapper<In, Out> implements Engine<In> {
       }
       // A record that finishes after the end of the run is dropped.
       if (this.hasEnded()) break;
-      lane.waiting = undefined;
+      loop.waiting = undefined;
       if (isTimed) scope.sampleLatency(scope.clock.monotonicMs() - startedAtMs, lineage);
       this.working--;
       this.leave(lineage, output);
     }
-    this.lanes.delete(lane);
+    this.loops.delete(loop);
     this.completeIfDone();
   }
 
@@ -235,7 +235,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   }
 
   private completeIfDone(): void {
-    if (!this.isInputOver || this.lanes.size > 0 || this.isFlushing || this.queued > 0 || this.isStopped) return;
+    if (!this.isInputOver || this.loops.size > 0 || this.isFlushing || this.queued > 0 || this.isStopped) return;
     this.subscriber.complete();
   }
 }

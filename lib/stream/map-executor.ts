@@ -10,8 +10,8 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import type { Chunk, ChunkResult, Ending, MapJob, HopWork } from '../execution/executor.js';
-import { OpenJob, type JobOwner } from '../execution/open-job.js';
+import type { Chunk, ChunkResult, Ending, MapWorkload, HopWork } from '../execution/executor.js';
+import { OpenWorkload, type WorkloadOwner } from '../execution/open-workload.js';
 import type { TaskScope } from './task-scope.js';
 import { Batch, BatchBuilder, GONE, type Gone, type Lineage, type Skip } from '../model/record.js';
 import { batchOf, endRecord } from './chunk-endings.js';
@@ -44,7 +44,7 @@ export function mapExecutor<In, Out>(
   return operate((subscriber) => new Hop<In, Out>(tasks, options, subscriber));
 }
 
-class Hop<In, Out> implements Engine<In>, JobOwner {
+class Hop<In, Out> implements Engine<In>, WorkloadOwner {
   private readonly tasks: readonly HopTask[];
   private readonly first: TaskScope;
   private readonly last: TaskScope;
@@ -53,7 +53,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
   private readonly queue: RecordQueue;
   private readonly arrivals: ArrivalTimes;
   private readonly order: ArrivalOrder<Out> | undefined;
-  private readonly job: OpenJob;
+  private readonly workload: OpenWorkload;
   private waiting = 0;
 
   constructor(
@@ -71,14 +71,14 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     this.queue = new RecordQueue(mostInFlight);
     this.arrivals = new ArrivalTimes(window);
     this.order = options.ordered === true ? new ArrivalOrder(mostInFlight) : undefined;
-    const job: MapJob = {
+    const workload: MapWorkload = {
       kind: 'map',
       runId: scope.runId,
       seed: Math.floor(scope.random() * 2 ** 31),
       members: tasks.map(({ member }) => member),
       timeoutMs: options.timeoutMs,
     };
-    this.job = new OpenJob(scope.executor, job, this, { window, transfer: options.transfer });
+    this.workload = new OpenWorkload(scope.executor, workload, this, { window, transfer: options.transfer });
     this.watch();
   }
 
@@ -96,15 +96,15 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
     const { before } = this.options;
     if (batch.gone === 0 && before === undefined) this.enqueue(batch.lineages, batch.values);
     else this.sort(batch, before);
-    this.job.wake();
+    this.workload.wake();
   }
 
   endInput(): void {
-    this.job.endInput();
+    this.workload.endInput();
   }
 
   stop(): void {
-    this.job.close();
+    this.workload.close();
     this.queue.clear();
   }
 
@@ -237,7 +237,7 @@ class Hop<In, Out> implements Engine<In>, JobOwner {
   private watch(): void {
     const atEntry = (): { queued: number; running: number; waiting: number } => ({
       queued: this.queue.size,
-      running: this.job.running,
+      running: this.workload.running,
       waiting: 0,
     });
     if (this.first === this.last) {

@@ -26,10 +26,10 @@ export class OperatorMeter {
   }
 
   /** The number of records and inner subscriptions that the operators hold. */
-  get held(): number {
-    let held = 0;
-    if (!this.isOff) for (const metered of this.subscribers) held += metered.held;
-    return held;
+  get buffered(): number {
+    let buffered = 0;
+    if (!this.isOff) for (const metered of this.subscribers) buffered += metered.buffered;
+    return buffered;
   }
 
   /** Stops counting. */
@@ -108,7 +108,7 @@ export class MeteredSubscriber<T> extends Subscription implements Observer<T> {
     meter.add(this);
   }
 
-  get held(): number {
+  get buffered(): number {
     return this.inner.size + this.waiting;
   }
 

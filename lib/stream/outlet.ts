@@ -1,11 +1,11 @@
 /**
  * Delivers the outputs of a task to everything that depends on it.
  *
- * Guarantees: all observers see each batch, in one order, and the completion after the last batch. When the first
- * observer receives a batch, it may settle lineages and wake a root, so that this task emits again or completes before
- * the second observer has seen the batch. Such emissions wait. (A Subject would deliver them at once. The second
- * observer would then see the completion first and lose the batch.) An observer that subscribes after the end receives
- * the completion or the error.
+ * Guarantees: all observers see each batch, in one order, and the completion after the last batch. The first observer
+ * of a batch may settle lineages and wake a root. The task may then emit again, or complete, before the second observer
+ * has seen the batch. Such emissions wait for the second observer. (A Subject would deliver them at once: the second
+ * observer would see the completion first and lose the batch.) An observer that subscribes after the end receives the
+ * completion or the error.
  */
 import { Observable, type Observer } from 'rxjs';
 import type { Batch } from '../model/record.js';

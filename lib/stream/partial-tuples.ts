@@ -1,8 +1,8 @@
 /**
  * The tuples of a join that are not complete, by lineage.
  *
- * Guarantees: the memory is proportional to the widest range of lineages that was held at once, and at most to the span
- * of the root, so a graph of many joins needs little memory. Adding a value is O(1).
+ * Guarantees: adding a value is O(1). The memory grows with the widest range of lineages that was held at one time, up
+ * to the span of the root. So a graph of many joins needs little memory.
  */
 import { MillraceError } from '../model/errors.js';
 import { GONE, type Lineage } from '../model/record.js';

@@ -7,7 +7,9 @@ import type { Chunk } from '../execution/executor.js';
 import type { Lineage } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 
-/** Records with their lineages, and with their places in a state if the job has one: for all records or for none. */
+/**
+ * Records with their lineages, and with their places in a state if the workload has one: for all records or for none.
+ */
 type Segment = Omit<Chunk, 'from'>;
 
 export class RecordQueue {

@@ -3,7 +3,7 @@
  * guarantees.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
-import type { JobPort, ModuleRef } from '../execution/executor.js';
+import type { WorkloadPort, ModuleRef } from '../execution/executor.js';
 import type { Batch, Rejected, Skip } from '../model/record.js';
 import { ExecutorFold } from '../stream/fold-executor.js';
 import { foldInline } from '../stream/fold-inline.js';
@@ -150,8 +150,8 @@ export class Aggregator<In, Key, State, Out> {
       const partitions = scope.executor.size;
       const before = checkInput<unknown>(this.parts.options.input, scope.task);
       const partitionOf = (record: unknown): number => partitionOfKey(keyOf(record), partitions);
-      const onOver = (jobs: readonly JobPort[]): void => {
-        const results = mergeCollected(jobs.map((job) => job.collect()));
+      const onOver = (workloads: readonly WorkloadPort[]): void => {
+        const results = mergeCollected(workloads.map((workload) => workload.collect()));
         pumpInto(this.leaving(results, scope), scope, subscriber);
       };
       const how = { partitions, maxKeys, partitionOf };

@@ -56,7 +56,7 @@ export function foldKeyed<In, Key, State>(
   };
   return new KeyedRounds<undefined>(
     {
-      job: { ref, as: 'aggregate', seed: 0, timeoutMs },
+      workload: { ref, as: 'aggregate', seed: 0, timeoutMs },
       partitions,
       begin: () => undefined,
       place: (value) => {

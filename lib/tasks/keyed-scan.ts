@@ -1,7 +1,7 @@
 /** The step of a `statefulTask` in the thread of the run, record by record. `statefulTask` states the guarantees. */
 import type { Subscriber } from 'rxjs';
 import { checkedFunctions } from '../execution/checked-functions.js';
-import { JobContext } from '../execution/thread-context.js';
+import { WorkloadContext } from '../execution/thread-context.js';
 import { sampleWeight } from '../measure/sampling.js';
 import type { RecordContext } from '../model/ports.js';
 import type { Batch, Lineage, Skip } from '../model/record.js';
@@ -18,7 +18,7 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
   private readonly before: (record: In) => In;
   private readonly after: (output: Out | Skip) => Out | Skip;
   /** With `partitionBy`, a step has the same context as in a thread. */
-  private readonly threadContext: JobContext | undefined;
+  private readonly threadContext: WorkloadContext | undefined;
   private stepped = 0;
 
   constructor(
@@ -33,7 +33,7 @@ export class KeyedScan<In, Key, State, Out> extends ScanOutputs<In, Key, State, 
     this.after = checkOutput<Out>(options.output, scope.task);
     this.intake = new Intake(scope, subscriber);
     if (options.partitionBy !== undefined) {
-      this.threadContext = new JobContext(scope.task, scope.runId, Math.floor(scope.random() * 2 ** 31));
+      this.threadContext = new WorkloadContext(scope.task, scope.runId, Math.floor(scope.random() * 2 ** 31));
     }
   }
 

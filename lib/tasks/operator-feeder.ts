@@ -177,7 +177,7 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
     if (this.isOver) return true;
     if (this.outbox.size >= this.scope.root.room) return false;
     // A drained run does not wait until the operator subscribes.
-    const isReady = this.input.isWanted ? this.meter.held < this.limit : this.scope.isDraining;
+    const isReady = this.input.isWanted ? this.meter.buffered < this.limit : this.scope.isDraining;
     if (isReady) return true;
     this.watchStandstill();
     return false;
@@ -220,14 +220,14 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
     const look = (): void => {
       this.cancelTimer = undefined;
       if (this.isOver || this.intake.size === 0) return;
-      const isHolding = this.meter.held >= this.limit;
-      if (this.input.isWanted && !isHolding) return;
+      const isFull = this.meter.buffered >= this.limit;
+      if (this.input.isWanted && !isFull) return;
       const leftMs = this.movedAtMs + STILL_MS - clock.monotonicMs();
       if (leftMs > 0) {
         this.cancelTimer = clock.schedule(leftMs, look);
       } else if (this.input.isWanted) {
         this.scope.notice(
-          `The operator of '${task}' holds ${this.meter.held} records and inner subscriptions (the window and its \`buffer\`), and none of them has ended for ${STILL_MS / 1000} s. It gets further records all the same, so it may need much memory`,
+          `The operator of '${task}' holds ${this.meter.buffered} records and inner subscriptions (the window and its \`buffer\`), and none of them has ended for ${STILL_MS / 1000} s. It gets further records all the same, so it may need much memory`,
         );
         this.meter.ignore();
         this.feed();

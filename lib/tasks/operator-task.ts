@@ -1,16 +1,17 @@
 /**
  * Any RxJS operator over plain records, as a task. A boundary: its outputs have a new root.
  *
- * Guarantees: the operator receives records only while the window of its outputs has room, so backpressure passes
- * through it, and only while it is subscribed to its input, so none is lost if it subscribes late. It receives no more
- * records while it holds the window and `buffer` in operators that wait for inner subscriptions (`concatMap`,
- * `mergeMap` with a limit, `delay`). Outputs beyond the window (a burst from one input) wait in a bounded buffer. An
- * operator that completes early stops its sources. An error that it emits fails the run, after the outputs before it,
- * because it belongs to no record.
+ * Guarantees: backpressure passes through the operator: it receives records only while the window of its outputs has
+ * room. It receives records only while it is subscribed to its input, so a late subscription loses none. Operators that
+ * wait for inner subscriptions (`concatMap`, `mergeMap` with a limit, `delay`) hold at most the window and `buffer`;
+ * then the operator receives no more records. Outputs beyond the window (a burst from one input) wait in a bounded
+ * buffer. An operator that completes early stops its sources. An error that it emits fails the run, after the outputs
+ * before it, because it belongs to no record.
  *
- * In a resumed run, a new operator receives the same records again. If the operator has emitted only in the turn of an
- * input, or at its end, the outputs that were emitted before are dropped, and the run continues behind them. Otherwise
- * its outputs depend on more than its input (on time, on a call), and everything behind it is repeated.
+ * In a resumed run, a new operator receives the same records again. Before the crash, the operator may have emitted
+ * only while it received a record, or at the end of its input. Then its outputs are the same again: those that were
+ * emitted before are dropped, and the run continues behind them. Otherwise its outputs depend on more than its input
+ * (on time, on a call), and everything behind it is repeated.
  */
 import type { OperatorFunction } from 'rxjs';
 import { MillraceError } from '../model/errors.js';

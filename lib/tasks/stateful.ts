@@ -37,8 +37,8 @@ export interface StatefulOptions<In, Out> extends TaskOptions<In, Out>, DurableO
   /**
    * Calls `step` in threads: one thread has all states of a key. The hash of the key (`partitionOf`) chooses the
    * thread; a function may return a coarser key. The functions must be tagged (`threadStateful`, `threadFactory`), or
-   * given as a module URL and the name of an export. After each group of records, a thread sends the states that it has
-   * changed to the thread of the run, so a thread that dies is replaced by one with the same states. States and outputs
+   * given as a module URL and the name of an export. After each group of records, a thread sends the changed states to
+   * the thread of the run. If the thread dies, a new one continues with these states. States and outputs
    * must be plain data. Default: `step` is called in the thread of the run.
    */
   readonly partitionBy?: 'key' | ((record: In) => string);

@@ -62,9 +62,9 @@ export interface RememberingOptions {
 export interface DurableOptions {
   /**
    * True keeps the state of the task in the checkpoints of the run: a resumed run continues from it. False keeps
-   * nothing: a resumed run reads the input from its beginning and computes the state again. Default: false if
-   * everything in front of the task is a source that can be read again and tasks that are deterministic (`syncTask`),
-   * otherwise true. Only runs with checkpoints use it.
+   * nothing: a resumed run reads the input from its beginning and computes the state again. Default: true, unless the
+   * task gets its records only from sources that can be read again and through deterministic tasks (`syncTask`). Only
+   * runs with checkpoints use it.
    */
   readonly durable?: boolean;
 }

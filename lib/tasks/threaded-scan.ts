@@ -48,7 +48,7 @@ export class ThreadedScan<In, Key, State, Out> extends ScanOutputs<In, Key, Stat
     const seed = Math.floor(scope.random() * 2 ** 31);
     this.rounds = new KeyedRounds<Note<Key, State>>(
       {
-        job: { ref, as: 'stateful', seed, timeoutMs },
+        workload: { ref, as: 'stateful', seed, timeoutMs },
         partitions,
         begin: () => ({ uses: new Map(), evicted: [] }),
         place: (value, note) => {

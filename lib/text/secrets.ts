@@ -1,9 +1,9 @@
 /**
  * The secrets of one run: values that must not appear in any output of the run.
  *
- * Guarantees: a value is masked everywhere in a text and in upper or lower case, also if it is percent-encoded, base64,
- * hexadecimal, or escaped for JSON or HTML, and if a message was cut within it. Short and ordinary values are not
- * masked, because that would hide ordinary text. Data without a secret is returned as it is, without a copy.
+ * Guarantees: a value is masked everywhere in a text: in upper or lower case; percent-encoded, in base64 or
+ * hexadecimal; escaped for JSON or HTML; and where a message was cut in the middle of it. Short and ordinary values are
+ * not masked, because that would hide ordinary text. Data without a secret is returned as it is, without a copy.
  */
 import { maskCredentials } from './mask-secrets.js';
 import { secretsIn, secretsInText, secretsUnder } from './find-secrets.js';

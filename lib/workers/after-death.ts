@@ -8,7 +8,7 @@
  */
 import type { Chunk } from '../execution/executor.js';
 import type { Position, Posted, Thread } from './thread.js';
-import type { Rerun } from './thread-job.js';
+import type { Rerun } from './thread-workload.js';
 
 /** A record fails after this number of deaths of unknown cause, even if it was never the first record of a thread. */
 const MAX_DEATHS = 3;
@@ -22,7 +22,7 @@ export interface Verdict {
 
 /**
  * Decides about one chunk that was outstanding when the thread died. The parts that run again are in the order of their
- * records where the job needs it.
+ * records where the workload needs it.
  */
 export function judge(
   posted: Posted,
@@ -30,14 +30,15 @@ export function judge(
   thread: Pick<Thread, 'outstanding' | 'stoppedAt' | 'isLoading'>,
 ): Verdict {
   const { chunk, deaths } = posted;
-  // A chunk of a job that was still loading may have been overtaken, so the position is more reliable than the order.
+  // A chunk of a workload that was still loading may have been overtaken, so the position is more reliable than the
+  // order.
   const wasOnIt = position === undefined ? thread.outstanding[0] === posted : position.chunk === posted.number;
   if (!wasOnIt) return { reruns: [{ chunk, deaths }] };
   // Moved data is lost with the thread, so the record cannot run again.
-  if (posted.job.transfer !== undefined) {
+  if (posted.workload.transfer !== undefined) {
     return { guilty: { index: 0, member: position?.member ?? 0, attempts: 1 }, reruns: [] };
   }
-  if (position === undefined && thread.isLoading(posted.job)) return { reruns: [{ chunk, deaths }] };
+  if (position === undefined && thread.isLoading(posted.workload)) return { reruns: [{ chunk, deaths }] };
   const isAlone = chunk.records.length === 1;
   if (position === undefined) {
     if (!isAlone) return { reruns: halves(chunk) };
@@ -54,7 +55,7 @@ export function judge(
   if (thread.stoppedAt !== undefined) return { guilty: { index, member, attempts: 1 }, reruns: others };
   if (isAlone && deaths > 0) return { guilty: { index: 0, member, attempts: deaths + 1 }, reruns: [] };
   const suspect = { chunk: slice(chunk, index, index + 1), deaths: 1 };
-  return { reruns: posted.job.isOrdered ? [...before, suspect, ...after] : [...others, suspect] };
+  return { reruns: posted.workload.isOrdered ? [...before, suspect, ...after] : [...others, suspect] };
 }
 
 function rerunsOf(chunk: Chunk): Rerun[] {

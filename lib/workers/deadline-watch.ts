@@ -60,10 +60,10 @@ export class DeadlineWatch {
 /** The limit of the chunk that the thread works on, in milliseconds; Infinity if it has none. */
 function limitOf(thread: Thread, position: Position | undefined): number {
   const present = thread.outstanding.find(({ number }) => number === position?.chunk);
-  return present?.job.spec.timeoutMs ?? Infinity;
+  return present?.workload.spec.timeoutMs ?? Infinity;
 }
 
 /** Whether any work that the thread has received has a limit. */
 function hasLimit(thread: Thread): boolean {
-  return thread.outstanding.some(({ job }) => job.spec.timeoutMs !== undefined);
+  return thread.outstanding.some(({ workload }) => workload.spec.timeoutMs !== undefined);
 }

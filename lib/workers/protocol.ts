@@ -4,7 +4,7 @@
  * The thread of the run numbers the chunks and uses each number once, so it recognises an answer to a chunk that is no
  * longer outstanding. Credits: at most `CREDITS` chunks, and `ITEM_CREDITS` batches of a stream, are outstanding.
  */
-import type { ChunkResult, Ending, ExportKind, Job, ModuleRef, PlacedStates } from '../execution/executor.js';
+import type { ChunkResult, Ending, ExportKind, Workload, ModuleRef, PlacedStates } from '../execution/executor.js';
 import type { WireError } from './error-wire.js';
 
 /** Outstanding chunks per thread: one to work on, and one to continue with while the first answer travels. */
@@ -27,14 +27,14 @@ export type ToThread =
   | { readonly type: 'check'; readonly id: number; readonly ref: ModuleRef; readonly as: ExportKind }
   | {
       readonly type: 'open';
-      readonly job: number;
-      readonly spec: Job;
-      /** The states with which a keyed job begins. */
+      readonly workload: number;
+      readonly spec: Workload;
+      /** The states with which a keyed workload begins. */
       readonly states: PlacedStates | undefined;
     }
   | {
       readonly type: 'chunk';
-      readonly job: number;
+      readonly workload: number;
       readonly chunk: number;
       readonly lineages: WireLineages;
       readonly records: readonly unknown[];
@@ -46,9 +46,9 @@ export type ToThread =
       readonly seeds: PlacedStates | undefined;
       readonly wantsBetween: boolean;
     }
-  | { readonly type: 'close'; readonly job: number }
-  /** Requests the results of a partition job as a stream of that number. */
-  | { readonly type: 'collect'; readonly job: number; readonly stream: number }
+  | { readonly type: 'close'; readonly workload: number }
+  /** Requests the results of a partition workload as a stream of that number. */
+  | { readonly type: 'collect'; readonly workload: number; readonly stream: number }
   | { readonly type: 'stream'; readonly stream: number; readonly ref: ModuleRef }
   | { readonly type: 'more'; readonly stream: number }
   | { readonly type: 'stop'; readonly stream: number };
@@ -67,11 +67,11 @@ export interface WireResult extends Omit<ChunkResult, 'endings'> {
 export type FromThread =
   | { readonly type: 'ready' }
   | { readonly type: 'checked'; readonly id: number; readonly error?: WireError }
-  /** A job is loaded, so a later death of the thread was not caused by loading the job. */
-  | { readonly type: 'loaded'; readonly job: number }
+  /** A workload is loaded, so a later death of the thread was not caused by loading the workload. */
+  | { readonly type: 'loaded'; readonly workload: number }
   | ({ readonly type: 'done'; readonly chunk: number } & WireResult)
-  /** An error that ends a whole job. */
-  | { readonly type: 'failed'; readonly job: number; readonly chunk: number; readonly error: WireError }
+  /** An error that ends a whole workload. */
+  | { readonly type: 'failed'; readonly workload: number; readonly chunk: number; readonly error: WireError }
   | { readonly type: 'items'; readonly stream: number; readonly items: readonly unknown[] }
   | { readonly type: 'over'; readonly stream: number; readonly error?: WireError };
 

@@ -1,7 +1,7 @@
 /** The errors that only threads cause. */
 import { FatalTaskError, MillraceError, codeOf, describeThrown } from '../model/errors.js';
 import type { Thread } from './thread.js';
-import type { ThreadJob } from './thread-job.js';
+import type { ThreadWorkload } from './thread-workload.js';
 import { reasonOf, whyUncloneable } from './uncloneable.js';
 
 /** The end of a thread, as the beginning of a sentence. */
@@ -12,42 +12,42 @@ function describeDeath({ failure, exitCode }: Pick<Thread, 'failure' | 'exitCode
 }
 
 /** The error of a record that was alone in its thread when the thread died. */
-export function deathError(job: ThreadJob, member: number, lineage: number, thread: Thread): MillraceError {
-  const message = `${describeDeath(thread)} while '${job.taskOf(member)}' worked on record ${lineage}`;
+export function deathError(workload: ThreadWorkload, member: number, lineage: number, thread: Thread): MillraceError {
+  const message = `${describeDeath(thread)} while '${workload.taskOf(member)}' worked on record ${lineage}`;
   return new MillraceError('MILLRACE_THREAD', message, { cause: thread.failure });
 }
 
-/** The error of a record that exceeded the time limit of its job. */
-export function timeoutError(job: ThreadJob, member: number, lineage: number): MillraceError {
+/** The error of a record that exceeded the time limit of its workload. */
+export function timeoutError(workload: ThreadWorkload, member: number, lineage: number): MillraceError {
   return new MillraceError(
     'MILLRACE_TIMEOUT',
-    `'${job.taskOf(member)}' worked on record ${lineage} for more than ${job.spec.timeoutMs ?? 0} ms, so its thread was stopped`,
+    `'${workload.taskOf(member)}' worked on record ${lineage} for more than ${workload.spec.timeoutMs ?? 0} ms, so its thread was stopped`,
   );
 }
 
-/** The error of a job whose partition was lost with its thread. */
-export function lostState(job: ThreadJob, thread: Thread): FatalTaskError {
+/** The error of a workload whose partition was lost with its thread. */
+export function lostState(workload: ThreadWorkload, thread: Thread): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
-    `${describeDeath(thread)}, and a partition of '${job.taskOf(0)}' was lost with it. A result of the other partitions alone would be wrong. Leave out \`partitionBy\`: then the parts are kept outside of threads`,
+    `${describeDeath(thread)}, and a partition of '${workload.taskOf(0)}' was lost with it. A result of the other partitions alone would be wrong. Leave out \`partitionBy\`: then the parts are kept outside of threads`,
     { cause: thread.failure },
   );
 }
 
-/** The error of a job whose records killed many threads, while no record was answered. */
+/** The error of a workload whose records killed many threads, while no record was answered. */
 export function nothingWorksError(
-  job: ThreadJob,
+  workload: ThreadWorkload,
   thread: Pick<Thread, 'failure' | 'exitCode'>,
   deaths: number,
 ): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
-    `${describeDeath(thread)}. Each record that '${job.taskOf(0)}' worked on ended its thread (${deaths} threads in all), and none was finished: check its function, its module and the limits of threads`,
+    `${describeDeath(thread)}. Each record that '${workload.taskOf(0)}' worked on ended its thread (${deaths} threads in all), and none was finished: check its function, its module and the limits of threads`,
     { cause: thread.failure },
   );
 }
 
-/** The error of the jobs that threads cannot load. */
+/** The error of the workloads that threads cannot load. */
 export function fruitlessError(thread: Thread, deaths: number): FatalTaskError {
   return new FatalTaskError(
     'MILLRACE_THREAD',
@@ -78,7 +78,7 @@ export function closedError(): MillraceError {
  */
 export function uncloneableRecord(
   record: unknown,
-  job: ThreadJob,
+  workload: ThreadWorkload,
   lineage: number,
   known: unknown,
 ): MillraceError | undefined {
@@ -86,6 +86,6 @@ export function uncloneableRecord(
   if (reason === undefined) return undefined;
   return new MillraceError(
     'MILLRACE_UNCLONABLE',
-    `Record ${lineage} cannot be copied to a thread of '${job.taskOf(0)}': ${reason}. Hand over plain data`,
+    `Record ${lineage} cannot be copied to a thread of '${workload.taskOf(0)}': ${reason}. Hand over plain data`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The executor with threads: one pool that all jobs share.
+ * The executor with threads: one pool that all workloads share.
  *
  * Guarantees: threads start when work waits that no idle thread can accept. A thread that dies is replaced, and only
  * the record that killed it fails. After `close` no thread is left, and all open requests to threads are rejected.
@@ -11,10 +11,10 @@ import type {
   Executor,
   ExportKind,
   ItemReader,
-  Job,
-  JobClient,
-  JobOptions,
-  JobPort,
+  Workload,
+  WorkloadClient,
+  WorkloadOptions,
+  WorkloadPort,
   ModuleRef,
   ThreadLimits,
 } from '../execution/executor.js';
@@ -26,7 +26,7 @@ import type { FromThread } from './protocol.js';
 import { Streams } from './streams.js';
 import type { Thread } from './thread.js';
 import { closedError, loadingError, streamError } from './thread-errors.js';
-import { ThreadJob } from './thread-job.js';
+import { ThreadWorkload } from './thread-workload.js';
 import { ThreadPool } from './thread-pool.js';
 
 export interface ThreadExecutorOptions {
@@ -42,7 +42,7 @@ export class ThreadExecutor implements Executor {
   private readonly dispatcher: Dispatcher;
   private readonly streams = new Streams();
   private readonly checks = new Checks();
-  /** The last number of a job, chunk, stream or check. Numbers start at 1 and are never used twice. */
+  /** The last number of a workload, chunk, stream or check. Numbers start at 1 and are never used twice. */
   private lastNumber = 0;
 
   constructor({ threads, limits = {}, onNews = () => undefined }: ThreadExecutorOptions) {
@@ -77,14 +77,14 @@ export class ThreadExecutor implements Executor {
     });
   }
 
-  open(spec: Job, client: JobClient, options: JobOptions): JobPort {
-    const job = new ThreadJob(++this.lastNumber, spec, client, options);
-    this.dispatcher.add(job);
+  open(spec: Workload, client: WorkloadClient, options: WorkloadOptions): WorkloadPort {
+    const workload = new ThreadWorkload(++this.lastNumber, spec, client, options);
+    this.dispatcher.add(workload);
     return {
       wake: this.dispatcher.schedule,
-      collect: () => this.collect(job),
+      collect: () => this.collect(workload),
       close: () => {
-        this.dispatcher.remove(job);
+        this.dispatcher.remove(workload);
       },
     };
   }
@@ -116,10 +116,10 @@ export class ThreadExecutor implements Executor {
         this.dispatcher.done(thread, message.chunk, message);
         return;
       case 'loaded':
-        this.dispatcher.loaded(thread, message.job);
+        this.dispatcher.loaded(thread, message.workload);
         return;
       case 'failed':
-        this.dispatcher.failed(thread, message.job, message.chunk, unpackError(message.error));
+        this.dispatcher.failed(thread, message.workload, message.chunk, unpackError(message.error));
         return;
       case 'checked':
         this.checks.answer(message.id, message.error);
@@ -134,13 +134,13 @@ export class ThreadExecutor implements Executor {
     }
   }
 
-  private collect(job: ThreadJob): ItemReader<Collected> {
-    const thread = job.slot === undefined ? undefined : this.pool.at(job.slot);
-    // The thread never received a record of the job.
-    if (thread?.hasState(job) !== true) return { read: () => Promise.resolve(null), close: () => undefined };
+  private collect(workload: ThreadWorkload): ItemReader<Collected> {
+    const thread = workload.slot === undefined ? undefined : this.pool.at(workload.slot);
+    // The thread never received a record of the workload.
+    if (thread?.hasState(workload) !== true) return { read: () => Promise.resolve(null), close: () => undefined };
     const stream = ++this.lastNumber;
     const reader = this.streams.open<Collected>(stream, thread, () => {
-      thread.post({ type: 'collect', job: job.id, stream });
+      thread.post({ type: 'collect', workload: workload.id, stream });
     });
     return {
       read: async () => (await reader.read())?.map(unpackCollected) ?? null,

@@ -1,5 +1,5 @@
 /**
- * The side of a worker thread: opens jobs, executes chunks, feeds streams.
+ * The side of a worker thread: opens workloads, executes chunks, feeds streams.
  *
  * Guarantees: chunks are executed in the order of arrival. A result that cannot be cloned ends its own record, with the
  * name of the task in the error; the other results of the chunk arrive. Thrown errors arrive as errors of their own
@@ -7,12 +7,12 @@
  */
 import type { MessagePort, Transferable } from 'node:worker_threads';
 import { FatalTaskError, MillraceError } from '../model/errors.js';
-import type { ChunkResult, Collected, Ending, Job, ModuleRef } from '../execution/executor.js';
+import type { ChunkResult, Collected, Ending, Workload, ModuleRef } from '../execution/executor.js';
 import { ItemPump } from '../execution/item-pump.js';
 import { Waiter } from '../model/awaitable.js';
 import { loadChecked, loadStream } from '../execution/load-export.js';
-import { loadJob } from '../execution/loaded-job.js';
-import { PROGRESS, type LoadedJob } from '../execution/running-job.js';
+import { loadWorkload } from '../execution/loaded-workload.js';
+import { PROGRESS, type LoadedWorkload } from '../execution/running-workload.js';
 import { packError } from './error-wire.js';
 import { ITEM_CREDITS, unpackLineages, type FromThread, type ToThread, type WireEnding } from './protocol.js';
 import { prepareTypeScript } from './typescript.js';
@@ -21,11 +21,11 @@ import { whyUncloneable } from './uncloneable.js';
 type ChunkMessage = ToThread & { type: 'chunk' };
 type OpenMessage = ToThread & { type: 'open' };
 
-interface OpenJob {
-  readonly spec: Job;
-  /** Set once the job is loaded. */
-  loaded: LoadedJob | undefined;
-  readonly loading: Promise<LoadedJob>;
+interface OpenWorkload {
+  readonly spec: Workload;
+  /** Set once the workload is loaded. */
+  loaded: LoadedWorkload | undefined;
+  readonly loading: Promise<LoadedWorkload>;
 }
 
 interface OpenStream {
@@ -38,7 +38,7 @@ interface OpenStream {
 export class ThreadSide {
   private readonly port: MessagePort;
   private readonly progress: Int32Array;
-  private readonly jobs = new Map<number, OpenJob>();
+  private readonly workloads = new Map<number, OpenWorkload>();
   private readonly streams = new Map<number, OpenStream>();
 
   constructor(port: MessagePort, progress: Int32Array) {
@@ -69,10 +69,10 @@ export class ThreadSide {
         );
         return;
       case 'close':
-        this.jobs.delete(message.job);
+        this.workloads.delete(message.workload);
         return;
       case 'collect':
-        void this.feed(message.stream, this.collect(message.job));
+        void this.feed(message.stream, this.collect(message.workload));
         return;
       case 'stream':
         void this.feed(message.stream, this.items(message.ref));
@@ -85,39 +85,43 @@ export class ThreadSide {
     }
   };
 
-  private open({ job: id, spec, states }: OpenMessage): void {
-    const job: OpenJob = { spec, loaded: undefined, loading: prepared(modulesOf(spec), () => loadJob(spec)) };
-    this.jobs.set(id, job);
-    job.loading.then(
+  private open({ workload: id, spec, states }: OpenMessage): void {
+    const workload: OpenWorkload = {
+      spec,
+      loaded: undefined,
+      loading: prepared(modulesOf(spec), () => loadWorkload(spec)),
+    };
+    this.workloads.set(id, workload);
+    workload.loading.then(
       (loaded) => {
         if (states !== undefined) loaded.restore?.(states);
-        job.loaded = loaded;
-        this.post({ type: 'loaded', job: id });
+        workload.loaded = loaded;
+        this.post({ type: 'loaded', workload: id });
       },
       (error: unknown) => {
-        this.post({ type: 'failed', job: id, chunk: 0, error: packError(error) });
+        this.post({ type: 'failed', workload: id, chunk: 0, error: packError(error) });
       },
     );
   }
 
   private chunk(message: ChunkMessage): void {
-    const job = this.jobs.get(message.job);
-    if (job === undefined) return;
-    if (job.loaded !== undefined) {
-      this.execute(message, job.spec, job.loaded);
+    const workload = this.workloads.get(message.workload);
+    if (workload === undefined) return;
+    if (workload.loaded !== undefined) {
+      this.execute(message, workload.spec, workload.loaded);
       return;
     }
     // Continuations run in the order in which they were added, so chunks keep their order.
-    job.loading.then(
+    workload.loading.then(
       (loaded) => {
-        this.execute(message, job.spec, loaded);
+        this.execute(message, workload.spec, loaded);
       },
       () => undefined,
     );
   }
 
-  private execute(message: ChunkMessage, spec: Job, loaded: LoadedJob): void {
-    const { job, chunk, lineages, records, places, forgotten, seeds, wantsBetween } = message;
+  private execute(message: ChunkMessage, spec: Workload, loaded: LoadedWorkload): void {
+    const { workload, chunk, lineages, records, places, forgotten, seeds, wantsBetween } = message;
     const { progress } = this;
     const unpacked = unpackLineages(lineages, records.length);
     progress[PROGRESS.index] = 0;
@@ -138,13 +142,13 @@ export class ThreadSide {
         this.post({ type: 'done', chunk, ...sound, endings }, loaded.transferOf(sound.outputs));
       }
     } catch (error) {
-      this.post({ type: 'failed', job, chunk, error: packError(error) });
+      this.post({ type: 'failed', workload, chunk, error: packError(error) });
     }
     progress[PROGRESS.chunk] = 0;
   }
 
   private collect(id: number): Iterable<unknown> {
-    return packCollected(this.jobs.get(id)?.loaded?.collect?.() ?? []);
+    return packCollected(this.workloads.get(id)?.loaded?.collect?.() ?? []);
   }
 
   private items(ref: ModuleRef): Promise<Iterable<unknown> | AsyncIterable<unknown>> {
@@ -197,7 +201,7 @@ async function prepared<T>(refs: readonly ModuleRef[], load: () => Promise<T>): 
   return load();
 }
 
-function modulesOf(spec: Job): readonly ModuleRef[] {
+function modulesOf(spec: Workload): readonly ModuleRef[] {
   return spec.kind === 'map' ? spec.members.map(({ ref }) => ref) : [spec.ref];
 }
 
@@ -215,7 +219,7 @@ function* packCollected(collected: Iterable<Collected>): Generator<unknown, void
 }
 
 /** Replaces the parts of a result that cannot be cloned. Only for a chunk whose answer could not be sent as a whole. */
-function dropUncloneable(result: ChunkResult, spec: Job, lineages: readonly number[]): ChunkResult {
+function dropUncloneable(result: ChunkResult, spec: Workload, lineages: readonly number[]): ChunkResult {
   if (spec.kind !== 'map') {
     const reason = whyUncloneable(spec.kind === 'keyed' ? result.changed : result.outputs);
     if (spec.kind !== 'keyed' || reason !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * One worker thread, seen from the thread of the run: its outstanding chunks, its jobs and its figures.
+ * One worker thread, seen from the thread of the run: its outstanding chunks, its workloads and its figures.
  *
  * Guarantees: an answer to a chunk that is not outstanding is ignored. `onEnd` is called once, after the last message
  * of the thread, however it ended.
@@ -7,14 +7,14 @@
 import { Worker, type ResourceLimits, type Transferable } from 'node:worker_threads';
 import type { Chunk } from '../execution/executor.js';
 import type { ThreadStats } from '../model/thread-stats.js';
-import { PROGRESS } from '../execution/running-job.js';
-import type { ThreadJob } from './thread-job.js';
+import { PROGRESS } from '../execution/running-workload.js';
+import type { ThreadWorkload } from './thread-workload.js';
 import type { FromThread, ThreadData, ToThread } from './protocol.js';
 
 /** A chunk that was sent and is not answered. */
 export interface Posted {
   readonly number: number;
-  readonly job: ThreadJob;
+  readonly workload: ThreadWorkload;
   readonly chunk: Chunk;
   /** The number of threads that died on this chunk before. Above 0, it runs alone in its thread. */
   readonly deaths: number;
@@ -50,8 +50,8 @@ export class Thread {
   exitCode: number | undefined;
   private readonly worker: Worker;
   private readonly progress: Int32Array;
-  /** The open jobs, and whether the thread has loaded them. */
-  private readonly openJobs = new Map<number, boolean>();
+  /** The open workloads, and whether the thread has loaded them. */
+  private readonly openWorkloads = new Map<number, boolean>();
   private readonly startedAtMs = performance.now();
   private endedAtMs: number | undefined;
   private busyMs = 0;
@@ -98,32 +98,32 @@ export class Thread {
     else this.worker.postMessage(message, transfer as readonly Transferable[]);
   }
 
-  /** Sends a job before its first chunk; later calls do nothing. */
-  open(job: ThreadJob): void {
-    if (this.openJobs.has(job.id)) return;
-    const states = job.isOrdered ? job.client.states?.() : undefined;
-    this.post({ type: 'open', job: job.id, spec: job.spec, states });
-    this.openJobs.set(job.id, false);
+  /** Sends a workload before its first chunk; later calls do nothing. */
+  open(workload: ThreadWorkload): void {
+    if (this.openWorkloads.has(workload.id)) return;
+    const states = workload.isOrdered ? workload.client.states?.() : undefined;
+    this.post({ type: 'open', workload: workload.id, spec: workload.spec, states });
+    this.openWorkloads.set(workload.id, false);
   }
 
-  /** Records that the thread has loaded an open job. */
+  /** Records that the thread has loaded an open workload. */
   loaded(id: number): void {
-    if (this.openJobs.has(id)) this.openJobs.set(id, true);
+    if (this.openWorkloads.has(id)) this.openWorkloads.set(id, true);
   }
 
-  /** Whether the thread has loaded the job. */
-  hasLoaded(job: ThreadJob): boolean {
-    return this.openJobs.get(job.id) === true;
+  /** Whether the thread has loaded the workload. */
+  hasLoaded(workload: ThreadWorkload): boolean {
+    return this.openWorkloads.get(workload.id) === true;
   }
 
-  /** Whether the thread received the job and has not loaded it. */
-  isLoading(job: ThreadJob): boolean {
-    return this.openJobs.get(job.id) === false;
+  /** Whether the thread received the workload and has not loaded it. */
+  isLoading(workload: ThreadWorkload): boolean {
+    return this.openWorkloads.get(workload.id) === false;
   }
 
-  /** Whether the thread has chunks of the job. */
-  worksOn(job: ThreadJob): boolean {
-    return this.outstanding.some((posted) => posted.job === job);
+  /** Whether the thread has chunks of the workload. */
+  worksOn(workload: ThreadWorkload): boolean {
+    return this.outstanding.some((posted) => posted.workload === workload);
   }
 
   /** Whether the thread was sent no chunk yet. */
@@ -131,14 +131,14 @@ export class Thread {
     return this.chunks === 0 && this.outstanding.length === 0;
   }
 
-  /** Whether the thread holds state of the job that no other thread can rebuild. */
-  hasState(job: ThreadJob): boolean {
-    return job.spec.kind === 'partition' && this.openJobs.has(job.id);
+  /** Whether the thread holds state of the workload that no other thread can rebuild. */
+  hasState(workload: ThreadWorkload): boolean {
+    return workload.spec.kind === 'partition' && this.openWorkloads.has(workload.id);
   }
 
-  /** Ends a job in the thread. */
-  closeJob(job: ThreadJob): void {
-    if (this.openJobs.delete(job.id) && !this.hasEnded) this.post({ type: 'close', job: job.id });
+  /** Ends a workload in the thread. */
+  closeWorkload(workload: ThreadWorkload): void {
+    if (this.openWorkloads.delete(workload.id) && !this.hasEnded) this.post({ type: 'close', workload: workload.id });
   }
 
   /** Removes and returns the chunk that was answered; undefined if it is not outstanding. */

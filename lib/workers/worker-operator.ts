@@ -8,8 +8,8 @@
  */
 import { Observable, Subscription, isObservable, type Subscriber } from 'rxjs';
 import { MillraceError, describeThrown } from '../model/errors.js';
-import type { Chunk, ChunkResult, Executor, MapJob, ModuleRef, ThreadLimits } from '../execution/executor.js';
-import type { JobOwner, OpenJob } from '../execution/open-job.js';
+import type { Chunk, ChunkResult, Executor, MapWorkload, ModuleRef, ThreadLimits } from '../execution/executor.js';
+import type { WorkloadOwner, OpenWorkload } from '../execution/open-workload.js';
 import { Skip } from '../model/record.js';
 import {
   anObject,
@@ -110,12 +110,12 @@ interface Finished<Out> {
 }
 
 /** One subscription: connects the input, an executor and the subscriber. */
-class Bridge<In, Out> implements JobOwner {
+class Bridge<In, Out> implements WorkloadOwner {
   private readonly options: WorkerOperatorOptions<In, Out>;
   private readonly subscriber: Subscriber<Out>;
   private readonly ref: ModuleRef;
   private executor: Executor | undefined;
-  private job: OpenJob | undefined;
+  private workload: OpenWorkload | undefined;
   private readonly window: number;
   private readonly subscription = new Subscription();
   private reader: Reader<In | Skip> = readerOf<In>([]);
@@ -124,7 +124,7 @@ class Bridge<In, Out> implements JobOwner {
   /** Restores the input order; undefined until the executor is open. */
   private order: NumberOrder<Finished<Out>> | undefined;
   /** The number of records that were sent, or wait for their turn to be emitted. */
-  private held = 0;
+  private outstanding = 0;
   private isReading = false;
   private isStopped = false;
 
@@ -139,10 +139,10 @@ class Bridge<In, Out> implements JobOwner {
   async begin(): Promise<void> {
     const { threads = 'auto', limits = {}, timeoutMs, transfer } = this.options;
     try {
-      const [executor, { NumberOrder: Order }, { OpenJob: Job }] = await Promise.all([
+      const [executor, { NumberOrder: Order }, { OpenWorkload: Workload }] = await Promise.all([
         openExecutor(threads, limits),
         import('../stream/number-order.js'),
-        import('../execution/open-job.js'),
+        import('../execution/open-workload.js'),
       ]);
       if (this.isStopped) {
         await executor.close();
@@ -150,10 +150,10 @@ class Bridge<In, Out> implements JobOwner {
       }
       const members = [{ task: this.ref.export, ref: this.ref }];
       const seed = Math.floor(Math.random() * 2 ** 31);
-      const job: MapJob = { kind: 'map', runId: 'workerOperator', seed, members, timeoutMs };
+      const workload: MapWorkload = { kind: 'map', runId: 'workerOperator', seed, members, timeoutMs };
       this.order = new Order();
       this.executor = executor;
-      this.job = new Job(executor, job, this, { window: this.window, transfer });
+      this.workload = new Workload(executor, workload, this, { window: this.window, transfer });
       this.pull();
     } catch (error) {
       this.finish(error, true);
@@ -191,7 +191,7 @@ class Bridge<In, Out> implements JobOwner {
     if (this.waiting.length === 0) return undefined;
     const records = this.waiting.length <= max ? this.waiting : this.waiting.slice(0, max);
     this.waiting = this.waiting.length <= max ? [] : this.waiting.slice(max);
-    this.held += records.length;
+    this.outstanding += records.length;
     return { from, lineages: records.map((_, index) => from + index), records };
   }
 
@@ -232,44 +232,44 @@ class Bridge<In, Out> implements JobOwner {
   stop(): void {
     this.isStopped = true;
     this.subscription.unsubscribe();
-    this.job?.close();
+    this.workload?.close();
     void this.reader.close();
     this.waiting = [];
     void this.executor?.close();
   }
 
   private emit({ results, count }: Finished<Out>): void {
-    this.held -= count;
+    this.outstanding -= count;
     for (const result of results) this.subscriber.next(result);
   }
 
   /** Reads while the window has room. Records count until they are emitted. */
   private pull(): void {
-    const { job } = this;
-    if (this.isReading || job === undefined) return;
+    const { workload } = this;
+    if (this.isReading || workload === undefined) return;
     try {
-      while (!this.isStopped && !job.isInputOver && this.room() > 0) {
+      while (!this.isStopped && !workload.isInputOver && this.room() > 0) {
         const items = this.reader.read(this.room());
         if (isPromiseLike(items)) {
-          this.await(items, job);
+          this.await(items, workload);
           break;
         }
-        this.accept(items, job);
+        this.accept(items, workload);
       }
     } catch (error) {
       this.finish(error, true);
       return;
     }
-    if (this.waiting.length > 0) job.wake();
+    if (this.waiting.length > 0) workload.wake();
   }
 
-  private await(items: PromiseLike<readonly (In | Skip)[] | null>, job: OpenJob): void {
+  private await(items: PromiseLike<readonly (In | Skip)[] | null>, workload: OpenWorkload): void {
     this.isReading = true;
     items.then(
       (arrived) => {
         this.isReading = false;
         if (this.isStopped) return;
-        this.accept(arrived, job);
+        this.accept(arrived, workload);
         this.pull();
       },
       (error: unknown) => {
@@ -279,9 +279,9 @@ class Bridge<In, Out> implements JobOwner {
     );
   }
 
-  private accept(items: readonly (In | Skip)[] | null, job: OpenJob): void {
+  private accept(items: readonly (In | Skip)[] | null, workload: OpenWorkload): void {
     if (items === null) {
-      job.endInput();
+      workload.endInput();
       return;
     }
     // Records that the overflow policy dropped arrive as Skip. This operator has no counts for them.
@@ -289,7 +289,7 @@ class Bridge<In, Out> implements JobOwner {
   }
 
   private room(): number {
-    return this.window - this.held - this.waiting.length;
+    return this.window - this.outstanding - this.waiting.length;
   }
 
   /** Ends the threads before the Observable, so that no thread is left when the subscriber learns of the end. */
@@ -297,7 +297,7 @@ class Bridge<In, Out> implements JobOwner {
     if (this.isStopped) return;
     this.isStopped = true;
     this.subscription.unsubscribe();
-    this.job?.close();
+    this.workload?.close();
     void this.reader.close();
     void (this.executor?.close() ?? Promise.resolve()).then(() => {
       if (isError) this.subscriber.error(error);

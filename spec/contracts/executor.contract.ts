@@ -6,7 +6,7 @@ import { seededRandom } from '#lib/execution/random.js';
 import { CustomError, failures } from '../workers/modules/failures.js';
 import * as numbers from '../workers/modules/numbers.js';
 import { sums, sumsOfParts } from '../workers/modules/sums.js';
-import { refOf, runJob } from '../workers/support/job-runner.js';
+import { refOf, runWorkload } from '../workers/support/workload-runner.js';
 
 const FALSY = [0, -0, '', false, null, undefined, NaN, 0n];
 
@@ -22,27 +22,27 @@ export function executorContract(name: string, make: () => Executor): void {
 
     it.each([1, 2, 1000, 20_000])('answers each of %i records once', async (count) => {
       const records = Array.from({ length: count }, (_, n) => n);
-      const { outcomes, answers } = await runJob(executor, [numbers.double], records);
+      const { outcomes, answers } = await runWorkload(executor, [numbers.double], records);
       expect(answers.every((times) => times === 1)).toBe(true);
       expect(outcomes.map(({ output }) => output)).toEqual(records.map((n) => n * 2));
     });
 
     it('hands falsy records and outputs through', async () => {
-      const { outcomes } = await runJob(executor, [numbers.identity], FALSY);
+      const { outcomes } = await runWorkload(executor, [numbers.identity], FALSY);
       outcomes.forEach(({ output }, index) => {
         expect(Object.is(output, FALSY[index])).toBe(true);
       });
     });
 
     it('makes chunks small for dear records and large for cheap ones', async () => {
-      const dear = await runJob(executor, [numbers.burn], new Array(24).fill(3000));
+      const dear = await runWorkload(executor, [numbers.burn], new Array(24).fill(3000));
       expect(Math.max(...dear.chunkSizes)).toBeLessThanOrEqual(8);
-      const cheap = await runJob(executor, [numbers.double], new Array(20_000).fill(1));
+      const cheap = await runWorkload(executor, [numbers.double], new Array(20_000).fill(1));
       expect(Math.max(...cheap.chunkSizes)).toBe(256);
     });
 
     it('keeps class, code, message, cause and stack of what is thrown', async () => {
-      const { outcomes } = await runJob(executor, [failures], ['range', 'custom', 'ours', 'aggregate', 'plain']);
+      const { outcomes } = await runWorkload(executor, [failures], ['range', 'custom', 'ours', 'aggregate', 'plain']);
       const [range, custom, ours, aggregate, plain] = outcomes.map(({ error }) => error);
       expect(range).toBeInstanceOf(RangeError);
       expect(range).toMatchObject({ message: 'too far', cause: { message: 'why' } });
@@ -59,7 +59,7 @@ export function executorContract(name: string, make: () => Executor): void {
     });
 
     it('takes `throw undefined` for a failure', async () => {
-      const { outcomes } = await runJob(executor, [numbers.throwUndefinedOn], [12, 13, 14]);
+      const { outcomes } = await runWorkload(executor, [numbers.throwUndefinedOn], [12, 13, 14]);
       expect(outcomes).toEqual([
         { record: 12, output: 12 },
         { record: 13, error: undefined, isFailed: true, member: 0 },
@@ -68,7 +68,7 @@ export function executorContract(name: string, make: () => Executor): void {
     });
 
     it('skips', async () => {
-      const { outcomes } = await runJob(executor, [numbers.skipOdd], [1, 2]);
+      const { outcomes } = await runWorkload(executor, [numbers.skipOdd], [1, 2]);
       expect(outcomes).toEqual([
         { record: 1, skip: 'odd', member: 0 },
         { record: 2, output: 2 },
@@ -77,7 +77,7 @@ export function executorContract(name: string, make: () => Executor): void {
 
     it('runs functions one after the other, and says which one ended a record on what', async () => {
       const works = [numbers.addOne, numbers.throwOn, numbers.skipOdd];
-      const { outcomes } = await runJob(executor, works, [11, 12, 14, 15]);
+      const { outcomes } = await runWorkload(executor, works, [11, 12, 14, 15]);
       expect(outcomes).toEqual([
         { record: 11, output: 12 },
         { record: 12, error: new RangeError('thirteen'), isFailed: true, member: 1, given: 13 },
@@ -88,12 +88,12 @@ export function executorContract(name: string, make: () => Executor): void {
 
     it('gives what is made in between only to who wants it', async () => {
       const works = [numbers.addOne, numbers.double];
-      expect((await runJob(executor, works, [1, 2])).between).toEqual([]);
-      expect([...(await runJob(executor, works, [1, 2], { wantsBetween: true })).between].sort()).toEqual([2, 3]);
+      expect((await runWorkload(executor, works, [1, 2])).between).toEqual([]);
+      expect([...(await runWorkload(executor, works, [1, 2], { wantsBetween: true })).between].sort()).toEqual([2, 3]);
     });
 
     it('calls a factory with its settings, and a function with its context', async () => {
-      const { outcomes } = await runJob(executor, [numbers.multiplyBy(7), numbers.describeCall], [6, 7]);
+      const { outcomes } = await runWorkload(executor, [numbers.multiplyBy(7), numbers.describeCall], [6, 7]);
       expect(outcomes.map(({ output }) => output)).toEqual([
         [42, 'task 1', 'spec', 0],
         [49, 'task 1', 'spec', 1],
@@ -101,12 +101,12 @@ export function executorContract(name: string, make: () => Executor): void {
     });
 
     it('gives a lineage the same randomness wherever it runs', async () => {
-      const { outcomes } = await runJob(executor, [numbers.draw], [0, 1, 2]);
+      const { outcomes } = await runWorkload(executor, [numbers.draw], [0, 1, 2]);
       expect(outcomes.map(({ output }) => output)).toEqual(EXPECTED_DRAWS);
     });
 
-    it('refuses a function that returns a promise, as a failure of the job', async () => {
-      await expect(runJob(executor, [numbers.promise], [1])).rejects.toMatchObject({
+    it('refuses a function that returns a promise, as a failure of the workload', async () => {
+      await expect(runWorkload(executor, [numbers.promise], [1])).rejects.toMatchObject({
         code: 'MILLRACE_INVALID_OPTION',
         message: expect.stringContaining('asyncTask') as unknown,
       });
@@ -118,7 +118,7 @@ export function executorContract(name: string, make: () => Executor): void {
         const unhandled: unknown[] = [];
         const listener = (error: unknown): unknown => unhandled.push(error);
         process.on('unhandledRejection', listener);
-        await expect(runJob(executor, [numbers.rejectOn], records)).rejects.toMatchObject({
+        await expect(runWorkload(executor, [numbers.rejectOn], records)).rejects.toMatchObject({
           code: 'MILLRACE_INVALID_OPTION',
           message: expect.stringContaining('asyncTask') as unknown,
         });
@@ -142,7 +142,7 @@ export function executorContract(name: string, make: () => Executor): void {
       await expect(executor.check(missing, 'function')).rejects.toThrow('not-there.js');
     });
 
-    it('fails a job whose module cannot be loaded, once', async () => {
+    it('fails a workload whose module cannot be loaded, once', async () => {
       const ref = refOf(numbers.double);
       const failed = new Promise((_, reject) => {
         const client = { queued: 1, pull: () => ({ from: 0, lineages: [0], records: [1] }), deliver, fail: reject };
@@ -184,7 +184,7 @@ export function executorContract(name: string, make: () => Executor): void {
       expect(collected).toEqual([[{ from: 0, output: 'odd: 9' }], [{ from: 3, output: 'even: 6' }]]);
     });
 
-    it('keeps the states of a keyed job, answers with those that changed, and forgets and accepts them by place', async () => {
+    it('keeps the states of a keyed workload, answers with those that changed, and forgets and accepts them by place', async () => {
       const chunks: Chunk[] = [
         { from: 0, lineages: [0, 1, 2], records: [0, 3, 13], places: [5, 5, 5], seeds: { places: [5], states: [9] } },
         { from: 3, lineages: [3], records: [6], places: [6], seeds: { places: [5], states: [0] } },
@@ -203,8 +203,8 @@ export function executorContract(name: string, make: () => Executor): void {
           },
           fail: reject,
         };
-        const job = { kind: 'keyed', as: 'aggregate', seed: 0, runId: 'spec', task: 'sum', partition: 0 } as const;
-        executor.open({ ...job, ref: refOf(sums) }, client, { maxChunk: 10 }).wake();
+        const workload = { kind: 'keyed', as: 'aggregate', seed: 0, runId: 'spec', task: 'sum', partition: 0 } as const;
+        executor.open({ ...workload, ref: refOf(sums) }, client, { maxChunk: 10 }).wake();
       });
       expect(results.map(({ changed }) => changed)).toEqual([
         { places: [5], states: [12] },
@@ -246,7 +246,7 @@ export function executorContract(name: string, make: () => Executor): void {
       const port = executor.open({ kind: 'map', runId: 'spec', seed: 0, members }, client, { maxChunk: 1 });
       port.wake();
       port.close();
-      await runJob(executor, [numbers.double], [1]);
+      await runWorkload(executor, [numbers.double], [1]);
       expect(calls).toBe(0);
     });
   });

@@ -44,8 +44,9 @@ export async function killTest(victim: Victim, kills: number, seed: number): Pro
   while (figures.kills < kills) {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-kill-'));
     try {
-      await killUntilDone(victim, folder, random, tookMs, figures, kills);
-      if (victim.heals !== undefined) await replayUntilDone(victim, folder, random, tookMs, figures, kills);
+      const killing = { random, withinMs: tookMs, figures, most: kills };
+      await killUntilDone(victim, folder, killing);
+      if (victim.heals !== undefined) await replayUntilDone(victim, folder, killing);
       figures.runs++;
       const got = resultsIn(victim, folder);
       for (const [file, content] of Object.entries(expected)) {
@@ -62,25 +63,39 @@ export async function killTest(victim: Victim, kills: number, seed: number): Pro
   return figures;
 }
 
-async function killUntilDone(
-  victim: Victim,
+/** The kills of one test. */
+interface Killing {
+  readonly random: () => number;
+  /** A process is killed at a random time within this one. */
+  readonly withinMs: number;
+  readonly figures: { kills: number; missed: number };
+  /** The most kills. */
+  readonly most: number;
+}
+
+/** Runs one command, which may be killed. */
+async function runKilled(
+  args: readonly string[],
   folder: string,
-  random: () => number,
-  killWithinMs: number,
-  figures: { kills: number; missed: number },
-  most: number,
-): Promise<void> {
+  { random, withinMs, figures, most }: Killing,
+): Promise<Awaited<ReturnType<typeof ended>> & { readonly isKilled: boolean; readonly mayKill: boolean }> {
+  const child = start(args, folder);
+  const mayKill = figures.kills < most;
+  const killer = mayKill ? killAfter(child, random() * withinMs) : undefined;
+  const end = await ended(child);
+  killer?.abort();
+  const isKilled = end.signal === 'SIGKILL';
+  if (isKilled) figures.kills++;
+  return { ...end, isKilled, mayKill };
+}
+
+async function killUntilDone(victim: Victim, folder: string, killing: Killing): Promise<void> {
   let args: readonly string[] = ['run', ...victim.args];
   for (;;) {
-    const child = start(args, folder);
-    const mayKill = figures.kills < most;
-    const killed = mayKill ? killAfter(child, random() * killWithinMs) : undefined;
-    const { code, signal, err } = await ended(child);
-    killed?.abort();
-    if (signal === 'SIGKILL') figures.kills++;
-    else if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
-    else {
-      if (mayKill) figures.missed++;
+    const { code, err, isKilled, mayKill } = await runKilled(args, folder, killing);
+    if (!isKilled) {
+      if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
+      if (mayKill) killing.figures.missed++;
       return;
     }
     const [runId] = existsSync(join(folder, '.millrace/runs')) ? readdirSync(join(folder, '.millrace/runs')) : [];
@@ -96,30 +111,19 @@ async function killUntilDone(
 }
 
 /** Replays the dead letters of the finished run, and resumes the replay until it is done. */
-async function replayUntilDone(
-  victim: Victim,
-  folder: string,
-  random: () => number,
-  killWithinMs: number,
-  figures: { kills: number; missed: number },
-  most: number,
-): Promise<void> {
+async function replayUntilDone(victim: Victim, folder: string, killing: Killing): Promise<void> {
   writeFileSync(join(folder, victim.heals as string), '');
   const [runId = ''] = readdirSync(join(folder, '.millrace/runs'));
   let args: readonly string[] = ['dead-letters', 'replay', runId];
   for (;;) {
-    const child = start(args, folder);
-    const mayKill = figures.kills < most;
-    const killed = mayKill ? killAfter(child, random() * killWithinMs) : undefined;
-    const { code, signal, err } = await ended(child);
-    killed?.abort();
-    if (signal === 'SIGKILL') figures.kills++;
-    else if (err.includes('has not finished')) {
-      args = ['resume', runId];
-      continue;
-    } else if (code !== 0 && code !== 3) throw new Error(`The replay ended with code ${code ?? 'none'}: ${err}`);
-    else {
-      if (mayKill) figures.missed++;
+    const { code, err, isKilled, mayKill } = await runKilled(args, folder, killing);
+    if (!isKilled) {
+      if (err.includes('has not finished')) {
+        args = ['resume', runId];
+        continue;
+      }
+      if (code !== 0 && code !== 3) throw new Error(`The replay ended with code ${code ?? 'none'}: ${err}`);
+      if (mayKill) killing.figures.missed++;
       // A replay that was killed before its first checkpoint has left the letters as they were.
       if (args[0] !== 'resume') return;
     }
@@ -135,7 +139,8 @@ async function undisturbed(victim: Victim): Promise<{ results: Record<string, st
     const { code, err } = await ended(start(['run', ...victim.args], folder));
     const tookMs = performance.now() - startedAt;
     if (code !== 0 && code !== 3) throw new Error(`${victim.name} ended with code ${code ?? 'none'}: ${err}`);
-    if (victim.heals !== undefined) await replayUntilDone(victim, folder, () => 1, tookMs, { kills: 0, missed: 0 }, 0);
+    const never = { random: () => 1, withinMs: tookMs, figures: { kills: 0, missed: 0 }, most: 0 };
+    if (victim.heals !== undefined) await replayUntilDone(victim, folder, never);
     return { results: resultsIn(victim, folder), tookMs };
   } finally {
     rmSync(folder, { recursive: true, force: true });

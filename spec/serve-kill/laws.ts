@@ -1,8 +1,8 @@
 /**
- * The workflow of the kill tests of servers, and the laws that they check: each tick from the first to the last has exactly
- * one decision, a run or a reason; each decision for a run has one run, each scheduled run has one decision, and each run has
- * one folder; each run completes; a tick is worked on by as many processes as its run has incarnations, and by none if it
- * has no run.
+ * The workflow of the kill tests of servers, and the laws that they check: each tick from the first to the last has
+ * exactly one decision, a run or a reason; each decision for a run has one run, each scheduled run has one decision,
+ * and each run has one folder; each run completes; a tick is worked on by as many processes as its run has
+ * incarnations, and by none if it has no run.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -163,15 +163,4 @@ export function killARun(folder: string, random: () => number): number {
 
 function law(holds: boolean, otherwise: string): void {
   if (!holds) throw new Error(otherwise);
-}
-
-/** Mulberry32. */
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

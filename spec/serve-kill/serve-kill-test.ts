@@ -5,8 +5,9 @@
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from 'millrace';
 import { end, serve, type Served } from '../server/support/served.js';
-import { checkAtEnd, generator, killARun, killFolder, type LawFigures } from './laws.js';
+import { checkAtEnd, killARun, killFolder, type LawFigures } from './laws.js';
 
 export interface ServeKillFigures extends LawFigures {
   readonly kills: number;
@@ -15,7 +16,7 @@ export interface ServeKillFigures extends LawFigures {
 
 /** @param longestMs the longest time that a server lives before it is killed. */
 export async function serveKillTest(kills: number, seed: number, longestMs = 2000): Promise<ServeKillFigures> {
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const folder = killFolder();
   let killedRuns = 0;
   let served: Served | undefined;

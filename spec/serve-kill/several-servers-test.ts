@@ -7,10 +7,11 @@
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from 'millrace';
 import { describeThrown } from '#lib/model/errors.js';
 import { end, serve, until, type Served } from '../server/support/served.js';
 import { PostgresServer } from '../support/postgres-server.js';
-import { checkAtEnd, generator, killARun, killFolder, type LawFigures } from './laws.js';
+import { checkAtEnd, killARun, killFolder, type LawFigures } from './laws.js';
 
 export interface SeveralServersFigures extends LawFigures {
   readonly kills: number;
@@ -29,7 +30,7 @@ const LEASE_MS = 3000;
 
 /** @param events in order; they never happen to two servers at the same moment, except by chance of the pauses. */
 export async function severalServersTest(events: readonly Event[], seed: number): Promise<SeveralServersFigures> {
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const folder = killFolder();
   const database = await PostgresServer.start();
   const start = (): Promise<Served> =>
@@ -96,7 +97,7 @@ function removeFolder(folder: string): void {
 
 /** Draws events for a long test. */
 export function drawnEvents(count: number, seed: number): readonly Event[] {
-  const random = generator(seed + 1);
+  const random = seededRandom(seed + 1);
   const all: readonly Event[] = ['kill', 'kill', 'pause', 'long pause', 'long pause', 'kill run', 'crash database'];
   return Array.from({ length: count }, () => all[Math.floor(random() * all.length)] as Event);
 }

@@ -3,11 +3,12 @@
  * SQLite), the processes of runs are simulated. A paused server goes on later, with what it knew before: perhaps after
  * its lease has run out, and other servers have taken over its runs.
  *
- * `simulateServers` throws where a law is broken: the laws of one server (see `simulation`), and: ticks are decided by one
- * server after another, never again by one whose successor has decided; no run at work belongs to a server that was
+ * `simulateServers` throws where a law is broken: the laws of one server (see `simulation`), and: ticks are decided by
+ * one server after another, never again by one whose successor has decided; no run at work belongs to a server that was
  * removed.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { seededRandom } from 'millrace';
 import { codeOf } from '#lib/model/errors.js';
 import type { Sight } from '#lib/server/runs/follow.js';
 import type { RunProcesses } from '#lib/server/runs/run-processes.js';
@@ -23,7 +24,6 @@ import {
   checkLaws,
   Crash,
   expectLaw,
-  generator,
   MINUTE,
   numberedIds,
   RULES,
@@ -77,7 +77,7 @@ class Simulation {
   private losses = 0;
 
   constructor(seed: number, plant: SeveralPlant) {
-    this.random = generator(seed);
+    this.random = seededRandom(seed);
     this.plant = plant;
     this.birth = 1_760_000_000_000 + Math.floor(this.random() * 86_400_000);
     this.now = this.birth;

@@ -8,6 +8,7 @@
  * ended by itself starts one run of the workflow after it; in the end each run is over.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { seededRandom } from 'millrace';
 import type { Sight } from '#lib/server/runs/follow.js';
 import type { RunProcesses } from '#lib/server/runs/run-processes.js';
 import { isAtWork, type StopWish, type StoredRun } from '#lib/server/runs/stored-run.js';
@@ -68,7 +69,7 @@ interface Process {
 }
 
 export async function simulate(seed: number, plant: Plant = {}): Promise<Figures> {
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const birth = 1_760_000_000_000 + Math.floor(random() * 86_400_000);
   let now = birth;
   const store = sqliteStore(':memory:', 'wasm');
@@ -303,19 +304,8 @@ export function expectLaw(holds: boolean, otherwise: string): void {
   if (!holds) throw new BrokenServerLaw(otherwise);
 }
 
-/** Mulberry32. */
 /** Ids in the order of their runs: with random ones, the same seed would not do the same twice. */
 export function numberedIds(): () => string {
   let made = 0;
   return () => `run-${String(++made).padStart(6, '0')}`;
-}
-
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -19,7 +19,7 @@ import {
 import { KeyedRounds } from '#lib/stream/keyed-rounds.js';
 import { KeyedStates } from '#lib/tasks/keyed-states.js';
 import { memoryCheckpoints } from '#lib/testing/index.js';
-import { ThreadJob } from '#lib/workers/thread-job.js';
+import { ThreadWorkload } from '#lib/workers/thread-workload.js';
 import { wrong } from '../planted-bugs/plant.js';
 import { isLong } from '../support/long.js';
 import {
@@ -302,7 +302,11 @@ describe('a resumed run with states in threads', () => {
 
 describe('these specs notice', () => {
   it.each([
-    ['that a new thread has no states', wrong('', ThreadJob, 'isOrdered', () => () => false), passingTheSecondTime],
+    [
+      'that a new thread has no states',
+      wrong('', ThreadWorkload, 'isOrdered', () => () => false),
+      passingTheSecondTime,
+    ],
     [
       'that a round is finished before the one in front of it',
       wrong(

@@ -9,7 +9,7 @@ const chunkOf = (from: number, length: number): Chunk => {
   return { from, lineages: records, records };
 };
 const posted = (number: number, chunk: Chunk, deaths = 0, transfer?: () => object[], isOrdered = false): Posted =>
-  ({ number, chunk, deaths, isFirst: false, job: { transfer, isOrdered } }) as unknown as Posted;
+  ({ number, chunk, deaths, isFirst: false, workload: { transfer, isOrdered } }) as unknown as Posted;
 const isLoading = (): boolean => false;
 
 describe('of the chunks a dead thread had in hand', () => {
@@ -27,7 +27,7 @@ describe('of the chunks a dead thread had in hand', () => {
     });
   });
 
-  it('the one it was on keeps the order of its records, where the job needs it', () => {
+  it('the one it was on keeps the order of its records, where the workload needs it', () => {
     const ordered = posted(1, { ...chunkOf(0, 4), places: [7, 8, 7, 9] }, 0, undefined, true);
     const { reruns } = judge(ordered, { chunk: 1, member: 0, index: 1 }, thread);
     expect(reruns).toMatchObject([

@@ -5,7 +5,7 @@ import { ThreadExecutor } from '#lib/workers/thread-executor.js';
 import * as numbers from './modules/numbers.js';
 import * as poison from './modules/poison.js';
 import { isLong } from '../support/long.js';
-import { runJob, type JobRun } from './support/job-runner.js';
+import { runWorkload, type WorkloadRun } from './support/workload-runner.js';
 
 /** 40 records with one 13 among them, in chunks that hold several. */
 const RECORDS = Array.from({ length: 40 }, (_, n) => n);
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 /** Only 13 failed; every other record came through, once. */
-function expectOnlyThirteenFailed({ outcomes, answers }: JobRun): unknown {
+function expectOnlyThirteenFailed({ outcomes, answers }: WorkloadRun): unknown {
   expect(answers.every((times) => times === 1)).toBe(true);
   const failed = outcomes.filter(({ isFailed }) => isFailed === true);
   expect(failed.map(({ record }) => record)).toEqual([13]);
@@ -37,29 +37,31 @@ describe('a record that', () => {
     ['exits its thread with 3', poison.exitWithThreeOn, 'exited with code 3'],
     ['lets its thread run out of memory', numbers.outOfMemoryOn, 'ran out of memory'],
   ])('%s fails alone', async (_, work, message) => {
-    const error = expectOnlyThirteenFailed(await runJob(executor, [work], RECORDS));
+    const error = expectOnlyThirteenFailed(await runWorkload(executor, [work], RECORDS));
     expect(error).toBeInstanceOf(MillraceError);
     expect(error).toMatchObject({ code: 'MILLRACE_THREAD', message: expect.stringContaining(message) as unknown });
     expect(executor.stats().replaced).toBeGreaterThanOrEqual(2);
   });
 
   it('throws fails alone, and no thread dies of it', async () => {
-    expect(expectOnlyThirteenFailed(await runJob(executor, [numbers.throwOn], RECORDS))).toBeInstanceOf(RangeError);
+    expect(expectOnlyThirteenFailed(await runWorkload(executor, [numbers.throwOn], RECORDS))).toBeInstanceOf(
+      RangeError,
+    );
     expect(executor.stats().replaced).toBe(0);
   });
 
   it('throws undefined fails alone', async () => {
-    expect(expectOnlyThirteenFailed(await runJob(executor, [numbers.throwUndefinedOn], RECORDS))).toBeUndefined();
+    expect(expectOnlyThirteenFailed(await runWorkload(executor, [numbers.throwUndefinedOn], RECORDS))).toBeUndefined();
   });
 
   it('never comes back is stopped after its time, and fails alone', async () => {
-    const error = expectOnlyThirteenFailed(await runJob(executor, [numbers.spinOn], RECORDS, { timeoutMs: 60 }));
+    const error = expectOnlyThirteenFailed(await runWorkload(executor, [numbers.spinOn], RECORDS, { timeoutMs: 60 }));
     expect(error).toMatchObject({ code: 'MILLRACE_TIMEOUT' });
     expect(executor.stats().replaced).toBe(1);
   });
 
   it('makes something that cannot be copied fails alone, and is named', async () => {
-    const error = expectOnlyThirteenFailed(await runJob(executor, [numbers.uncloneableOn], RECORDS));
+    const error = expectOnlyThirteenFailed(await runWorkload(executor, [numbers.uncloneableOn], RECORDS));
     expect(error).toMatchObject({
       code: 'MILLRACE_UNCLONABLE',
       message: expect.stringContaining("The output of 'task 0' for record 13 cannot be copied") as unknown,
@@ -68,7 +70,7 @@ describe('a record that', () => {
 
   it('cannot be copied itself fails alone, and is named', async () => {
     const records = [1, () => 2, 3, Symbol('four'), 5];
-    const { outcomes } = await runJob(executor, [numbers.identity], records, { maxChunk: 4 });
+    const { outcomes } = await runWorkload(executor, [numbers.identity], records, { maxChunk: 4 });
     expect(outcomes.map(({ output, isFailed }) => isFailed ?? output)).toEqual([1, true, 3, true, 5]);
     expect(outcomes[1]?.error).toMatchObject({
       code: 'MILLRACE_UNCLONABLE',
@@ -81,7 +83,7 @@ describe('a thread that', () => {
   it('dies of an error nobody caught, between records, is replaced, and no record is blamed', async () => {
     // A thread that dies between two records is heard of when its end arrives, which may be rounds later.
     for (let round = 0; round < 5 || (executor.stats().replaced === 0 && round < 500); round++) {
-      const { outcomes, answers } = await runJob(executor, [poison.throwLaterOn], RECORDS);
+      const { outcomes, answers } = await runWorkload(executor, [poison.throwLaterOn], RECORDS);
       expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
       expect(answers.every((times) => times === 1)).toBe(true);
     }
@@ -90,7 +92,7 @@ describe('a thread that', () => {
 
   it('dies again and again on different records loses none', async () => {
     const records = RECORDS.map((n) => (n % 10 === 3 ? 13 : n));
-    const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
+    const { outcomes, answers } = await runWorkload(executor, [numbers.exitOn], records);
     expect(answers.every((times) => times === 1)).toBe(true);
     expect(outcomes.filter(({ isFailed }) => isFailed === true).map(({ attempts }) => attempts)).toEqual([2, 2, 2, 2]);
   });
@@ -102,7 +104,7 @@ describe('a thread that', () => {
     ['one record in 20', (n: number): boolean => n % 20 === 0],
   ])('dies of many records (%s) costs these records only', async (_, isPoison) => {
     const records = Array.from({ length: 300 }, (_, n) => (isPoison(n) ? 13 : n + 1000));
-    const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
+    const { outcomes, answers } = await runWorkload(executor, [numbers.exitOn], records);
     expect(answers.every((times) => times === 1)).toBe(true);
     expect(
       outcomes.every(({ record, output, isFailed }) => (record === 13 ? isFailed === true : output === record)),
@@ -111,7 +113,7 @@ describe('a thread that', () => {
 
   it(`dies of 1 % of ${MANY} records costs these records only`, async () => {
     const records = Array.from({ length: MANY }, (_, n) => (n % 100 === 50 ? 13 : n + 1000));
-    const { outcomes, answers } = await runJob(executor, [numbers.exitOn], records);
+    const { outcomes, answers } = await runWorkload(executor, [numbers.exitOn], records);
     expect(answers.every((times) => times === 1)).toBe(true);
     expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(MANY / 100);
     expect(outcomes.every(({ record, isFailed }) => (isFailed === true) === (record === 13))).toBe(true);
@@ -119,16 +121,16 @@ describe('a thread that', () => {
 
   it('exceeds its time limit on many neighbours costs these records only', async () => {
     const records = Array.from({ length: 60 }, (_, n) => (n < 8 ? 13 : n + 1000));
-    const { outcomes } = await runJob(executor, [numbers.spinOn], records, { timeoutMs: 40 });
+    const { outcomes } = await runWorkload(executor, [numbers.spinOn], records, { timeoutMs: 40 });
     expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(8);
     expect(outcomes.slice(8).every(({ record, output }) => output === record)).toBe(true);
   });
 
-  it('may take as long as it needs beside another job in the same thread that has a limit', async () => {
+  it('may take as long as it needs beside another workload in the same thread that has a limit', async () => {
     await executor.close();
     executor = new ThreadExecutor({ threads: 1 });
-    const slow = runJob(executor, [numbers.burn], [150_000, 150_000, 150_000]);
-    const limited = runJob(executor, [numbers.double], RECORDS, { timeoutMs: 40 });
+    const slow = runWorkload(executor, [numbers.burn], [150_000, 150_000, 150_000]);
+    const limited = runWorkload(executor, [numbers.double], RECORDS, { timeoutMs: 40 });
     for (const { outcomes } of [await slow, await limited]) {
       expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
     }
@@ -136,13 +138,13 @@ describe('a thread that', () => {
   });
 
   it('dies of a few records that are all there are fails each of them', async () => {
-    const { outcomes } = await runJob(executor, [numbers.exitOn], [13, 13, 13]);
+    const { outcomes } = await runWorkload(executor, [numbers.exitOn], [13, 13, 13]);
     expect(outcomes.map(({ isFailed }) => isFailed)).toEqual([true, true, true]);
   });
 
-  it('dies of each of many records fails the job, and no record', async () => {
+  it('dies of each of many records fails the workload, and no record', async () => {
     const answered: unknown[] = [];
-    const run = runJob(executor, [numbers.exitOn], new Array(20).fill(13), {
+    const run = runWorkload(executor, [numbers.exitOn], new Array(20).fill(13), {
       onAnswer: (record) => answered.push(record),
     });
     await expect(run).rejects.toMatchObject({
@@ -152,30 +154,30 @@ describe('a thread that', () => {
     expect(answered).toEqual([]);
   });
 
-  it('dies of records, while others of the job cannot be copied, leaves no record unanswered', async () => {
-    const { outcomes } = await runJob(executor, [numbers.exitOn], [13, () => 1, () => 2], { maxChunk: 1 });
+  it('dies of records, while others of the workload cannot be copied, leaves no record unanswered', async () => {
+    const { outcomes } = await runWorkload(executor, [numbers.exitOn], [13, () => 1, () => 2], { maxChunk: 1 });
     expect(outcomes.map(({ isFailed }) => isFailed)).toEqual([true, true, true]);
   });
 
-  it('cannot load its module without dying fails the job', async () => {
+  it('cannot load its module without dying fails the workload', async () => {
     const ref = { module: new URL('./modules/dies-on-load.js', import.meta.url).href, export: 'never' };
     await expect(executor.check(ref, 'function')).rejects.toMatchObject({ code: 'MILLRACE_THREAD' });
     const tagged = { [Symbol.for('millrace.home')]: { ref } };
-    await expect(runJob(executor, [tagged], RECORDS)).rejects.toMatchObject({
+    await expect(runWorkload(executor, [tagged], RECORDS)).rejects.toMatchObject({
       code: 'MILLRACE_THREAD',
       message: expect.stringContaining('in a row') as unknown,
     });
   });
 
   it('blames the right function of a hop', async () => {
-    const { outcomes } = await runJob(executor, [numbers.addOne, numbers.exitOn], [11, 12, 13]);
+    const { outcomes } = await runWorkload(executor, [numbers.addOne, numbers.exitOn], [11, 12, 13]);
     expect(outcomes[1]).toMatchObject({ isFailed: true, member: 1 });
     expect(outcomes[2]).toEqual({ record: 13, output: 14 });
   });
 
   it('finishes a slow record within its time', async () => {
     const records = new Array<number>(8).fill(40_000);
-    const { outcomes } = await runJob(executor, [numbers.burn], records, { timeoutMs: 400, maxChunk: 8 });
+    const { outcomes } = await runWorkload(executor, [numbers.burn], records, { timeoutMs: 400, maxChunk: 8 });
     expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
   });
 });
@@ -183,7 +185,7 @@ describe('a thread that', () => {
 it('moves what is transferable instead of copying it, both ways', async () => {
   const pixels = [1, 2, 3].map((n) => new Uint8Array([n]));
   const transfer = ({ buffer }: Uint8Array): readonly object[] => [buffer];
-  const { outcomes } = await runJob(executor, [poison.brighten], pixels, { transfer });
+  const { outcomes } = await runWorkload(executor, [poison.brighten], pixels, { transfer });
   expect(outcomes.map(({ output }) => output)).toEqual([2, 3, 4].map((n) => new Uint8Array([n])));
   expect(pixels.map(({ length }) => length)).toEqual([0, 0, 0]);
 });
@@ -191,13 +193,13 @@ it('moves what is transferable instead of copying it, both ways', async () => {
 it('loses only the record that killed the thread, also where records cannot be sent twice', async () => {
   const records = RECORDS.slice(0, 20).map((n) => new Uint8Array([n]));
   const transfer = ({ buffer }: Uint8Array): readonly object[] => [buffer];
-  const { outcomes } = await runJob(executor, [poison.exitOnThirteenBytes], records, { transfer });
+  const { outcomes } = await runWorkload(executor, [poison.exitOnThirteenBytes], records, { transfer });
   expect(outcomes.map(({ isFailed }) => isFailed === true).indexOf(true)).toBe(13);
   expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(1);
 });
 
 it('leaves nothing behind', async () => {
-  const run = runJob(executor, [numbers.spinOn], [13]);
+  const run = runWorkload(executor, [numbers.spinOn], [13]);
   run.catch(() => undefined);
   await executor.close();
   await executor.close();

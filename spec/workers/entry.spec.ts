@@ -30,6 +30,6 @@ it('loads neither rxjs nor any other package', async () => {
       "import { writeSync } from 'node:fs'; export async function resolve(name, context, next) { const found = await next(name, context); writeSync(1, found.url + ' '); return found; }"));
     await import(${JSON.stringify(ENTRY.replace('entry.js', 'thread-side.js'))});`;
   const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script]);
-  expect(stdout).toContain('loaded-job.js');
+  expect(stdout).toContain('loaded-workload.js');
   expect(stdout).not.toContain('node_modules');
 });

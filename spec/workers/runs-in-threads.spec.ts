@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { ThreadExecutor } from '#lib/workers/thread-executor.js';
 import { negate } from './modules/runs-later.js';
 import { times, tooLate, triple } from './modules/runs-itself.js';
-import { runJob } from './support/job-runner.js';
+import { runWorkload } from './support/workload-runner.js';
 
 let executor: ThreadExecutor;
 beforeEach(() => {
@@ -26,18 +26,18 @@ describe('a module that also starts a run', () => {
     ['a factory', times(4), 4],
     ['a function of a module that runs a moment later', negate, -1],
   ])('gives a thread %s, and the run does not start there', async (_, work, factor) => {
-    const { outcomes } = await runJob(executor, [work], records);
+    const { outcomes } = await runWorkload(executor, [work], records);
     expect(outcomes.map(({ output }) => output)).toEqual(records.map((n) => factor * n));
     expect(executor.stats().replaced).toBe(0);
   });
 
   it('gives several functions to one thread', async () => {
-    const { outcomes } = await runJob(executor, [triple, times(2), triple], [1, 2]);
+    const { outcomes } = await runWorkload(executor, [triple, times(2), triple], [1, 2]);
     expect(outcomes.map(({ output }) => output)).toEqual([18, 36]);
   });
 
-  it('fails the job if it runs before it defines the function', async () => {
-    await expect(runJob(executor, [tooLate], [1])).rejects.toMatchObject({
+  it('fails the workload if it runs before it defines the function', async () => {
+    await expect(runWorkload(executor, [tooLate], [1])).rejects.toMatchObject({
       code: 'MILLRACE_INVALID_OPTION',
       message: expect.stringContaining("starts a run before it defines 'tooLate'") as unknown,
     });

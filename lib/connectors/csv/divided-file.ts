@@ -1,12 +1,12 @@
 /**
- * A CSV file that threads read in parts: checks that it can be divided, counts the parts, and makes the job of each
- * thread.
+ * A CSV file that threads read in parts: checks that it can be divided, counts the parts, and makes the workload of
+ * each thread.
  *
- * There are two ways to divide a file: into ranges of its bytes, or, for an aggregate whose key is a column, by the
- * hash of that column, so that each part has all rows of its keys.
+ * There are two ways to divide a file. Ranges of its bytes fit every task. For an aggregate whose key is a column, the
+ * hash of that column divides the rows, and each part has all rows of its keys.
  *
- * Guarantees: a file that cannot be divided is refused with the reason before anything is opened, or read in one part
- * with 'auto'.
+ * Guarantees: nothing is opened for a file that cannot be divided. With 'auto' it is read in one part; otherwise it is
+ * refused with the reason.
  */
 import { stat } from 'node:fs/promises';
 import { MillraceError, codeOf, type Schema } from '../../connect/values.js';
@@ -54,7 +54,7 @@ export class DividedFile {
     return partitions === 'auto' ? threads : partitions;
   }
 
-  /** The jobs of threads that read and fold the file. */
+  /** The workloads of threads that read and fold the file. */
   foldedParts(fold: FoldRequest, scope: ConnectorContext): FoldedParts {
     const { partitionBy } = this.options;
     const refs = partitionBy === undefined ? this.ranges(fold, scope) : this.shares(partitionBy, fold, scope);

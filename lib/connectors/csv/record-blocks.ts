@@ -2,9 +2,10 @@
  * Groups bytes into blocks of complete records, with the position of each record.
  *
  * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, of which at most `maxRowBytes`
- * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record: if an open
- * quote contains lines that are rows themselves (most of the first `SAMPLE_LINES`), only the line of the quote is lost,
- * and reading continues with the next line. The records do not depend on how the bytes are divided into chunks.
+ * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record. A quote counts
+ * as never closed if most of the first `SAMPLE_LINES` lines in it are rows themselves; then only the line of the quote
+ * is lost, and reading continues with the next line. The records do not depend on how the bytes are divided into
+ * chunks.
  */
 import { MillraceError } from '../../connect/values.js';
 import type { ByteSource } from '../files/byte-source.js';
@@ -77,8 +78,8 @@ export class RecordBlocks {
   }
 
   /**
-   * Whether a part of the file may begin at this record of the last block. It may not if the beginning of the record
-   * was found only by bytes after it, because the reader of the part before it does not see those bytes.
+   * Whether a part of the file may begin at this record of the last block. If only later bytes have shown that a record
+   * begins here, it may not: the reader of the part before does not see these bytes.
    */
   isSettledAt(start: number): boolean {
     return !this.doubtful.some(({ from, to }) => start > from && start < to);

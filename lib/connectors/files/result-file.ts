@@ -3,9 +3,9 @@
  *
  * Guarantees: for a result in a store, those of `StoredResult`. On the disk, bytes are written to `path.part`; with
  * `from`, after the bytes of an earlier incarnation of the run. `finish` makes them durable (fdatasync) before it
- * renames the file, so a reader never sees a partial file under `path`. A link is followed to the file that it names. A
- * file that cannot be replaced by a rename (a mount), or must not be (it has several names or belongs to another user),
- * is filled from `path.part` at the end. A device or a pipe is written to directly. Anything else is refused before the
+ * renames the file, so a reader never sees a partial file under `path`. A link is followed to the file that it names.
+ * Some files are not replaced by a rename: a mount, a file with several names, a file of another user. Their content is
+ * copied from `path.part` at the end. A device or a pipe is written to directly. Anything else is refused before the
  * first byte. Two runs that write to one path never mix their rows, and the later one is refused if the first can be
  * detected. Memory is bounded, because `put` returns a promise while the disk is behind. A failed write is
  * MILLRACE_FILE with the system's error as its cause, at this `put` or the next, and always at `finish`.

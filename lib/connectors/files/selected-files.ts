@@ -2,15 +2,16 @@
  * Several files as the partitions of a source.
  *
  * Guarantees: the number of a partition is derived from the path of its file, so a record keeps its identity when files
- * are added or removed. At most `parallel` files are open. The next file is opened when the last records of one have been
- * handed over, so the records of one file after another keep their order however slowly they are read. A file that was
- * read to its end is not opened again by a resumed run. A file that a resumed run needs and that is gone, or has another
- * size, fails the run.
+ * are added or removed. At most `parallel` files are open. The next file is opened when the last records of one have
+ * been handed over, so the records of one file after another keep their order however slowly they are read. A file that
+ * was read to its end is not opened again by a resumed run. A file that a resumed run needs and that is gone, or has
+ * another size, fails the run.
  */
 import { createHash } from 'node:crypto';
 import {
   holdClock,
   MillraceError,
+  Semaphore,
   sleep,
   type Clock,
   type ConnectorContext,
@@ -31,7 +32,6 @@ import { identifyAt } from './identify-at.js';
 import { FileRows } from './file-rows.js';
 import type { FileSelection, FoundFile } from './file-selection.js';
 import type { RowReader } from './row-reader.js';
-import { Slots } from './slots.js';
 
 /** How the files are read. */
 export interface FileReading<Item, Out> {
@@ -59,7 +59,7 @@ export class SelectedFiles<Item, Out> {
   private readonly store: FileStore | undefined;
   private readonly reading: FileReading<Item, Out>;
   private context: ConnectorContext | undefined;
-  private slots = new Slots(1);
+  private permits = new Semaphore(1);
   /** Aborts when the search for new files ends. */
   private ending = new AbortController();
   /** The files that are partitions, by the number of the partition. */
@@ -112,7 +112,7 @@ export class SelectedFiles<Item, Out> {
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
     const { selection } = this;
     this.context = context;
-    this.slots = new Slots(selection.parallel);
+    this.permits = new Semaphore(selection.parallel);
     const ending = new AbortController();
     this.ending = ending;
     context.whenEnding(() => {
@@ -179,7 +179,7 @@ export class SelectedFiles<Item, Out> {
       if (other !== undefined && other !== file.path) throw sameNumber(file.path, other);
       this.known.set(partition, file.path);
       const position = this.positions.get(partition);
-      return new FilePartition({ file, partition, position, reading: this.reading, slots: this.slots, clock });
+      return new FilePartition({ file, partition, position, reading: this.reading, permits: this.permits, clock });
     });
   }
 
@@ -218,18 +218,18 @@ interface FilePartitionParts<Item, Out> {
   readonly partition: number;
   readonly position: FilePosition | undefined;
   readonly reading: FileReading<Item, Out>;
-  readonly slots: Slots;
+  readonly permits: Semaphore;
   readonly clock: Clock;
 }
 
-/** One file, which is opened when a slot is free. */
+/** One file, which is opened when a permit is free. */
 class FilePartition<Item, Out> implements SourcePartition<Out> {
   readonly partition: number;
   readonly from: Lineage;
   private readonly parts: FilePartitionParts<Item, Out>;
   private readonly closing = new AbortController();
   private rows: FileRows<Item, Out> | undefined;
-  private hasSlot = false;
+  private hasPermit = false;
   private isOver: boolean;
 
   constructor(parts: FilePartitionParts<Item, Out>) {
@@ -266,13 +266,13 @@ class FilePartition<Item, Out> implements SourcePartition<Out> {
     await this.release();
   }
 
-  /** The rows of the file, once a slot is free; undefined if the partition was closed before. */
+  /** The rows of the file, once a permit is free; undefined if the partition was closed before. */
   private async opened(): Promise<FileRows<Item, Out> | undefined> {
     if (this.rows !== undefined) return this.rows;
-    const { file, position, reading, slots, clock } = this.parts;
+    const { file, position, reading, permits, clock } = this.parts;
     const { signal } = this.closing;
-    this.hasSlot = await slots.acquire(signal);
-    if (!this.hasSlot) return undefined;
+    this.hasPermit = await permits.acquire(signal);
+    if (!this.hasPermit) return undefined;
     const { path, size } = file;
     // A position without a place in the file is its beginning.
     const at = position?.['start'] === undefined ? undefined : position;
@@ -289,8 +289,8 @@ class FilePartition<Item, Out> implements SourcePartition<Out> {
 
   private async release(): Promise<void> {
     await this.rows?.close();
-    if (!this.hasSlot) return;
-    this.hasSlot = false;
-    this.parts.slots.release();
+    if (!this.hasPermit) return;
+    this.hasPermit = false;
+    this.parts.permits.release();
   }
 }

@@ -2,8 +2,8 @@
  * JSON integers that a JavaScript number cannot hold, such as 64-bit ids: `JSON.parse` rounds 9007199254740993 to
  * 9007199254740992.
  *
- * Guarantees: an integer that would change is found wherever it stands, and digits inside a string stay as they are. JSON
- * without such integers costs one search for sixteen digits.
+ * Guarantees: an integer that would change is found wherever it stands, and digits inside a string stay as they are.
+ * JSON without such integers costs one search for sixteen digits.
  */
 
 /** The treatment of integers that a number cannot hold. */
@@ -69,7 +69,9 @@ export function quoteLarge(text: string, mode: Exclude<LargeIntegers, 'round'>):
   return isFound ? quoted + text.slice(copied) : text;
 }
 
-/** Whether the string at this place is a value that begins with the mark, so that a second mark must tell it apart. */
+/**
+ * Whether the value at this place is a string that begins with the mark. A second mark then shows that it is a text.
+ */
 function isMarked(text: string, start: number, end: number): boolean {
   const first = text.charCodeAt(start + 1);
   if (first !== MARK.charCodeAt(0) && first !== BACKSLASH) return false;

@@ -8,10 +8,10 @@
  * - `["t", key, { in, out }]`: the counts of this worker, as its last line;
  * - `[]` and blanks: a sign of life, once per second.
  *
- * Guarantees: a worker that ends before its trailer has an exit code other than 0, whatever user code does, so Spark
- * repeats its task. A worker whose task was cancelled ends: Spark neither stops it nor closes its output, but no longer
- * reads it, so the signs of life fill the pipe, and the worker ends when nothing was read for a minute. User code that
- * prints writes to the log of the executor.
+ * Guarantees: a worker that ends before its last line has an exit code other than 0, whatever user code does, so Spark
+ * repeats its task. A worker ends about a minute after its task was cancelled. Spark does not stop the worker and does
+ * not close its output, but no longer reads it; the signs of life then fill the pipe, and the worker ends when nothing
+ * was read for a minute. Output that user code prints goes to the log of the executor.
  */
 import { Console } from 'node:console';
 import { randomUUID } from 'node:crypto';

@@ -26,7 +26,6 @@ import {
   text,
   type Aggregate,
   type ConnectorContext,
-  type Dataset,
   type ErrorCode,
   type Json,
   type ModuleRef,
@@ -42,21 +41,13 @@ import {
 } from '../../connect/index.js';
 import { identifier } from '../sql/identifiers.js';
 import { withoutEnd } from '../sql/keyset.js';
-import { identityOfQuery, nameOfQuery } from '../sql/query.js';
+import { identityOfQuery } from '../sql/query.js';
 import type { ResultLine, TrailerLine, WorkerOrder, WorkRef } from './executor-worker.js';
 import { sparkArguments, type SparkValue } from './literals.js';
-import { QueryRows } from './query-rows.js';
+import { QuerySource } from './query-source.js';
 import { quoted, SparkCursor, UnreadableRow, type CursorQuery, type CursorRow, type Key } from './spark-cursor.js';
-import { addressOf, hideToken } from './spark-remote.js';
 import type { SparkSession } from './spark-session.js';
-import {
-  DEFAULT_CONCURRENCY,
-  DEFAULT_NO_PROGRESS_MS,
-  positionOf,
-  SPARK_READ_RULES,
-  type SparkReadOptions,
-} from './spark-source.js';
-import { Turns } from './turns.js';
+import { DEFAULT_NO_PROGRESS_MS, SPARK_READ_RULES, type SparkReadOptions } from './spark-source.js';
 
 /** Options of `onSpark`: the rows, and the place of the code. */
 export interface OnSparkOptions<In, Out> extends SourceOptions<Out>, SparkReadOptions {
@@ -151,19 +142,15 @@ const IS_CANCELLED = `if(reflect('java.lang.Thread', 'interrupted') = 'true', ra
 /** The file that the executors run. */
 const WORKER = new URL('./executor-worker.js', import.meta.url);
 
-class SparkWorkSource<Out> implements Source<Out> {
+class SparkWorkSource<Out> extends QuerySource<Out, OnSparkOptions<unknown, Out>> implements Source<Out> {
   readonly kind = 'spark work';
   readonly checkpointFormat = 'spark work';
-  readonly isPartitioned: boolean;
-  private readonly options: OnSparkOptions<unknown, Out>;
   private readonly order: Omit<WorkerOrder, 'work' | 'schema'>;
   private readonly work: ModuleRef;
   private readonly schema: ModuleRef | undefined;
-  private parts: readonly QueryRows<Out>[] = [];
-  private signal: AbortSignal | undefined;
 
   constructor(work: unknown, options: OnSparkOptions<unknown, Out>) {
-    addressOf(options);
+    super(options);
     const isFold = typeof work !== 'function';
     if (!isFold && options.orderBy !== undefined) {
       throw new MillraceError(
@@ -171,18 +158,12 @@ class SparkWorkSource<Out> implements Source<Out> {
         'Expected `orderBy` of onSpark only for an aggregate, got a function',
       );
     }
-    this.options = options;
     this.work = plainRef(work, 'onSpark');
     this.schema = options.schema === undefined ? undefined : plainRef(options.schema, 'the `schema` of onSpark');
     this.order = { kind: isFold ? 'fold' : 'map', key: options.key };
-    this.isPartitioned = options.partitions !== undefined;
   }
 
-  get dataset(): Dataset {
-    return { namespace: 'spark', name: `${addressOf(this.options).target}/${nameOfQuery(this.asQuery())}` };
-  }
-
-  identify(): Json {
+  override identify(): Json {
     const { setup = [], partitions = 0, key, orderBy = [] } = this.options;
     const { export: name, args } = this.work;
     const query = identityOfQuery(this.asQuery());
@@ -190,18 +171,11 @@ class SparkWorkSource<Out> implements Source<Out> {
   }
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
-    const { partitions = 1, concurrency = DEFAULT_CONCURRENCY } = this.options;
-    hideToken(this.options, context.secrets);
     const files = await this.filesOfWork();
-    const turns = new Turns(concurrency);
-    this.parts = Array.from({ length: partitions }, (_, partition) => {
-      const position = positionOf(past, partition, this.isPartitioned);
+    return this.openParts(context, past, (partition, position) => {
       const tally = new Tally(context.task);
-      return new QueryRows<Out>({
-        partition,
-        position,
+      return {
         cursor: new SparkCursor(this.queryOf(partition, files, tally), context, position?.key),
-        turns,
         addRecords: (row, records) => {
           tally.addRecords(row, records);
         },
@@ -209,21 +183,9 @@ class SparkWorkSource<Out> implements Source<Out> {
           tally.check(this.options.countRows ?? true);
         },
         hasKey: true,
-      });
+      };
     });
-    this.signal = context.signal;
-    this.signal.addEventListener('abort', this.stop);
-    return this.parts;
   }
-
-  async close(): Promise<void> {
-    this.signal?.removeEventListener('abort', this.stop);
-    await Promise.all(this.parts.map((part) => part.close()));
-  }
-
-  private readonly stop = (): void => {
-    void this.close();
-  };
 
   /** The files for the executors. Their names contain a digest, so that a session never mixes versions. */
   private async filesOfWork(): Promise<WorkerFiles> {
@@ -290,11 +252,6 @@ class SparkWorkSource<Out> implements Source<Out> {
       ? `\nUNION ALL SELECT concat('["c","\\\\u0000",', count(*), ']') AS line FROM ${input}`
       : '';
     return `SELECT get_json_object(line, '$[1]') AS key, line FROM (\n${lines}${counted}\n) ORDER BY key`;
-  }
-
-  private asQuery() {
-    const { sql: query, args = {} } = this.options;
-    return { query, params: Object.entries(args).flat() };
   }
 }
 

@@ -3,9 +3,8 @@
  *
  * Guarantees: a position is returned only after the last record of a row of Spark, which may become several records.
  */
-import type { Rejected, Skip, SourcePartition, SourceRead } from '../../connect/index.js';
+import type { Rejected, Semaphore, Skip, SourcePartition, SourceRead } from '../../connect/index.js';
 import type { CursorRow, Key, SparkCursor } from './spark-cursor.js';
-import type { Turns } from './turns.js';
 
 /** The position from which a later incarnation continues: after a key. */
 export interface KeyPosition {
@@ -19,7 +18,7 @@ export interface QueryRowsParts<Out> {
   readonly position: KeyPosition | undefined;
   readonly cursor: SparkCursor;
   /** Limits how many parts are read at a time. */
-  readonly turns: Turns;
+  readonly permits: Semaphore;
   /** Adds the records of a row. */
   readonly addRecords: (row: CursorRow, to: (Out | Skip | Rejected)[]) => void;
   /** Called at the end of the result; an error fails the run. */
@@ -31,7 +30,7 @@ export class QueryRows<Out> implements SourcePartition<Out> {
   readonly partition: number;
   readonly from: number;
   private readonly parts: QueryRowsParts<Out>;
-  private hasTurn = false;
+  private hasPermit = false;
   private isClosed = false;
   /** The number of the next record that is not yet read from Spark. */
   private next: number;
@@ -45,11 +44,11 @@ export class QueryRows<Out> implements SourcePartition<Out> {
   }
 
   async read(max: number): Promise<SourceRead<Out> | null> {
-    if (!this.hasTurn) {
-      await this.parts.turns.wait();
-      this.hasTurn = true;
+    if (!this.hasPermit) {
+      await this.parts.permits.acquire();
+      this.hasPermit = true;
       if (this.isClosed) {
-        this.parts.turns.done();
+        this.parts.permits.release();
         return null;
       }
     }
@@ -74,6 +73,6 @@ export class QueryRows<Out> implements SourcePartition<Out> {
     const { isClosed } = this;
     this.isClosed = true;
     await this.parts.cursor.close();
-    if (!isClosed && this.hasTurn) this.parts.turns.done();
+    if (!isClosed && this.hasPermit) this.parts.permits.release();
   }
 }

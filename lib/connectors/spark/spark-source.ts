@@ -17,7 +17,6 @@ import {
   taskOptionsOf,
   text,
   type ConnectorContext,
-  type Dataset,
   type Json,
   type OptionRule,
   type OptionRules,
@@ -29,13 +28,12 @@ import {
   type SourceTask,
 } from '../../connect/index.js';
 import { identifier, identifiers } from '../sql/identifiers.js';
-import { checkResumable, identityOfQuery, nameOfQuery, recordOfRow } from '../sql/query.js';
+import { checkResumable, identityOfQuery, recordOfRow } from '../sql/query.js';
 import type { SparkFields } from './arrow-rows.js';
 import { sparkArguments, type SparkValue } from './literals.js';
-import { QueryRows, type KeyPosition } from './query-rows.js';
+import { QuerySource } from './query-source.js';
 import { quoted, SparkCursor, UnreadableRow, wrapQuery, type CursorQuery } from './spark-cursor.js';
-import { addressOf, hideToken, sparkConnectionRules, type SparkConnection } from './spark-remote.js';
-import { Turns } from './turns.js';
+import { sparkConnectionRules, type SparkConnection } from './spark-remote.js';
 
 /** The options that all sources of Spark have. */
 export interface SparkReadOptions extends SparkConnection {
@@ -101,7 +99,6 @@ const RULES: OptionRules<SparkSourceOptions<unknown>> = {
 };
 
 export const DEFAULT_NO_PROGRESS_MS = 1_800_000;
-export const DEFAULT_CONCURRENCY = 2;
 
 /**
  * Reads the rows of a query on a Spark Connect server, one record per row. bigint is a number, and a row with one
@@ -126,78 +123,28 @@ export function sparkSource<Out = SparkFields>(options: SparkSourceOptions<Out>)
 }
 
 /** A query of Spark as a `Source`. `sparkSource` makes a task of it. */
-export class SparkSource<Out> implements Source<Out> {
+export class SparkSource<Out> extends QuerySource<Out, SparkSourceOptions<Out>> implements Source<Out> {
   readonly kind = 'spark source';
   readonly checkpointFormat = 'spark source';
-  readonly isPartitioned: boolean;
-  private readonly options: SparkSourceOptions<Out>;
-  private parts: readonly QueryRows<Out>[] = [];
-  private signal: AbortSignal | undefined;
 
-  /** Throws MILLRACE_INVALID_OPTION if `remote` is no address. */
-  constructor(options: SparkSourceOptions<Out>) {
-    addressOf(options);
-    this.options = options;
-    this.isPartitioned = options.partitions !== undefined;
-  }
-
-  get dataset(): Dataset {
-    return { namespace: 'spark', name: `${addressOf(this.options).target}/${nameOfQuery(this.asQuery())}` };
-  }
-
-  identify(): Json {
+  override identify(): Json {
     const { setup = [], partitions = 0, partitionBy = '' } = this.options;
     return { query: identityOfQuery(this.asQuery()), setup: [...setup], partitions, partitionBy };
   }
 
   open(context: ConnectorContext, past: SourcePast | undefined): readonly SourcePartition<Out>[] {
-    const { partitions = 1, concurrency = DEFAULT_CONCURRENCY, schema, keyset } = this.options;
-    hideToken(this.options, context.secrets);
+    const { schema, keyset } = this.options;
     checkResumable(this.asQuery(), context);
-    const turns = new Turns(concurrency);
-    this.parts = Array.from({ length: partitions }, (_, partition) => {
-      const position = positionOf(past, partition, this.isPartitioned);
-      return new QueryRows<Out>({
-        partition,
-        position,
-        cursor: new SparkCursor(queryOf(this.options, partition), context, position?.key),
-        turns,
-        addRecords: (row, records) => {
-          records.push(
-            row instanceof UnreadableRow ? new Rejected({}, row.error) : recordOfRow(schema, row, context.task),
-          );
-        },
-        hasKey: keyset !== undefined,
-      });
-    });
-    this.signal = context.signal;
-    this.signal.addEventListener('abort', this.stop);
-    return this.parts;
+    return this.openParts(context, past, (partition, position) => ({
+      cursor: new SparkCursor(queryOf(this.options, partition), context, position?.key),
+      addRecords: (row, records) => {
+        records.push(
+          row instanceof UnreadableRow ? new Rejected({}, row.error) : recordOfRow(schema, row, context.task),
+        );
+      },
+      hasKey: keyset !== undefined,
+    }));
   }
-
-  async close(): Promise<void> {
-    this.signal?.removeEventListener('abort', this.stop);
-    await Promise.all(this.parts.map((part) => part.close()));
-  }
-
-  private readonly stop = (): void => {
-    void this.close();
-  };
-
-  private asQuery() {
-    const { sql: query, args = {}, ...others } = this.options;
-    return { ...others, query, params: Object.entries(args).flat() };
-  }
-}
-
-/** The position of a part in the last checkpoint. */
-export function positionOf(
-  past: SourcePast | undefined,
-  partition: number,
-  isPartitioned: boolean,
-): KeyPosition | undefined {
-  const known = past?.partitions.find((one) => one.partition === partition);
-  return (isPartitioned ? known?.position : past?.position) as KeyPosition | undefined;
 }
 
 function queryOf(options: SparkSourceOptions<unknown>, partition: number): CursorQuery {

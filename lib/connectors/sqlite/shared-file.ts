@@ -5,10 +5,10 @@
  * Committed rows survive the loss of power. The lock of a process that was killed is removed, but never the lock of a
  * process that runs.
  *
- * node-sqlite3-wasm locks a file by a folder beside it, which a killed process leaves behind, and it mistakes its own
- * lock for that of another process when it looks for an interrupted transaction. So such a transaction would not be
- * rolled back. With a write-ahead log there is nothing to roll back, and with an exclusive lock it needs no shared
- * memory.
+ * node-sqlite3-wasm locks a file by a folder beside it, and a killed process leaves this folder behind. When the
+ * package looks for an interrupted transaction, it takes its own lock for the lock of another process, and does not
+ * roll the transaction back. So a write-ahead log is used: it has nothing to roll back. An exclusive lock is used
+ * because the log then needs no shared memory.
  */
 import {
   existsSync,

@@ -5,8 +5,9 @@
  */
 import { carrierWith, crewOfOne, type StartCrew } from '../../lanes/internal.js';
 import { stagesOf, type SpreadOptions, type WorkerOptions } from '../../lanes/index.js';
+import { newRunId } from '../../runtime/run/run.js';
 import type { ReadyRun } from '../kept-run.js';
-import type { LoadedJob } from '../load-job.js';
+import { loadJob, type JobRequest, type LoadedJob } from '../load-job.js';
 import type { JobPlace } from '../place.js';
 import { prepareCarriedRun } from './carried-run.js';
 import { clusterFrom } from './kafka-cluster.js';
@@ -21,14 +22,26 @@ export interface SpreadRequest {
   readonly partitions: number | undefined;
 }
 
-/** A spread run that this machine follows. */
-export interface SpreadRun {
+/** A spread run that this machine starts, works on and follows. */
+export interface SpreadStart extends Omit<SpreadRequest, 'runId'> {
+  /** Undefined for a new id. */
+  readonly runId: string | undefined;
   /** The folder of runs; undefined for a run that keeps nothing on this machine. */
   readonly runs: string | undefined;
-  /** The processes that work on this machine; undefined for one worker in this process. */
-  readonly processes: { readonly command: WorkerCommand; readonly count: number } | undefined;
+  /** The number of workers on this machine: 1 works in this process, more are processes of their own. */
+  readonly workers: number;
+  /** The command line of a worker process. */
+  readonly workerCommand: (runId: string) => WorkerCommand;
   /** The options of a worker in this process. */
   readonly worker: Pick<WorkerOptions, 'stallMs'>;
+}
+
+/** A spread run that was checked. Nothing has been written. */
+export interface SpreadRun {
+  readonly job: LoadedJob;
+  readonly runId: string;
+  /** Creates the folder of the run. */
+  readonly create: () => Promise<ReadyRun>;
 }
 
 /**
@@ -47,21 +60,21 @@ export async function spreadOptionsFor(
 }
 
 /**
- * Checks that the workflow can be spread, and returns the function that creates the folder of the run. Throws
- * MILLRACE_SPREAD for a workflow that cannot be spread, and the errors of `spreadOptionsFor`.
+ * Loads the job, and checks that the workflow can be spread. Throws the errors of `loadJob` and `spreadOptionsFor`, and
+ * MILLRACE_SPREAD for a workflow that cannot be spread.
  */
 export async function prepareSpreadRun(
-  job: LoadedJob,
-  request: SpreadRequest,
+  request: JobRequest,
+  { kafka, runId = newRunId(), partitions, runs, workers, workerCommand, worker }: SpreadStart,
   place: JobPlace,
-  { runs, processes, worker }: SpreadRun,
-): Promise<() => Promise<ReadyRun>> {
-  const options = await spreadOptionsFor(job, request, place);
+): Promise<SpreadRun> {
+  const job = await loadJob({ ...request, kafka }, place);
+  const options = await spreadOptionsFor(job, { kafka, runId, partitions }, place);
   stagesOf(options);
   const startCrew: StartCrew = (shared, parts) =>
-    processes === undefined
+    workers === 1
       ? crewOfOne({ ...shared, ...worker }, parts)
-      : new WorkerProcesses(processes.command, processes.count).crew();
-  const { runId } = request;
-  return () => prepareCarriedRun(job, place, { runs, runId, carrier: carrierWith(options, startCrew) });
+      : new WorkerProcesses(workerCommand(runId), workers).crew();
+  const carrier = carrierWith(options, startCrew);
+  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, runId, carrier }) };
 }

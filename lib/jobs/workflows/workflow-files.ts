@@ -2,8 +2,8 @@
  * The workflow files with a name in a place: those in its folder `workflows`.
  *
  * Guarantees: files are read, and not loaded. A TypeScript file counts if there is no compiled JavaScript file beside
- * it, also if this Node cannot run it, so that the reason is reported. Type declarations, tests, and scripts that
- * export no workflow do not count.
+ * it. It counts even if this Node cannot run it: the user then gets an error with the reason. Type declarations, tests,
+ * and scripts that export no workflow do not count.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';

@@ -48,7 +48,7 @@ svg text { fill: var(--ink); } svg .quiet { fill: var(--quiet); }
 svg .box { fill: var(--wash); stroke: var(--line); } svg .box.hot { fill: var(--hot-wash); stroke: var(--hot); stroke-width: 2; }
 svg a:focus .box { stroke: var(--accent); stroke-width: 3; }
 svg .edge { fill: none; stroke: var(--quiet); stroke-width: 1.2; opacity: .7; } svg .optional { stroke-dasharray: 4 3; } svg .rule { stroke-dasharray: 1 4; stroke-linecap: round; }
-svg .axis { stroke: var(--line); } svg .busy { fill: var(--busy); } svg .lane { fill: var(--wash); }
+svg .axis { stroke: var(--line); } svg .busy { fill: var(--busy); } svg .row { fill: var(--wash); }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .key { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; margin: .25rem 0 .5rem; }
 .key span { display: inline-block; width: 1.2rem; height: .35rem; border-radius: 2px; margin-right: .4rem; vertical-align: middle; }

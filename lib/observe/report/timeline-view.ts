@@ -1,6 +1,6 @@
 /**
- * The timeline of a run: one lane per task. A lane is darker where the task was busy for more of the time. Overlapping
- * lanes show streaming.
+ * The timeline of a run: one row per task. A row is darker where the task was busy for more of the time. Overlapping
+ * rows show streaming.
  */
 import { cut, grouped } from '../../text/printable.js';
 import { timeAxis } from './chart.js';
@@ -9,15 +9,15 @@ import { duration, percent } from './in-words.js';
 import type { RunStory, TaskStretch } from './run-story.js';
 import { table } from './table.js';
 
-const [NAME_WIDTH, LANES_WIDTH, LANE, GAP, AXIS] = [190, 700, 16, 5, 24];
+const [NAME_WIDTH, ROWS_WIDTH, ROW, GAP, AXIS] = [190, 700, 16, 5, 24];
 const NAME_LENGTH = 25;
 
 export function timelineView({ graph, stretches, startedAt, endedAt }: RunStory): Html {
   const lengthMs = Math.max(1, endedAt - startedAt);
-  const x = (at: number): number => NAME_WIDTH + (LANES_WIDTH * (at - startedAt)) / lengthMs;
-  const [width, height] = [NAME_WIDTH + LANES_WIDTH + 30, graph.length * (LANE + GAP) + AXIS];
-  const lanes = graph.map(({ name }, index) => {
-    const y = index * (LANE + GAP);
+  const x = (at: number): number => NAME_WIDTH + (ROWS_WIDTH * (at - startedAt)) / lengthMs;
+  const [width, height] = [NAME_WIDTH + ROWS_WIDTH + 30, graph.length * (ROW + GAP) + AXIS];
+  const rows = graph.map(({ name }, index) => {
+    const y = index * (ROW + GAP);
     const active = stretches.flatMap(({ from, to, tasks }) => {
       const task = tasks.get(name);
       if (task === undefined || !isActive(task)) return [];
@@ -27,18 +27,18 @@ export function timelineView({ graph, stretches, startedAt, endedAt }: RunStory)
         x="${x(from).toFixed(1)}"
         y="${y}"
         width="${Math.max(1, x(to) - x(from)).toFixed(1)}"
-        height="${LANE}"
+        height="${ROW}"
         opacity="${opacity.toFixed(2)}"
       />`;
     });
     return html`<text x="0" y="${y + 12}"><title>${name}</title>${cut(name, NAME_LENGTH)}</text>
-      <rect class="lane" x="${NAME_WIDTH}" y="${y}" width="${LANES_WIDTH}" height="${LANE}" rx="3" />
+      <rect class="row" x="${NAME_WIDTH}" y="${y}" width="${ROWS_WIDTH}" height="${ROW}" rx="3" />
       ${active}`;
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Timeline of the tasks">
       <svg style="min-width: 640px" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="timeline-t">
         <title id="timeline-t">The times at which each task worked</title>
-        ${lanes} ${timeAxis(lengthMs, (ms) => x(startedAt + ms), height - 6)}
+        ${rows} ${timeAxis(lengthMs, (ms) => x(startedAt + ms), height - 6)}
       </svg>
     </div>
     <details>

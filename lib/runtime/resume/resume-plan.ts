@@ -224,8 +224,8 @@ export class ResumePlan {
   }
 
   /**
-   * Whether a merge behind the task may have emitted a record that the task gave up, because the record came to it by
-   * another way. Behind the merge, a retried record would be a second one.
+   * Whether a record that the task gave up may have reached a merge behind the task by another way. The merge has then
+   * emitted the record, and would emit it a second time if the task processed it again.
    */
   private mayBeMerged(task: string, behind: ReadonlySet<string>): boolean {
     const { choices } = this.nodeOf(task);

@@ -149,9 +149,9 @@ export class RunPast {
   }
 
   /**
-   * Whether a dead letter stays. It stays if its record has passed an exit that it could reach from the task, because
-   * the work behind this exit has counted it as ended. Otherwise the task processes the record again. The letters of
-   * tasks that have ended stay. Call this for every letter.
+   * Whether a dead letter stays; if not, the task processes its record again. It stays if the task has ended. It also
+   * stays if its record has passed an exit behind the task, because the work behind this exit has counted the record as
+   * ended. Call this for every letter.
    */
   readonly keeps = ({ task, lineage: { root, partition, number } }: LetterHead): boolean => {
     // Nothing processes the records of a task that has ended.

@@ -74,9 +74,9 @@ export class Draining {
     let movement = 0;
     for (const { scope, joinScope } of wiring.tasks.values()) {
       for (const { account } of scope === joinScope ? [scope] : [joinScope, scope]) {
-        const { held } = account;
-        running += held.running;
-        movement += account.in + account.out + account.skipped + account.deadLettered + held.queued + held.waiting;
+        const { queued, running: started, waiting } = account.inFlightByState;
+        running += started;
+        movement += account.in + account.out + account.skipped + account.deadLettered + queued + waiting;
       }
     }
     for (const root of wiring.roots.values()) movement += root.settled;

@@ -1,8 +1,8 @@
 /**
  * The conditions for the end of a run.
  *
- * Guarantees: a run whose last task has completed is not reported as completed while a source has more records or while
- * records are in flight, because an incomplete result must not look complete.
+ * Guarantees: a run is never reported as completed while a source has more records, or while records are in flight,
+ * even if its last task has completed. An incomplete result must not look complete.
  */
 import { MillraceError } from '../../model/errors.js';
 import type { Wiring } from '../wiring/wiring.js';

@@ -156,7 +156,7 @@ function taskProgress(
   perSecond: TaskProgress['perSecond'],
 ): TaskProgress {
   const { account } = scope;
-  const { queued, running, waiting } = account.held;
+  const { queued, running, waiting } = account.inFlightByState;
   const { failed, retried, batches, memo } = account;
   const readShare = account.readShare();
   return {

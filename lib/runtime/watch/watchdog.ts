@@ -148,7 +148,7 @@ export class Watchdog {
    */
   private isStalled(): boolean {
     const inFlight = [...this.wiring.activeRoots].some((root) => root.inFlight > 0);
-    const running = this.scopes().some((scope) => scope.account.held.running > 0);
+    const running = this.scopes().some((scope) => scope.account.inFlightByState.running > 0);
     const supplied = [...this.wiring.activeRoots].some(
       (root) => !root.isExhausted && root.room > 0 && this.isSource(root.name),
     );

@@ -87,9 +87,10 @@ const RULES: OptionRules<SparkSubmitOptions<never, unknown>> = {
 const LOOK_EVERY_MS = 250;
 
 /**
- * Submits a job for each record, waits for its end, and emits the record, or what `result` makes of the rows that the
- * job has written as NDJSON to the path that its environment names. The failure policy ends the record of a job
- * that fails. The driver runs on this machine. Throws MILLRACE_INVALID_OPTION for options that do not fit.
+ * Submits a job for each record, and waits for its end. The job may write rows as NDJSON; a variable in its environment
+ * has the path. The task emits the output of `result` for these rows; without `result` it emits the record. If a job
+ * fails, the failure policy ends its record. The driver runs on this machine. Throws MILLRACE_INVALID_OPTION for
+ * options that do not fit.
  *
  * @example sparkSubmitTask({ application: 'features.py', master: 'spark://spark:7077', args: (day: string) => [day] })
  */

@@ -1,5 +1,5 @@
 /**
- * One open job and its records, on the side of the operator that owns them. Every operator that submits work to an
+ * One open workload and its records, on the side of the operator that owns them. Every operator that submits work to an
  * executor uses this client, so the way of a record to a thread and back is described once:
  *
  * 1. The owner has records that wait, and calls `wake`.
@@ -11,15 +11,24 @@
  * Guarantees: two chunks per thread fit into the window, so no thread waits for records that another one holds. `end`
  * is called once. After `close`, and after an error, the owner is not called again.
  */
-import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions, JobPort, PlacedStates } from './executor.js';
+import type {
+  Chunk,
+  ChunkResult,
+  Executor,
+  Workload,
+  WorkloadClient,
+  WorkloadOptions,
+  WorkloadPort,
+  PlacedStates,
+} from './executor.js';
 
-/** The operator that owns the records of a job. */
-export interface JobOwner {
+/** The operator that owns the records of a workload. */
+export interface WorkloadOwner {
   /** The number of records that wait. */
   readonly queued: number;
-  /** See `JobClient.wantsBetween`. */
+  /** See `WorkloadClient.wantsBetween`. */
   readonly wantsBetween?: boolean;
-  /** See `JobClient.states`. */
+  /** See `WorkloadClient.states`. */
   states?(): PlacedStates;
   /**
    * Hands over 1 to `max` records, with `from` as the number of the first; undefined if none wait or none may start.
@@ -33,7 +42,7 @@ export interface JobOwner {
   fail(error: unknown): void;
 }
 
-export interface OpenJobOptions extends Pick<JobOptions, 'transfer'> {
+export interface OpenWorkloadOptions extends Pick<WorkloadOptions, 'transfer'> {
   /** The most records that wait and run together. */
   readonly window: number;
 }
@@ -41,19 +50,19 @@ export interface OpenJobOptions extends Pick<JobOptions, 'transfer'> {
 /** The maximum number of records per message. More records bring no measurable gain. */
 const MAX_CHUNK = 1024;
 
-export class OpenJob implements JobClient {
-  readonly port: JobPort;
+export class OpenWorkload implements WorkloadClient {
+  readonly port: WorkloadPort;
   /** The number of records that the executor has. */
   running = 0;
   isInputOver = false;
-  private readonly owner: JobOwner;
+  private readonly owner: WorkloadOwner;
   private handedOver = 0;
   private isOver = false;
 
-  constructor(executor: Executor, job: Job, owner: JobOwner, { window, transfer }: OpenJobOptions) {
+  constructor(executor: Executor, workload: Workload, owner: WorkloadOwner, { window, transfer }: OpenWorkloadOptions) {
     this.owner = owner;
     const share = Math.floor(window / (2 * Math.max(1, executor.size)));
-    this.port = executor.open(job, this, { maxChunk: Math.max(1, Math.min(MAX_CHUNK, share)), transfer });
+    this.port = executor.open(workload, this, { maxChunk: Math.max(1, Math.min(MAX_CHUNK, share)), transfer });
   }
 
   get queued(): number {
@@ -79,7 +88,7 @@ export class OpenJob implements JobClient {
     this.endIfDone();
   }
 
-  /** Ends the job. The answers to its records are no longer wanted. */
+  /** Ends the workload. The answers to its records are no longer wanted. */
   close(): void {
     this.isOver = true;
     this.port.close();

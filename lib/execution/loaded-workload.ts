@@ -1,12 +1,12 @@
 /**
- * Executes a job, with the same code inline and in a thread, so that both produce the same results.
+ * Executes a workload, with the same code inline and in a thread, so that both produce the same results.
  *
  * Guarantees: a throw ends only its own record; the loop continues after it. Each step is written to `progress` before
  * the record is touched, so an observer knows the record on which a thread died. Returned arrays are packed, because
  * arrays with holes are cloned property by property.
  */
 import { FatalTaskError } from '../model/errors.js';
-import type { Ending, Job, MapJob } from './executor.js';
+import type { Ending, Workload, MapWorkload } from './executor.js';
 import { foldChunk, foldInto } from './fold.js';
 import { loadChecked, type AnyAggregate, type AnyStateful } from './load-export.js';
 import { checkedFunctions } from './checked-functions.js';
@@ -14,31 +14,35 @@ import { LoadedPartition } from './loaded-partition.js';
 import { LoadedStates } from './loaded-states.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import { Skip, type Lineage } from '../model/record.js';
-import { PROGRESS, type LoadedJob } from './running-job.js';
-import { JobContext, type ThreadContext } from './thread-context.js';
+import { PROGRESS, type LoadedWorkload } from './running-workload.js';
+import { WorkloadContext, type ThreadContext } from './thread-context.js';
 import { homeOf } from './thread-function.js';
 
 type Work = (record: unknown, context: ThreadContext) => unknown;
 
-/** Loads the exports of the job. Throws MILLRACE_INVALID_OPTION if one does not fit. */
-export async function loadJob(job: Job): Promise<LoadedJob> {
-  if (job.kind === 'map') return loadMap(job);
-  if (job.kind === 'keyed') {
-    const { task, runId, seed } = job;
-    const functions = await loadChecked(job.ref, job.as);
-    const context = new JobContext(task, runId, seed);
-    if (job.as === 'stateful') return LoadedStates.ofStateful(functions as AnyStateful, context);
+/** Loads the exports of the workload. Throws MILLRACE_INVALID_OPTION if one does not fit. */
+export async function loadWorkload(workload: Workload): Promise<LoadedWorkload> {
+  if (workload.kind === 'map') return loadMap(workload);
+  if (workload.kind === 'keyed') {
+    const { task, runId, seed } = workload;
+    const functions = await loadChecked(workload.ref, workload.as);
+    const context = new WorkloadContext(task, runId, seed);
+    if (workload.as === 'stateful') return LoadedStates.ofStateful(functions as AnyStateful, context);
     return LoadedStates.ofAggregate(functions as AnyAggregate, context);
   }
-  const aggregate = (await loadChecked(job.ref, 'aggregate')) as AnyAggregate;
-  if (job.kind === 'fold') return loadFold(aggregate, job.task);
-  return new LoadedPartition(job, aggregate);
+  const aggregate = (await loadChecked(workload.ref, 'aggregate')) as AnyAggregate;
+  if (workload.kind === 'fold') return loadFold(aggregate, workload.task);
+  return new LoadedPartition(workload, aggregate);
 }
 
-async function loadMap(job: MapJob): Promise<LoadedJob> {
-  const works = await Promise.all(job.members.map(async ({ ref }) => (await loadChecked(ref, 'function')) as Work));
-  const contexts = job.members.map(({ task }, member) => new JobContext(task, job.runId, job.seed + member));
-  const transfer = await loadTransfer(job, works.at(-1));
+async function loadMap(workload: MapWorkload): Promise<LoadedWorkload> {
+  const works = await Promise.all(
+    workload.members.map(async ({ ref }) => (await loadChecked(ref, 'function')) as Work),
+  );
+  const contexts = workload.members.map(
+    ({ task }, member) => new WorkloadContext(task, workload.runId, workload.seed + member),
+  );
+  const transfer = await loadTransfer(workload, works.at(-1));
   return {
     transferOf: (outputs) => (transfer === undefined ? [] : outputs.flatMap((output) => transfer(output))),
     execute: ({ chunk, progress, wantsBetween }) => {
@@ -48,7 +52,7 @@ async function loadMap(job: MapJob): Promise<LoadedJob> {
       const ended = new Set<number>();
       let values = chunk.records;
       works.forEach((work, member) => {
-        const context = contexts[member] as JobContext;
+        const context = contexts[member] as WorkloadContext;
         const startedAtMs = performance.now();
         progress[PROGRESS.member] = member;
         const outputs = runMember({ work, context, member, progress, endings, ended }, values, chunk.lineages);
@@ -62,10 +66,10 @@ async function loadMap(job: MapJob): Promise<LoadedJob> {
 }
 
 async function loadTransfer(
-  job: MapJob,
+  workload: MapWorkload,
   work: Work | undefined,
 ): Promise<((output: unknown) => readonly object[]) | undefined> {
-  const member = job.members.at(-1);
+  const member = workload.members.at(-1);
   const { transferExport } = member ?? {};
   if (member === undefined || transferExport === undefined) {
     return homeOf(work)?.transfer as ((output: unknown) => readonly object[]) | undefined;
@@ -78,7 +82,7 @@ async function loadTransfer(
 /** One member over one chunk. */
 interface MemberWork {
   readonly work: Work;
-  readonly context: JobContext;
+  readonly context: WorkloadContext;
   readonly member: number;
   readonly progress: Int32Array;
   readonly endings: Ending[];
@@ -138,7 +142,7 @@ function promiseReturned(promise: PromiseLike<unknown>, outputs: readonly unknow
   );
 }
 
-function loadFold(aggregate: AnyAggregate, task: string): LoadedJob {
+function loadFold(aggregate: AnyAggregate, task: string): LoadedWorkload {
   const fold = { aggregate: checkedFunctions(aggregate, task) };
   return {
     transferOf: () => [],

@@ -1,12 +1,12 @@
 /**
- * One open job of a thread executor: its client, the size of its chunks, the chunks that must run again after a death,
- * and the records that killed their threads before any record was answered.
+ * One open workload of a thread executor: its client, the size of its chunks, the chunks that must run again after a
+ * death, and the records that killed their threads before any record was answered.
  *
- * Guarantees: a chunk that killed a thread is sent alone, to a thread that has loaded the job. While no record was
+ * Guarantees: a chunk that killed a thread is sent alone, to a thread that has loaded the workload. While no record was
  * answered, such chunks come last, so that any record that succeeds is found first.
  */
 import { ChunkSizer } from '../execution/chunk-sizer.js';
-import type { Chunk, ChunkResult, Job, JobClient, JobOptions } from '../execution/executor.js';
+import type { Chunk, ChunkResult, Workload, WorkloadClient, WorkloadOptions } from '../execution/executor.js';
 
 /** A chunk, or part of one, to send; usually again, because its thread died. */
 export interface Rerun {
@@ -15,14 +15,14 @@ export interface Rerun {
   readonly deaths: number;
 }
 
-/** The parts of a thread that a job uses. */
-export interface JobThread {
+/** The parts of a thread that a workload uses. */
+export interface WorkloadThread {
   readonly outstanding: readonly unknown[];
   /** The cause of its death, if it reported one. */
   readonly failure: unknown;
   readonly exitCode: number | undefined;
-  open(job: ThreadJob): void;
-  hasLoaded(job: ThreadJob): boolean;
+  open(workload: ThreadWorkload): void;
+  hasLoaded(workload: ThreadWorkload): boolean;
 }
 
 /** The answer to one record that killed its threads. */
@@ -31,41 +31,44 @@ export interface WithheldAnswer {
   readonly result: ChunkResult;
 }
 
-export class ThreadJob {
+export class ThreadWorkload {
   readonly id: number;
-  readonly spec: Job;
-  readonly client: JobClient;
+  readonly spec: Workload;
+  readonly client: WorkloadClient;
   readonly transfer: ((record: unknown) => readonly object[]) | undefined;
   readonly sizer: ChunkSizer;
   readonly reruns: Rerun[] = [];
   isClosed = false;
-  /** Whether a thread has answered any record of the job. */
+  /** Whether a thread has answered any record of the workload. */
   hasAnswered = false;
-  /** How many threads in a row died while they loaded the job. */
+  /** How many threads in a row died while they loaded the workload. */
   loadDeaths = 0;
-  /** The number of deaths that records of the job caused before any record was answered, and the time of the first. */
+  /**
+   * The number of deaths that records of the workload caused before any record was answered, and the time of the first.
+   */
   fruitlessDeaths = 0;
   fruitlessSinceMs = 0;
   /** The number of records that were given up because they killed their threads. */
   killers = 0;
   /** Answers that wait until a record succeeds, or until no other record is left to try. */
   readonly withheld: WithheldAnswer[] = [];
-  /** The thread whose death was the last that a record of the job caused. */
-  lastDeath: JobThread | undefined;
-  /** Whether threads receive no record before they have loaded the job. */
+  /** The thread whose death was the last that a record of the workload caused. */
+  lastDeath: WorkloadThread | undefined;
+  /** Whether threads receive no record before they have loaded the workload. */
   private loadsFirst: boolean;
 
-  constructor(id: number, spec: Job, client: JobClient, options: JobOptions) {
+  constructor(id: number, spec: Workload, client: WorkloadClient, options: WorkloadOptions) {
     this.id = id;
     this.spec = spec;
     this.client = client;
     this.transfer = options.transfer as ((record: unknown) => readonly object[]) | undefined;
-    // Moved data cannot be sent twice, so such records travel one by one, and only to a thread that has loaded the job.
+    // Moved data cannot be sent twice, so such records travel one by one, and only to a thread that has loaded the
+    // workload.
     this.loadsFirst = this.transfer !== undefined;
     this.sizer = new ChunkSizer(this.transfer === undefined ? options.maxChunk : 1);
   }
 
-  /** The number of the only thread that may run the job; undefined if any may. */
+  /** The number of the only thread that may run the workload; undefined if any may. */
   get slot(): number | undefined {
     return this.spec.kind === 'partition' || this.spec.kind === 'keyed' ? this.spec.partition : undefined;
   }
@@ -86,10 +89,10 @@ export class ThreadJob {
   }
 
   /** The next chunk for a thread; undefined if the thread should get none now. */
-  next(thread: JobThread): Rerun | undefined {
+  next(thread: WorkloadThread): Rerun | undefined {
     const outstanding = thread.outstanding.length;
     if (this.reruns.length === 0 && !this.loadsFirst) return this.fresh(outstanding);
-    // A chunk that is sent before the job is loaded hides whether the module or a record killed the thread.
+    // A chunk that is sent before the workload is loaded hides whether the module or a record killed the thread.
     const isSafe = thread.hasLoaded(this);
     if (this.loadsFirst && !isSafe) return this.load(thread);
     const isInOrder = this.hasAnswered || this.isOrdered;
@@ -111,14 +114,16 @@ export class ThreadJob {
     return rerun;
   }
 
-  /** Reports that a thread died while it loaded the job. From now on threads load it before they receive records. */
+  /**
+   * Reports that a thread died while it loaded the workload. From now on threads load it before they receive records.
+   */
   diedLoading(): void {
     this.loadDeaths++;
     this.loadsFirst = true;
   }
 
-  /** Records that a record of the job killed a thread. */
-  killedBy(thread: JobThread): void {
+  /** Records that a record of the workload killed a thread. */
+  killedBy(thread: WorkloadThread): void {
     this.lastDeath = thread;
     if (!this.hasAnswered && this.fruitlessDeaths++ === 0) this.fruitlessSinceMs = performance.now();
   }
@@ -144,7 +149,7 @@ export class ThreadJob {
     this.client.fail(error);
   }
 
-  private load(thread: JobThread): Rerun | undefined {
+  private load(thread: WorkloadThread): Rerun | undefined {
     if (this.queued === 0) return undefined;
     try {
       thread.open(this);

@@ -1,5 +1,12 @@
 /** A client of an executor for specs: hands over records, and keeps what came back in the order of the records. */
-import type { Chunk, ChunkResult, Executor, Job, JobClient, JobOptions } from '#lib/execution/executor.js';
+import type {
+  Chunk,
+  ChunkResult,
+  Executor,
+  Workload,
+  WorkloadClient,
+  WorkloadOptions,
+} from '#lib/execution/executor.js';
 import { homeOf } from '#lib/execution/thread-function.js';
 
 export interface Outcome {
@@ -13,7 +20,7 @@ export interface Outcome {
   readonly given?: unknown;
 }
 
-export interface JobRun {
+export interface WorkloadRun {
   /** One a record, in input order. */
   readonly outcomes: readonly Outcome[];
   /** How many records each chunk had. */
@@ -23,7 +30,7 @@ export interface JobRun {
   readonly between: readonly unknown[];
 }
 
-export interface RunJobOptions extends Partial<JobOptions> {
+export interface RunWorkloadOptions extends Partial<WorkloadOptions> {
   readonly timeoutMs?: number;
   readonly wantsBetween?: boolean;
   /** Called with each record that is answered. */
@@ -31,13 +38,13 @@ export interface RunJobOptions extends Partial<JobOptions> {
 }
 
 /** Runs tagged functions over records and resolves when every record was answered. */
-export function runJob(
+export function runWorkload(
   executor: Executor,
   works: readonly object[],
   records: readonly unknown[],
-  options: RunJobOptions = {},
-): Promise<JobRun> {
-  const job: Job = {
+  options: RunWorkloadOptions = {},
+): Promise<WorkloadRun> {
+  const workload: Workload = {
     kind: 'map',
     runId: 'spec',
     seed: 1,
@@ -46,7 +53,7 @@ export function runJob(
   };
   return new Promise((resolve, reject) => {
     const client = new Collector(records, options, resolve, reject);
-    const port = executor.open(job, client, { maxChunk: options.maxChunk ?? 256, transfer: options.transfer });
+    const port = executor.open(workload, client, { maxChunk: options.maxChunk ?? 256, transfer: options.transfer });
     client.begin(() => {
       port.close();
     });
@@ -60,7 +67,7 @@ export function refOf(work: object): { module: string; export: string; args?: un
   return home.ref;
 }
 
-class Collector implements JobClient {
+class Collector implements WorkloadClient {
   readonly wantsBetween: boolean;
   readonly isInputOver = true;
   private readonly onAnswer: (record: unknown) => void;
@@ -69,7 +76,7 @@ class Collector implements JobClient {
   private readonly answers: number[];
   private readonly chunkSizes: number[] = [];
   private readonly between: unknown[] = [];
-  private readonly resolve: (run: JobRun) => void;
+  private readonly resolve: (run: WorkloadRun) => void;
   private readonly reject: (error: unknown) => void;
   private close: () => void = () => undefined;
   private pulled = 0;
@@ -77,8 +84,8 @@ class Collector implements JobClient {
 
   constructor(
     records: readonly unknown[],
-    { wantsBetween = false, onAnswer = () => undefined }: RunJobOptions,
-    resolve: (run: JobRun) => void,
+    { wantsBetween = false, onAnswer = () => undefined }: RunWorkloadOptions,
+    resolve: (run: WorkloadRun) => void,
     reject: (error: unknown) => void,
   ) {
     this.records = records;
