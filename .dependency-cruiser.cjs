@@ -187,7 +187,7 @@ module.exports = {
       name: 'sql-is-built-on-connect',
       severity: 'error',
       from: { path: '^lib/connectors/(sql|postgres|spark)/' },
-      to: { path: '^lib/', pathNot: ['connectors/(sql|postgres|spark)', 'connect'].map(inside) },
+      to: { path: '^lib/', pathNot: ['connectors/(sql|postgres|spark|json)', 'connect'].map(inside) },
     },
     {
       name: 'sqlite-is-built-on-connect-and-the-driver',
@@ -195,7 +195,7 @@ module.exports = {
       from: { path: '^lib/connectors/sqlite/' },
       to: {
         path: '^lib/',
-        pathNot: [...['connectors/(sql|sqlite)', 'connect'].map(inside), '^lib/storage/(process-identity|sqlite).ts$'],
+        pathNot: [...['connectors/(sql|sqlite|json)', 'connect'].map(inside), '^lib/storage/(process-identity|sqlite).ts$'],
       },
     },
     {
@@ -210,7 +210,7 @@ module.exports = {
       from: { path: '^lib/connectors/duckdb/' },
       to: {
         path: '^lib/',
-        pathNot: ['connectors/(duckdb|sql|files)', 'connect'].map(inside),
+        pathNot: ['connectors/(duckdb|sql|files|json)', 'connect'].map(inside),
       },
     },
     {
