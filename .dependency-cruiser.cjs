@@ -195,7 +195,10 @@ module.exports = {
       from: { path: '^lib/connectors/sqlite/' },
       to: {
         path: '^lib/',
-        pathNot: [...['connectors/(sql|sqlite|json)', 'connect'].map(inside), '^lib/storage/(process-identity|sqlite).ts$'],
+        pathNot: [
+          ...['connectors/(sql|sqlite|json)', 'connect'].map(inside),
+          '^lib/storage/(process-identity|sqlite).ts$',
+        ],
       },
     },
     {

@@ -32,7 +32,7 @@ describe('values that are read', () => {
 
   it('parsers of the program are used as they are', () => {
     const setParser = types.setTypeParser as unknown as (type: number, parse: (text: string) => unknown) => void;
-    const before = types.getTypeParser(JSON_BINARY) as (text: string) => unknown;
+    const before = parserOf(JSON_BINARY);
     setParser(JSON_BINARY, (text) => `own ${text}`);
     try {
       expect(parserOf(JSON_BINARY)('[9007199254740993]')).toBe('own [9007199254740993]');
