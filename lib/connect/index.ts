@@ -7,6 +7,7 @@ export { connectorSource, type ConnectorSourceOptions } from './connector-source
 export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
 export { taskOptionsOf } from './connector-options.js';
 export type { ConnectorContext } from './context.js';
+export { fieldsOfRow } from './fields-of-row.js';
 export { UnseenColumns } from './unseen-columns.js';
 export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
 export type { Sink, StoredRows, SinkPast, SinkRows } from './sink.js';
