@@ -187,7 +187,7 @@ module.exports = {
       name: 'sql-is-built-on-connect',
       severity: 'error',
       from: { path: '^lib/connectors/(sql|postgres|spark)/' },
-      to: { path: '^lib/', pathNot: [inside('connectors/(sql|postgres|spark)'), DOORS_OF_CONNECT] },
+      to: { path: '^lib/', pathNot: [inside('connectors/(sql|postgres|spark|json)'), DOORS_OF_CONNECT] },
     },
     {
       name: 'sqlite-is-built-on-connect-and-the-driver',
@@ -195,7 +195,11 @@ module.exports = {
       from: { path: '^lib/connectors/sqlite/' },
       to: {
         path: '^lib/',
-        pathNot: [inside('connectors/(sql|sqlite)'), DOORS_OF_CONNECT, '^lib/storage/(process-identity|sqlite).ts$'],
+        pathNot: [
+          inside('connectors/(sql|sqlite|json)'),
+          DOORS_OF_CONNECT,
+          '^lib/storage/(process-identity|sqlite).ts$',
+        ],
       },
     },
     {
@@ -210,7 +214,7 @@ module.exports = {
       from: { path: '^lib/connectors/duckdb/' },
       to: {
         path: '^lib/',
-        pathNot: [inside('connectors/(duckdb|sql|files)'), DOORS_OF_CONNECT],
+        pathNot: [inside('connectors/(duckdb|sql|files|json)'), DOORS_OF_CONNECT],
       },
     },
     {

@@ -5,11 +5,12 @@
  * ever replaced.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { debugOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { describeThrown, MillraceError } from '../model/errors.js';
+import { makeFolder } from '../storage/make-folder.js';
 
 /** The result of `git init`: a folder that holds only this counts as empty. */
 const IGNORED = ['.git'];
@@ -46,7 +47,7 @@ export const initCommand: Command = {
       if (found.length > 0) throw notEmpty(shown, found);
       for (const [path, text] of Object.entries(files)) {
         const file = join(folder, path);
-        await mkdir(dirname(file), { recursive: true });
+        makeFolder(dirname(file));
         await writeFile(file, text, { flag: 'wx' });
       }
     } catch (error) {

@@ -8,6 +8,7 @@ export { connectorSink, type ConnectorSinkOptions } from './connector-sink.js';
 export { taskOptionsOf } from './connector-options.js';
 export type { ConnectorContext } from './context.js';
 export { Semaphore } from './semaphore.js';
+export { fieldsOfRow } from './fields-of-row.js';
 export { UnseenColumns } from './unseen-columns.js';
 export type { PartitionPast, PartitionProgress, Source, SourcePartition, SourcePast, SourceRead } from './source.js';
 export type { Sink, StoredRows, SinkPast, SinkRows } from './sink.js';

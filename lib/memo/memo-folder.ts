@@ -10,14 +10,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { MillraceError } from '../model/errors.js';
 import type { MemoStore } from '../model/memo.js';
 import { checkText, count, resolveOptions, type OptionRules, type OptionTable } from '../options/options.js';
 import { factsOf } from '../storage/facts-of.js';
 import { fileError, systemCodeOf } from '../storage/file-errors.js';
+import { makeFolder } from '../storage/make-folder.js';
 
 /** Options of `memoFolder`. */
 export interface MemoFolderOptions {
@@ -81,7 +82,7 @@ class MemoFolder implements MemoStore {
 
   async open(): Promise<void> {
     try {
-      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      makeFolder(this.folder, 0o700);
     } catch (error) {
       throw fileError('write', this.folder, error, 'outputs');
     }
@@ -138,7 +139,7 @@ class MemoFolder implements MemoStore {
       await writeFile(path, entry, options);
     } catch (error) {
       if (systemCodeOf(error) !== 'ENOENT') throw error;
-      await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(path), 0o700);
       await writeFile(path, entry, options);
     }
   }

@@ -5,7 +5,7 @@
  * one. Several servers may share a store in PostgreSQL. After `close`, runs that are at work continue; the next server,
  * or another one, adopts them. While the store cannot be reached, the page answers, and nothing is decided or started.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -29,6 +29,7 @@ import { Supervisor } from './supervisor.js';
 import { MOST_QUEUED } from './api/trigger-routes.js';
 import { FileWatch } from './triggers/file-watch.js';
 import { knownTriggers, type KnownTrigger } from './triggers/known-triggers.js';
+import { makeFolder } from '../storage/make-folder.js';
 
 export interface ServeOptions {
   /** The folder of the workflows, which is the current folder of runs too; absolute. */
@@ -95,8 +96,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   // The code of workflows must not see a token of the server, and not its store.
   const environment = { ...options.environment, MILLRACE_TOKEN: undefined, MILLRACE_STORE: undefined };
   const target = options.alert === undefined ? undefined : alertTarget(options.alert, { folder, environment });
-  mkdirSync(home, { recursive: true, mode: 0o700 });
-  mkdirSync(runs, { recursive: true, mode: 0o700 });
+  makeFolder(home, 0o700);
+  makeFolder(runs, 0o700);
   const { store, isShared, ...opened } = await openStore(options.store ?? join(home, 'state.db'), folder);
   const now = (): number => Date.now();
   const post = target === undefined ? undefined : new AlertPost({ store, target, now });

@@ -37,6 +37,7 @@ import { fileError, systemCodeOf } from './file-errors.js';
 import type { RunOutcome } from '../model/ports.js';
 import { readSealed } from './read-json.js';
 import { seal } from './sealed.js';
+import { makeFolder } from './make-folder.js';
 
 /** The request for a run. */
 export interface RunManifest {
@@ -84,7 +85,7 @@ export class RunFolder {
     const file = join(path, 'manifest.json');
     try {
       // Records and configurations are private, so only the owner may read the folder.
-      await mkdir(runs, { recursive: true, mode: 0o700 });
+      makeFolder(runs, 0o700);
       // Not recursive: if two processes create the same run, one of them is refused.
       await mkdir(path, { mode: 0o700 });
       await replaceFile(file, seal(manifest, 2), `${file}.tmp`);

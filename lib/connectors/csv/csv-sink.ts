@@ -15,6 +15,7 @@ import {
   oneOf,
   TASK_RULES,
   text,
+  fieldsOfRow,
   UnseenColumns,
   type ConnectorContext,
   type Dataset,
@@ -116,15 +117,9 @@ export class CsvSink<In, Column extends string> extends FileSink<In, CsvWriter> 
 
   encode(record: In): string {
     const { row } = this.csv;
-    const fields: unknown = row === undefined ? record : row(record);
-    if (typeof fields === 'object' && fields !== null) {
-      this.unseen.look(fields);
-      return this.file.encode(fields as Record<string, unknown>);
-    }
-    throw new MillraceError(
-      'MILLRACE_INVALID_OUTPUT',
-      `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,
-    );
+    const fields = fieldsOfRow(row === undefined ? record : row(record), this.task);
+    this.unseen.look(fields);
+    return this.file.encode(fields);
   }
 
   protected openFile({ task, signal }: ConnectorContext, from: Json | undefined): Promise<CsvWriter> {

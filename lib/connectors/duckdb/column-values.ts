@@ -3,11 +3,12 @@
  *
  * Guarantees: nothing is rounded, cut or guessed. A value that does not fit the type of its column is an error that
  * names the column, so the failure policy ends that record only. A value that a source of DuckDB has read can be
- * written to a column of the same type.
+ * written to a column of the same type, except for a bigint within JSON.
  */
 import { isDate, isUint8Array } from 'node:util/types';
 import type { DuckDBDecimalType, DuckDBListType, DuckDBStructType, DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { describeValue, MillraceError } from '../../connect/index.js';
+import { jsonText } from '../json/json-text.js';
 import { duckdbPackage } from './duckdb-package.js';
 import type { ResultColumn } from './duckdb-session.js';
 
@@ -37,6 +38,12 @@ export function writingOf({ name, type }: ResultColumn, task: string): (value: u
   };
 }
 
+/** Parquet has no type for a HUGEINT: DuckDB writes a DOUBLE, which rounds most of them. */
+const exactDouble: Writing = (value) => {
+  const made = large(-(2n ** 127n), 2n ** 127n - 1n)(value);
+  return typeof made === 'bigint' && BigInt(Number(made)) === made ? made : undefined;
+};
+
 function writingOfType(type: DuckDBType): Writing | undefined {
   const duckdb = duckdbPackage();
   const { DuckDBTypeId: Id } = duckdb;
@@ -60,7 +67,7 @@ function writingOfType(type: DuckDBType): Writing | undefined {
     case Id.UBIGINT:
       return large(0n, 2n ** 64n - 1n);
     case Id.HUGEINT:
-      return large(-(2n ** 127n), 2n ** 127n - 1n);
+      return exactDouble;
     case Id.DOUBLE:
       return (value) => (typeof value === 'number' ? value : undefined);
     case Id.FLOAT:
@@ -146,12 +153,14 @@ function millisOf(value: unknown): bigint | undefined {
 }
 
 const json: Writing = (value) => {
+  let text: string;
   try {
-    return JSON.stringify(value);
+    text = jsonText(value);
   } catch {
-    // The value contains a bigint or a cycle.
     return undefined;
   }
+  // DuckDB cannot read half of a surrogate pair, so it could not read the file.
+  return /(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(text) ? undefined : text;
 };
 
 function list({ valueType }: DuckDBListType): Writing | undefined {

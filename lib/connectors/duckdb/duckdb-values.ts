@@ -23,6 +23,7 @@ import type {
 import { FatalTaskError } from '../../connect/index.js';
 import { duckdbPackage } from './duckdb-package.js';
 import type { ResultColumn } from './duckdb-session.js';
+import { LargeInteger, quoteLarge, reviveLarge } from '../json/large-integers.js';
 
 /** Converts a value that is not NULL to JavaScript. */
 type Reading = (value: DuckDBValue) => unknown;
@@ -95,7 +96,16 @@ function readingOfType(type: DuckDBType): Reading | undefined {
 
 const asItIs: Reading = (value) => value;
 const asText: Reading = (value) => String(value);
-const json: Reading = (value) => JSON.parse(value as string) as unknown;
+/** An integer that a number cannot hold becomes a bigint, as in a column of BIGINT. */
+const json: Reading = (value) => {
+  const text = value as string;
+  const marked = quoteLarge(text, 'refuse');
+  if (marked === text) return JSON.parse(text) as unknown;
+  return JSON.parse(marked, (key, part: unknown) => {
+    const revived = reviveLarge(key, part);
+    return revived instanceof LargeInteger ? BigInt(revived.digits) : revived;
+  }) as unknown;
+};
 
 /** A number, unless a number would round it: then a bigint. */
 const wholeNumber: Reading = (value) => {

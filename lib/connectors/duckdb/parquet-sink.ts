@@ -13,12 +13,11 @@ import {
   checkOptions,
   connectorSink,
   count,
-  describeValue,
   flag,
   holdClock,
-  MillraceError,
   oneOf,
   TASK_RULES,
+  fieldsOfRow,
   UnseenColumns,
   type Clock,
   type ConnectorContext,
@@ -161,15 +160,9 @@ export class ParquetSink<In, Column extends string> implements Sink<In, Row> {
 
   encode(record: In): Row {
     const { row } = this.options;
-    const fields: unknown = row === undefined ? record : row(record);
-    if (typeof fields !== 'object' || fields === null) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OUTPUT',
-        `Expected a row of '${this.task}' to be an object with its columns, got ${describeValue(fields)}`,
-      );
-    }
+    const fields = fieldsOfRow(row === undefined ? record : row(record), this.task);
     this.unseen.look(fields);
-    return this.writes.map(([name, write]) => write((fields as Record<string, unknown>)[name]));
+    return this.writes.map(([name, write]) => write(fields[name]));
   }
 
   write({ rows }: SinkRows<Row>): Promise<void> {

@@ -4,9 +4,9 @@
  * Guarantees: two columns of the same name fail the run, because one of them would be lost.
  */
 import type { DuckDBDataChunk } from '@duckdb/node-api';
-import { wrongStatement } from '../sql/sql-errors.js';
+import { assertDifferentColumns } from '../sql/query.js';
 import { readingOf } from './duckdb-values.js';
-import type { ChunkReader, ResultColumn } from './duckdb-session.js';
+import type { ChunkReader } from './duckdb-session.js';
 
 /** A row by column name. */
 export type DuckdbFields = Record<string, unknown>;
@@ -16,7 +16,8 @@ export function rowMaker(
   { columns }: Pick<ChunkReader, 'columns'>,
   of: string,
 ): (chunk: DuckDBDataChunk) => DuckdbFields[] {
-  assertDifferent(columns, of);
+  const names = columns.map(({ name }) => name);
+  assertDifferentColumns(names, of);
   const reads = columns.map((column) => readingOf(column, of));
   return (chunk) => {
     const rows: DuckdbFields[] = Array.from({ length: chunk.rowCount }, () => ({}));
@@ -29,14 +30,6 @@ export function rowMaker(
     });
     return rows;
   };
-}
-
-function assertDifferent(columns: readonly ResultColumn[], of: string): void {
-  const names = columns.map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice === undefined && !names.includes('__proto__')) return;
-  const what = twice === undefined ? "a column '__proto__'" : `two columns ${JSON.stringify(twice)}`;
-  throw wrongStatement(of, `it has ${what}. Name it otherwise, with AS`, undefined);
 }
 
 /** Whether a value of the row, at any depth, has this text. */

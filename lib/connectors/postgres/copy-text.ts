@@ -4,10 +4,7 @@
  * Guarantees: the server reads the same values as from JSON; a value that the format cannot represent throws.
  */
 import { describeValue, MillraceError } from '../../connect/index.js';
-import { plainValue } from './row-json.js';
-
-/** How the values of a column are written. */
-export type ColumnForm = 'json' | 'array' | 'plain';
+import { assertWellFormed, jsonOf, plainValue, type ColumnForm } from './row-json.js';
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\\\',
@@ -23,15 +20,17 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export function copyLine(values: readonly unknown[], forms: readonly ColumnForm[], columns: readonly string[]): string {
   const fields = values.map((value, i) => {
     const text = columnText(value, forms[i] as ColumnForm, columns[i] as string);
-    return text === null ? '\\N' : text.replace(/[\\\b\f\n\r\t\v]/g, (character) => ESCAPES[character] as string);
+    if (text === null) return '\\N';
+    assertWellFormed(text, columns[i] as string);
+    return text.replace(/[\\\b\f\n\r\t\v]/g, (character) => ESCAPES[character] as string);
   });
   return `${fields.join('\t')}\n`;
 }
 
 function columnText(value: unknown, form: ColumnForm, column: string): string | null {
   if (value === null || value === undefined) return null;
+  if (form === 'json') return jsonOf(value, column);
   const plain = plainValue(value, column);
-  if (form === 'json') return JSON.stringify(plain);
   if (form === 'array' && Array.isArray(plain)) return arrayText(plain);
   if (typeof plain === 'object') {
     throw new MillraceError(

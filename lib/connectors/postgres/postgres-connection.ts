@@ -6,6 +6,7 @@ import {
   checkOptions,
   either,
   flag,
+  invalidOption,
   text,
   words,
   count,
@@ -53,6 +54,18 @@ export const postgresConnection: OptionRule = either(
 /** Throws MILLRACE_INVALID_OPTION for unknown parts and for values that do not fit. */
 export function checkConnection(connection: string | PostgresConnection | undefined): void {
   if (typeof connection === 'object') checkOptions('a connection', connection, RULES);
+  // pg reads any other text as the name of a database, or as the place of another server.
+  if (typeof connection === 'string' && !/^(?:postgres|postgresql|socket):\/|^\//.test(connection)) {
+    throw invalidOption(
+      `Expected \`connection\` to be a URL such as postgres://user@host:5432/database, got ${schemeOf(connection)}`,
+    );
+  }
+}
+
+/** The part that contains no password. */
+function schemeOf(connection: string): string {
+  const end = connection.indexOf('://');
+  return end < 0 ? 'a text without ://' : `${connection.slice(0, end)}://…`;
 }
 
 const CONNECT_TIMEOUT_MS = 30_000;

@@ -33,7 +33,14 @@ import {
 import { assertKnownColumn, identifiers } from '../sql/identifiers.js';
 import { assertKey, keysetQuery } from '../sql/keyset.js';
 import { Patience } from '../sql/patience.js';
-import { checkResumable, identityOfQuery, nameOfQuery, parameters, recordOfRow } from '../sql/query.js';
+import {
+  assertDifferentColumns,
+  checkResumable,
+  identityOfQuery,
+  nameOfQuery,
+  parameters,
+  recordOfRow,
+} from '../sql/query.js';
 import { databaseAway, wrongStatement } from '../sql/sql-errors.js';
 import {
   checkConnection,
@@ -263,6 +270,7 @@ class QueryCursor {
     const result = await (this.session as PostgresSession).texts(`FETCH FORWARD ${fetchRows} FROM millrace`);
     if (this.columns.length === 0) {
       const names = result.fields.map(({ name }) => name);
+      assertDifferentColumns(names, `The query of '${this.context.task}'`);
       for (const name of this.keyset) assertKnownColumn(`The query of '${this.context.task}'`, name, names);
       this.columns = result.fields.map(({ name, dataTypeID }) => ({ name, parse: parserOf(dataTypeID) }));
       this.keyAt = this.keyset.map((name) => names.indexOf(name));

@@ -13,12 +13,12 @@ import type { SqlFailure } from '../sql/sql-errors.js';
 import type { ProgressOf, SinkIdentity, SinkTable } from '../sql/transactional-sink.js';
 import type { WriteProgress } from '../sql/write-progress.js';
 import { copyIn } from './copy-in.js';
-import { copyLine, type ColumnForm } from './copy-text.js';
+import { copyLine } from './copy-text.js';
 import type { PostgresConnection } from './postgres-connection.js';
 import { describePostgres, failureOf } from './postgres-errors.js';
 import { PostgresSession } from './postgres-session.js';
 import { createProgressTables, progressTables, type ProgressTables } from './progress-tables.js';
-import { rowJson } from './row-json.js';
+import { rowJson, type ColumnForm } from './row-json.js';
 
 /** How rows are written. */
 export type PostgresMode = 'insert' | 'upsert' | 'copy';
@@ -108,7 +108,8 @@ export class PostgresTable implements SinkTable<PostgresRow> {
   encode(fields: Readonly<Record<string, unknown>>): PostgresRow {
     const { columns, key } = this.parts;
     const values = columns.map((column) => fields[column]);
-    const text = this.copies ? copyLine(values, (this.facts as TableFacts).forms, columns) : rowJson(values, columns);
+    const { forms } = this.facts as TableFacts;
+    const text = this.copies ? copyLine(values, forms, columns) : rowJson(values, columns, forms);
     if (key.length === 0) return { text, key: '' };
     return {
       text,
@@ -272,7 +273,7 @@ export class PostgresTable implements SinkTable<PostgresRow> {
     this.insertOfOwner = insertOf(form, 'owner, ');
     // The server plans the statement, and so checks names, rights and the key.
     await session.query(`EXPLAIN ${this.insert}`, ['[]']).catch((error: unknown) => {
-      throw this.failureOf(error) === 'lost' ? error : this.unfit(error);
+      throw ['lost', 'again'].includes(this.failureOf(error)) ? error : this.unfit(error);
     });
     await createProgressTables(session, this.tables);
     this.facts = facts;

@@ -28,6 +28,7 @@ import { describePostgres, failureOf } from './postgres-errors.js';
 import { Pool } from './postgres-package.js';
 import { destroyConnection } from './postgres-session.js';
 import { typesOfQuery } from './postgres-values.js';
+import { assertDifferentColumns } from '../sql/query.js';
 
 /** Options of `sqlStatement`. */
 export interface SqlStatementOptions<In, Out> extends ConcurrentOptions<In, Out> {
@@ -114,7 +115,11 @@ class SqlStatement<In, Out> extends StatementTask<In, readonly unknown[], Record
   protected override async execute(values: readonly unknown[]): Promise<readonly Record<string, unknown>[]> {
     // The extended protocol accepts one statement only, also without parameters.
     const query = { text: this.query.sql, values: [...values], types: typesOfQuery, queryMode: 'extended' };
-    const { rows } = await (this.pool as PostgresPool).query<Record<string, unknown>>(query as never);
+    const { rows, fields } = await (this.pool as PostgresPool).query<Record<string, unknown>>(query as never);
+    if (this.query.result !== undefined) {
+      const names = fields.map(({ name }) => name);
+      assertDifferentColumns(names, `The statement of '${this.scope.task}'`);
+    }
     return rows;
   }
 

@@ -11,12 +11,12 @@ import {
   checkOptions,
   connectorSink,
   count,
-  describeValue,
   MillraceError,
   number,
   TASK_RULES,
   taskOptionsOf,
   text,
+  fieldsOfRow,
   UnseenColumns,
   type ConnectorContext,
   type Dataset,
@@ -140,15 +140,9 @@ export class SparkSink<In, Column extends string> implements Sink<In, string> {
 
   encode(record: In): string {
     const { row } = this.options;
-    const fields: unknown = row === undefined ? record : row(record);
-    if (typeof fields === 'object' && fields !== null) {
-      this.unseen.look(fields);
-      return rowJson(fields as Record<string, unknown>, this.columns);
-    }
-    throw new MillraceError(
-      'MILLRACE_INVALID_OUTPUT',
-      `Expected a row of '${this.context.task}' to be an object with its columns, got ${describeValue(fields)}`,
-    );
+    const fields = fieldsOfRow(row === undefined ? record : row(record), this.context.task);
+    this.unseen.look(fields);
+    return rowJson(fields, this.columns);
   }
 
   async write(rows: SinkRows<string>): Promise<readonly RefusedRow[]> {

@@ -13,6 +13,7 @@ import {
   type Schema,
   type SourceOptions,
 } from '../../connect/index.js';
+import { wrongStatement } from './sql-errors.js';
 
 /** The options that the queries of all databases have. */
 export interface QueryOptions<Out> extends SourceOptions<Out> {
@@ -40,6 +41,14 @@ function textOf(param: unknown): string {
   if (typeof param !== 'object' || param === null) return `${typeof param} ${String(param)}`;
   // `String` of a Date has no milliseconds, and `String` of an object does not show its content.
   return JSON.stringify(param, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+}
+
+/** Throws MILLRACE_SQL for columns that a record would lose: two of one name, and `__proto__`. */
+export function assertDifferentColumns(names: readonly string[], of: string): void {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined && !names.includes('__proto__')) return;
+  const what = twice === undefined ? "a column '__proto__'" : `two columns ${JSON.stringify(twice)}`;
+  throw wrongStatement(of, `it has ${what}. Name it otherwise, with AS`, undefined);
 }
 
 /** Reports that a run cannot be resumed, unless the query has a keyset or the user has set `replayable`. */

@@ -9,6 +9,7 @@ import {
   describeThrown,
   holdClock,
   MillraceError,
+  fieldsOfRow,
   UnseenColumns,
   type ConnectorContext,
   type Dataset,
@@ -132,15 +133,11 @@ export class TransactionalSink<In, Row> implements Sink<In, Row> {
   }
 
   encode(record: In): Row {
-    const fields: unknown = this.parts.row === undefined ? record : this.parts.row(record);
-    if (typeof fields === 'object' && fields !== null) {
-      this.unseen.look(fields);
-      return this.opened().table.encode(fields as Record<string, unknown>);
-    }
-    throw new MillraceError(
-      'MILLRACE_INVALID_OUTPUT',
-      `Expected a row of '${this.opened().context.task}' to be an object with its columns, got ${typeof fields}`,
-    );
+    const { table, context } = this.opened();
+    const { row } = this.parts;
+    const fields = fieldsOfRow(row === undefined ? record : row(record), context.task);
+    this.unseen.look(fields);
+    return table.encode(fields);
   }
 
   async write({ root, partition, numbers, names, rows }: SinkRows<Row>): Promise<readonly RefusedRow[]> {

@@ -11,9 +11,12 @@
  * because the log then needs no shared memory.
  */
 import {
+  closeSync,
   existsSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   realpathSync,
   renameSync,
   rmdirSync,
@@ -63,6 +66,7 @@ export class SharedFile {
     if (!existsSync(dirname(path))) {
       throw new MillraceError('MILLRACE_FILE', `The folder of ${path} does not exist. Create it, or correct \`path\``);
     }
+    assertDatabase(path);
     const file = openSqlite(path);
     const shared = new SharedFile(path, file);
     try {
@@ -228,4 +232,17 @@ function lockedBy(path: string, owner: ProcessIdentity | undefined, cause?: unkn
     `${path} is used by ${who}. Wait for it. If there is no such process, remove the folder ${path}.lock`,
     { cause, retryable: true },
   );
+}
+
+/** SQLite would report another file as locked. An empty file is an empty database. */
+function assertDatabase(path: string): void {
+  if (!existsSync(path) || !statSync(path).isFile()) return;
+  const header = Buffer.alloc(16);
+  const file = openSync(path, 'r');
+  try {
+    if (readSync(file, header) === 0 || header.toString('latin1') === 'SQLite format 3\0') return;
+  } finally {
+    closeSync(file);
+  }
+  throw new MillraceError('MILLRACE_FILE', `${path} is no database of SQLite. Correct \`path\``);
 }

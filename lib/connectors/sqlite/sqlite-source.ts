@@ -4,6 +4,7 @@
  * Guarantees: memory does not depend on the number of rows. With a `keyset`, a resumed run continues after the last
  * key.
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   checkOptions,
@@ -30,8 +31,15 @@ import {
   taskOptionsOf,
 } from '../../connect/index.js';
 import { assertKnownColumn, identifiers } from '../sql/identifiers.js';
-import { assertKey, keysetQuery } from '../sql/keyset.js';
-import { checkResumable, identityOfQuery, nameOfQuery, parameters, recordOfRow } from '../sql/query.js';
+import { assertKey, keysetQuery, withoutEnd } from '../sql/keyset.js';
+import {
+  assertDifferentColumns,
+  checkResumable,
+  identityOfQuery,
+  nameOfQuery,
+  parameters,
+  recordOfRow,
+} from '../sql/query.js';
 import { wrongStatement } from '../sql/sql-errors.js';
 import { SharedFile } from './shared-file.js';
 import type { SqliteFields, SqliteStored } from '../../storage/sqlite.js';
@@ -102,7 +110,15 @@ export class SqliteSource<Out> implements Source<Out> {
 
   async open(context: ConnectorContext, past: SourcePast | undefined): Promise<readonly SourcePartition<Out>[]> {
     checkResumable(this.options, context);
-    this.file = await holdClock(context.clock, SharedFile.open(this.options.path));
+    const { path } = this.options;
+    if (!existsSync(path)) {
+      // SQLite would make an empty file.
+      throw new MillraceError(
+        'MILLRACE_FILE',
+        `${resolve(path)} does not exist. Correct \`path\` of '${context.task}'`,
+      );
+    }
+    this.file = await holdClock(context.clock, SharedFile.open(path));
     const position = past?.position as { readonly lineage: number; readonly key: readonly Json[] } | undefined;
     this.rows = new RowsOfQuery(this.file, this.options, context.task, position);
     return [this.rows];
@@ -121,6 +137,10 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
   private readonly options: SqliteSourceOptions<Out>;
   private readonly task: string;
   private readonly keyset: readonly string[];
+  private readonly file: SharedFile;
+  /** The query as the source of another one. */
+  private readonly within: string;
+  private hasRead = false;
   private rows: Iterator<SqliteFields> | undefined;
   private key: readonly SqliteStored[] | undefined;
   private next: number;
@@ -140,6 +160,10 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
     const parameter = (index: number): string => `?${params.length + index + 1}`;
     const isContinued = this.key !== undefined;
     const values = params.map((value, i) => storedValue(value, `Parameter ${i + 1} of '${task}'`));
+    // Within a SELECT, SQLite accepts one SELECT. A statement that writes would be executed again by a resumed run.
+    this.within = `FROM (\n${withoutEnd(query)}\n)`;
+    this.guarded(() => file.cursor(`SELECT * ${this.within}`));
+    this.file = file;
     this.rows = this.guarded(() =>
       file.cursor(keysetQuery({ query, keyset, isContinued, parameter })).iterate([...values, ...(this.key ?? [])]),
     );
@@ -166,6 +190,8 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
 
   private recordOf(fields: SqliteFields): Out | Rejected {
     const { keyset, task } = this;
+    if (!this.hasRead) this.assertDifferent(Object.keys(fields));
+    this.hasRead = true;
     if (keyset.length > 0) {
       if (this.key === undefined) {
         for (const name of keyset) assertKnownColumn(`The query of '${task}'`, name, Object.keys(fields));
@@ -175,6 +201,22 @@ class RowsOfQuery<Out> implements SourcePartition<Out> {
       this.key = key;
     }
     return recordOfRow(this.options.schema, fields, task);
+  }
+
+  /** The packages do not list the columns of a statement, but within another one SQLite adds `:1` to a second name. */
+  private assertDifferent(names: readonly string[]): void {
+    const isColumn = (name: string): boolean => {
+      try {
+        this.file.cursor(`SELECT \`${name.replaceAll('`', '``')}\` ${this.within} LIMIT 0`);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const twice = names.find((name) => !names.includes(`${name}:1`) && isColumn(`${name}:1`));
+    const lost = isColumn('__proto__') ? ['__proto__'] : [];
+    const all = twice === undefined ? [...names, ...lost] : [...names, twice];
+    assertDifferentColumns(all, `The query of '${this.task}'`);
   }
 
   private guarded<T>(work: () => T): T {

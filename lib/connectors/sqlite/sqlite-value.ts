@@ -1,5 +1,6 @@
 /** Values as SQLite stores them: texts, numbers and bytes. */
-import { describeValue, MillraceError } from '../../connect/index.js';
+import { describeThrown, describeValue, MillraceError } from '../../connect/index.js';
+import { jsonText } from '../json/json-text.js';
 import type { SqliteStored } from '../../storage/sqlite.js';
 
 /**
@@ -11,7 +12,12 @@ export function storedValue(value: unknown, of: string): SqliteStored {
     case 'undefined':
       return null;
     case 'string':
+      // SQLite replaces half of a surrogate pair.
+      if (/\p{Surrogate}/u.test(value)) break;
+      return value;
     case 'bigint':
+      // The packages would wrap it.
+      if (value !== BigInt.asIntN(64, value)) break;
       return value;
     case 'number':
       // SQLite stores NaN as NULL.
@@ -22,9 +28,18 @@ export function storedValue(value: unknown, of: string): SqliteStored {
     case 'object':
       if (value === null || value instanceof Uint8Array) return value;
       if (value instanceof Date && Number.isNaN(value.getTime())) break;
-      return value instanceof Date ? value.toISOString() : JSON.stringify(value);
+      return value instanceof Date ? value.toISOString() : jsonOf(value, of);
     default:
       break;
   }
   throw new MillraceError('MILLRACE_INVALID_OUTPUT', `${of} cannot contain ${describeValue(value)}`);
+}
+
+/** The text of an object or a list. A part that JSON would change or drop throws. */
+function jsonOf(value: object, of: string): string {
+  try {
+    return jsonText(value);
+  } catch (error) {
+    throw new MillraceError('MILLRACE_INVALID_OUTPUT', `${of}: ${describeThrown(error)}`, { cause: error });
+  }
 }

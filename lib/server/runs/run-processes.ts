@@ -6,7 +6,7 @@
  * values of users reach the configuration unchanged.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { describeThrown } from '../../model/errors.js';
@@ -18,6 +18,7 @@ import { RunFolder } from '../../storage/run-folder.js';
 import { oneLine } from '../../text/printable.js';
 import type { ProcessExit, Sight } from './follow.js';
 import type { StopWish, StoredRun } from './stored-run.js';
+import { makeFolder } from '../../storage/make-folder.js';
 
 /** The processes of runs, as the supervisor needs them. */
 export interface RunProcesses {
@@ -62,7 +63,7 @@ interface Child {
 export function runProcesses(options: RunProcessOptions): RunProcesses {
   const { runs, output, folder, environment, script, memoryOf, onExit } = options;
   const children = new Map<string, Child>();
-  mkdirSync(output, { recursive: true, mode: 0o700 });
+  makeFolder(output, 0o700);
 
   const start = async (run: StoredRun, incarnation: number): Promise<void> => {
     const words = existsSync(join(runs, run.id, 'manifest.json')) ? resumeWords(run) : runWords(run);

@@ -3,12 +3,12 @@
  *
  * Guarantees: a file has one server at a time, by a lease. The URL, which may contain a password, appears in no error.
  */
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import { claimFile } from '../../storage/file-owner.js';
 import type { ServerStore } from './server-store.js';
 import { sqliteStore } from './sqlite-store.js';
+import { makeFolder } from '../../storage/make-folder.js';
 
 export interface OpenStore {
   readonly store: ServerStore;
@@ -37,7 +37,7 @@ export async function openStore(place: string, folder: string): Promise<OpenStor
     const store = await postgresStore(place);
     return { store, isShared: true, assertHeld: () => undefined, close: () => store.close() };
   }
-  mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(place), 0o700);
   const claim = await claimFile(place).catch((error: unknown) => {
     throw codeOf(error) === 'MILLRACE_LOCKED'
       ? new MillraceError('MILLRACE_LOCKED', `${folder} is served already: ${describeThrown(error)}`, { cause: error })
