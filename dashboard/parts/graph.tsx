@@ -309,8 +309,8 @@ function Rows({ tasks, isOver }: { readonly tasks: readonly TaskView[]; readonly
               'blocked',
               'p50',
               'p95',
-            ].map((title) => (
-              <th scope="col" key={title}>
+            ].map((title, index) => (
+              <th class={index > 1 ? 'number' : ''} scope="col" key={title}>
                 {title}
               </th>
             ))}

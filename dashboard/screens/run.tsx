@@ -219,28 +219,32 @@ function Letters({ id }: { readonly id: string }): JSX.Element {
   if (data === undefined) return <Notice error={error} />;
   if (data.groups.length === 0) return <p class="quiet">No record was given up</p>;
   return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">records</th>
-          <th scope="col">task</th>
-          <th scope="col">code</th>
-          <th scope="col">message of the first</th>
-          <th scope="col">first</th>
-        </tr>
-      </thead>
-      <tbody>
-        {data.groups.map((group, index) => (
-          <tr key={index}>
-            <td class="number">{grouped(group.count)}</td>
-            <td>{group.task}</td>
-            <td>{group.code}</td>
-            <td class="problem">{group.message}</td>
-            <td>{group.example}</td>
+    <div class="scroll" tabIndex={0} role="region" aria-label="Dead letters">
+      <table>
+        <thead>
+          <tr>
+            <th class="number" scope="col">
+              records
+            </th>
+            <th scope="col">task</th>
+            <th scope="col">code</th>
+            <th scope="col">message of the first</th>
+            <th scope="col">first</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {data.groups.map((group, index) => (
+            <tr key={index}>
+              <td class="number">{grouped(group.count)}</td>
+              <td>{group.task}</td>
+              <td>{group.code}</td>
+              <td class="problem">{group.message}</td>
+              <td>{group.example}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
