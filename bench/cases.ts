@@ -36,8 +36,12 @@ import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
 import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
+import { serveFrames } from './cases/serve-frames.js';
+import { serveGraph } from './cases/serve-graph.js';
 import { serveIdle } from './cases/serve-idle.js';
 import { serveList } from './cases/serve-list.js';
+import { serveLog } from './cases/serve-log.js';
+import { servePaint } from './cases/serve-paint.js';
 import { sparkRowsVsDecoding } from './cases/spark-rows-vs-decoding.js';
 import { sparkSqlVsFold } from './cases/spark-sql-vs-fold.js';
 import { sparkTransformVsFold } from './cases/spark-transform-vs-fold.js';
@@ -98,4 +102,8 @@ export const CASES: readonly BenchCase[] = [
   nexmarkQ8,
   serveList,
   serveIdle,
+  servePaint,
+  serveGraph,
+  serveFrames,
+  serveLog,
 ];

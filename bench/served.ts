@@ -15,10 +15,11 @@ const HOUR = 3_600_000;
 const TICKS = 100;
 
 export class BenchServer {
-  private readonly folder: string;
+  /** The folder of the server, with `.millrace`. */
+  readonly folder: string;
   private readonly process: ChildProcess;
-  private readonly url: string;
-  private readonly token: string;
+  readonly url: string;
+  readonly token: string;
 
   private constructor(folder: string, server: ChildProcess, url: string) {
     this.folder = folder;
@@ -31,9 +32,12 @@ export class BenchServer {
   static async start({
     runs = 0,
     schedules = 0,
+    code = '',
   }: {
     readonly runs?: number;
     readonly schedules?: number;
+    /** The file of more workflows. */
+    readonly code?: string;
   }): Promise<BenchServer> {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
     const home = join(folder, '.millrace', 'server');
@@ -41,6 +45,7 @@ export class BenchServer {
     mkdirSync(join(folder, 'workflows'));
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     writeFileSync(join(folder, 'workflows', 'flow.js'), flowWith(schedules));
+    if (code !== '') writeFileSync(join(folder, 'workflows', 'more.js'), code);
     await fill(join(home, 'state.db'), runs);
     const server = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--keep', 'forever'], {
       cwd: folder,
@@ -62,6 +67,27 @@ export class BenchServer {
     const response = await fetch(`${this.url}/api/v1${path}`, { headers: { authorization: `Bearer ${this.token}` } });
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.text();
+  }
+
+  /** Starts a run of a workflow; returns its id when it is in this state. */
+  async run(workflow: string, wanted: 'running' | 'completed'): Promise<string> {
+    const headers = { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' };
+    const path = `${this.url}/api/v1/workflows/${workflow}/runs`;
+    const response = await fetch(path, { method: 'POST', headers, body: '{}' });
+    const { id } = (await response.json()) as { readonly id: string };
+    for (;;) {
+      const { state } = JSON.parse(await this.get(`/runs/${id}`)) as { readonly state: string };
+      if (state === wanted) return id;
+      if (!['queued', 'starting', 'running'].includes(state)) throw new Error(`A run of ${workflow} is ${state}`);
+      await sleep(100);
+    }
+  }
+
+  /** Ends a run that is at work. */
+  async cancel(id: string): Promise<void> {
+    const headers = { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' };
+    await fetch(`${this.url}/api/v1/runs/${id}/stop`, { method: 'POST', headers, body: '{"how":"cancel"}' });
+    while (!(await this.get(`/runs/${id}`)).includes('"cancelled"')) await sleep(100);
   }
 
   /** The share of one core that the server uses in this time. Needs Linux. */

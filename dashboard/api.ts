@@ -131,12 +131,16 @@ async function readEvents(runId: string | undefined, onRun: (view: RunView) => v
   if (!response.ok || response.body === null) return;
   isLive.value = true;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
+  let rest: string[] = [];
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const parts = (rest + value).split('\n\n');
-    rest = parts.pop() ?? '';
+    // An event with a large graph comes in many pieces, which are joined once.
+    const isWhole = `${rest.at(-1)?.at(-1) ?? ''}${value}`.includes('\n\n');
+    rest.push(value);
+    if (!isWhole) continue;
+    const parts = rest.join('').split('\n\n');
+    rest = [parts.pop() ?? ''];
     for (const part of parts) {
       const event = /^event: (.*)$/m.exec(part)?.[1];
       const data = /^data: (.*)$/m.exec(part)?.[1] ?? '';

@@ -17,6 +17,15 @@ export function go(path: string): void {
   location.hash = path;
 }
 
+/** The address of this view with another value of a parameter; '' removes it. */
+export function withParam(name: string, value: string): string {
+  const { path, query } = route.value;
+  const next = new URLSearchParams(query);
+  if (value === '') next.delete(name);
+  else next.set(name, value);
+  return `/${path.map(encodeURIComponent).join('/')}?${next.toString()}`;
+}
+
 function read(): Route {
   const [path = '', query = ''] = location.hash.replace(/^#/, '').split('?');
   const parts = path.split('/').filter((part) => part !== '');

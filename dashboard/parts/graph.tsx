@@ -1,12 +1,16 @@
 /** The graph of a run: tasks with their work, and edges with their records per second and their backpressure. */
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { EdgeView, RunView, TaskView } from '../api.js';
 import { grouped, percent, rate } from '../format.js';
+import { go, route, withParam } from '../router.js';
 
 const [WIDTH, HEIGHT] = [190, 74];
 const [GAP_X, GAP_Y, MARGIN] = [96, 22, 10];
 const NAME_LENGTH = 24;
+/** Of a graph with more tasks, only the part that is in view is drawn. */
+const MOST_DRAWN = 200;
+const MOST_ROWS = 100;
 
 /** The states of edges in words. */
 const WORDS: Readonly<Record<EdgeView['state'], string>> = {
@@ -73,19 +77,38 @@ function kindOf({ kind, whole }: TaskView): string {
   return whole === null ? kind : `${kind} of ${whole.tasks} tasks`;
 }
 
+interface Corner {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Left, top, right and bottom of the part of a picture that is in view, in its own units. */
+type Part = readonly [left: number, top: number, right: number, bottom: number];
+
+const EVERYTHING: Part = [-Infinity, -Infinity, Infinity, Infinity];
+
 function Picture({ view }: { readonly view: RunView }): JSX.Element {
+  const frame = useRef<HTMLDivElement>(null);
+  const isLarge = view.tasks.length > MOST_DRAWN;
+  const part = usePart(frame, isLarge);
   const width = view.layers * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
   const height = view.rows * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
-  const corners = new Map(
+  const corners = new Map<string, Corner>(
     view.tasks.map(({ name, layer, row }) => [
       name,
       { x: MARGIN + layer * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) },
     ]),
   );
-  const fastest = Math.max(1, ...view.edges.map(({ perSecond }) => perSecond));
-  const cornerOf = (name: string): { x: number; y: number } => corners.get(name) ?? { x: 0, y: 0 };
+  const fastest = view.edges.reduce((most, { perSecond }) => Math.max(most, perSecond), 1);
+  const cornerOf = (name: string): Corner => corners.get(name) ?? { x: 0, y: 0 };
+  const isSeen = (one: Corner, other: Corner): boolean => {
+    const [left, top, right, bottom] = part;
+    const [x, y] = [Math.min(one.x, other.x), Math.min(one.y, other.y)];
+    const isBeside = x > right || Math.max(one.x, other.x) + WIDTH < left;
+    return !isBeside && y <= bottom && Math.max(one.y, other.y) + HEIGHT >= top;
+  };
   return (
-    <div class="graph" tabIndex={0} role="region" aria-label="Graph of the tasks">
+    <div class="graph" tabIndex={0} role="region" aria-label="Graph of the tasks" ref={frame}>
       <svg
         width={width}
         height={height}
@@ -93,32 +116,62 @@ function Picture({ view }: { readonly view: RunView }): JSX.Element {
         role="group"
         aria-label={`Graph of ${view.tasks.length} tasks`}
       >
-        {view.edges.map((edge) => (
-          <Edge
-            key={`${edge.from}\n${edge.to}`}
-            edge={edge}
-            from={cornerOf(edge.from)}
-            to={cornerOf(edge.to)}
-            fastest={fastest}
-          />
-        ))}
-        {view.tasks.map((task) => (
-          <Task
-            key={task.name}
-            task={task}
-            {...cornerOf(task.name)}
-            isHot={task.name === view.bottleneck?.task && view.outcome === null}
-          />
-        ))}
+        {view.edges
+          .filter(({ from, to }) => isSeen(cornerOf(from), cornerOf(to)))
+          .map((edge) => (
+            <Edge
+              key={`${edge.from}\n${edge.to}`}
+              edge={edge}
+              from={cornerOf(edge.from)}
+              to={cornerOf(edge.to)}
+              fastest={fastest}
+            />
+          ))}
+        {view.tasks
+          .filter(({ name }) => isSeen(cornerOf(name), cornerOf(name)))
+          .map((task) => (
+            <Task
+              key={task.name}
+              task={task}
+              {...cornerOf(task.name)}
+              isHot={task.name === view.bottleneck?.task && view.outcome === null}
+            />
+          ))}
       </svg>
     </div>
   );
 }
 
+/** The part of a large picture that is in view, with some space around it, so that short ways need no drawing. */
+function usePart(frame: { readonly current: HTMLDivElement | null }, isLarge: boolean): Part {
+  const [part, setPart] = useState<Part>([0, 0, 0, 0]);
+  useEffect(() => {
+    const element = frame.current;
+    if (!isLarge || element === null) return undefined;
+    const look = (): void => {
+      const { scrollLeft, scrollTop, clientWidth, clientHeight } = element;
+      setPart((old) => {
+        const seen: Part = [scrollLeft, scrollTop, scrollLeft + clientWidth, scrollTop + clientHeight];
+        const isInside = seen[0] >= old[0] && seen[1] >= old[1] && seen[2] <= old[2] && seen[3] <= old[3];
+        return isInside ? old : [seen[0] - WIDTH, seen[1] - HEIGHT * 4, seen[2] + WIDTH, seen[3] + HEIGHT * 4];
+      });
+    };
+    const observer = new ResizeObserver(look);
+    observer.observe(element);
+    element.addEventListener('scroll', look, { passive: true });
+    look();
+    return () => {
+      observer.disconnect();
+      element.removeEventListener('scroll', look);
+    };
+  }, [isLarge]);
+  return isLarge ? part : EVERYTHING;
+}
+
 interface EdgeProps {
   readonly edge: EdgeView;
-  readonly from: { x: number; y: number };
-  readonly to: { x: number; y: number };
+  readonly from: Corner;
+  readonly to: Corner;
   readonly fastest: number;
 }
 
@@ -193,9 +246,49 @@ function figuresOf({ in: received, out, skipped, deadLettered, inFlight }: Count
   return [received, out, skipped, deadLettered, inFlight];
 }
 
-/** The same figures as a table. */
+/** The same figures as a table; of many tasks, one page, or those with a text in their names. */
 export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
-  const isRemembering = view.tasks.some(({ remembered }) => remembered !== null);
+  const { query } = route.value;
+  const find = (query.get('find') ?? '').toLowerCase();
+  const found = find === '' ? view.tasks : view.tasks.filter(({ name }) => name.toLowerCase().includes(find));
+  const last = Math.max(0, Math.ceil(found.length / MOST_ROWS) - 1);
+  const page = Math.min(last, Math.max(0, Math.floor(Number(query.get('page') ?? 1)) - 1 || 0));
+  const shown = found.slice(page * MOST_ROWS, (page + 1) * MOST_ROWS);
+  return (
+    <>
+      {view.tasks.length > MOST_ROWS && (
+        <form
+          class="actions"
+          role="search"
+          onSubmit={(event) => {
+            event.preventDefault();
+          }}
+        >
+          <label for="find">Find a task</label>
+          <input
+            id="find"
+            type="search"
+            value={query.get('find') ?? ''}
+            onChange={({ currentTarget }) => {
+              go(withParam('find', currentTarget.value));
+            }}
+          />
+          <span role="status">
+            {found.length === 0
+              ? 'No task has this text in its name'
+              : `${grouped(page * MOST_ROWS + 1)} to ${grouped(page * MOST_ROWS + shown.length)} of ${grouped(found.length)} tasks`}
+          </span>
+          {page > 0 && <a href={`#${withParam('page', String(page))}`}>← before</a>}
+          {page < last && <a href={`#${withParam('page', String(page + 2))}`}>after →</a>}
+        </form>
+      )}
+      <Rows tasks={shown} isOver={view.outcome !== null} />
+    </>
+  );
+}
+
+function Rows({ tasks, isOver }: { readonly tasks: readonly TaskView[]; readonly isOver: boolean }): JSX.Element {
+  const isRemembering = tasks.some(({ remembered }) => remembered !== null);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Figures of the tasks">
       <table>
@@ -216,15 +309,15 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
               'blocked',
               'p50',
               'p95',
-            ].map((title) => (
-              <th scope="col" key={title}>
+            ].map((title, index) => (
+              <th class={index > 1 ? 'number' : ''} scope="col" key={title}>
                 {title}
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {view.tasks.map((task) => (
+          {tasks.map((task) => (
             <tr key={task.name}>
               <th scope="row" style={{ paddingLeft: `${task.depth * 1.4 + 0.6}rem` }}>
                 {task.name}
@@ -236,7 +329,7 @@ export function TaskTable({ view }: { readonly view: RunView }): JSX.Element {
                 </td>
               ))}
               {isRemembering && <td class="number">{task.remembered === null ? '' : grouped(task.remembered)}</td>}
-              <td class="number">{rate(view.outcome === null ? task.perSecond : task.averagePerSecond)}</td>
+              <td class="number">{rate(isOver ? task.averagePerSecond : task.perSecond)}</td>
               {[task.busy, task.waiting, task.blocked].map((share, index) => (
                 <td class="number" key={index}>
                   {percent(share)}

@@ -75,8 +75,8 @@ export function Timeline({ history }: { readonly history: RunHistory }): JSX.Ele
         <table>
           <thead>
             <tr>
-              {['task', 'first work', 'last work', 'records', 'busy', 'blocked'].map((title) => (
-                <th scope="col" key={title}>
+              {['task', 'first work', 'last work', 'records', 'busy', 'blocked'].map((title, index) => (
+                <th class={index > 2 ? 'number' : ''} scope="col" key={title}>
                   {title}
                 </th>
               ))}

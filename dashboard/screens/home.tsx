@@ -60,26 +60,28 @@ export function Home(): JSX.Element {
         {data.next.length === 0 ? (
           <p class="quiet">No workflow has a schedule</p>
         ) : (
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">schedule</th>
-                <th scope="col">when</th>
-                <th scope="col">your time</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.next.map(({ schedule, at }) => (
-                <tr key={`${schedule} ${at}`}>
-                  <th scope="row">
-                    <a href="#/schedules">{schedule}</a>
-                  </th>
-                  <td>{relative(at, now)}</td>
-                  <td>{moment(at)}</td>
+          <div class="scroll" tabIndex={0} role="region" aria-label="Table of the next ticks">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">schedule</th>
+                  <th scope="col">when</th>
+                  <th scope="col">your time</th>
                 </tr>
-              ))}
-            </tbody>
-          </table>
+              </thead>
+              <tbody>
+                {data.next.map(({ schedule, at }) => (
+                  <tr key={`${schedule} ${at}`}>
+                    <th scope="row">
+                      <a href="#/schedules">{schedule}</a>
+                    </th>
+                    <td>{relative(at, now)}</td>
+                    <td>{moment(at)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
         )}
       </section>
       {data.servers.length > 1 && <Servers servers={data.servers} now={now} />}
@@ -107,36 +109,44 @@ function Servers({ servers, now }: { readonly servers: Overview['servers']; read
   return (
     <section aria-labelledby="servers">
       <h2 id="servers">Servers</h2>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">server</th>
-            <th scope="col">role</th>
-            <th scope="col">runs at once</th>
-            <th scope="col">pools</th>
-            <th scope="col">up for</th>
-            <th scope="col">last sign of life</th>
-          </tr>
-        </thead>
-        <tbody>
-          {servers.map(({ number, host, url, isLeader, isThis, maxRuns, pools, startedAt, renewedAt }) => (
-            <tr key={number}>
-              <th scope="row">
-                {host} {isThis ? '(this page)' : url}
+      <div class="scroll" tabIndex={0} role="region" aria-label="Servers of the store">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">server</th>
+              <th scope="col">role</th>
+              <th class="number" scope="col">
+                runs at once
               </th>
-              <td>{isLeader ? 'leads: decides the ticks' : 'stands by'}</td>
-              <td>{maxRuns}</td>
-              <td>
-                {Object.entries(pools)
-                  .map(([name, size]) => `${name}=${size}`)
-                  .join(', ')}
-              </td>
-              <td>{duration(now - startedAt)}</td>
-              <td>{relative(renewedAt, now)}</td>
+              <th scope="col">pools</th>
+              <th class="number" scope="col">
+                up for
+              </th>
+              <th class="number" scope="col">
+                last sign of life
+              </th>
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {servers.map(({ number, host, url, isLeader, isThis, maxRuns, pools, startedAt, renewedAt }) => (
+              <tr key={number}>
+                <th scope="row">
+                  {host} {isThis ? '(this page)' : url}
+                </th>
+                <td>{isLeader ? 'leads: decides the ticks' : 'stands by'}</td>
+                <td class="number">{grouped(maxRuns)}</td>
+                <td>
+                  {Object.entries(pools)
+                    .map(([name, size]) => `${name}=${size}`)
+                    .join(', ')}
+                </td>
+                <td class="number">{duration(now - startedAt)}</td>
+                <td class="number">{relative(renewedAt, now)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </section>
   );
 }

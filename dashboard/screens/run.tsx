@@ -1,6 +1,6 @@
 /** One run: its graph, live, its figures, dead letters and output. */
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { follow, post, save, type LetterGroups, type Run as RunRow, type RunHistory, type RunView } from '../api.js';
 import { duration, grouped, moment, percent } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
@@ -21,6 +21,18 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
     setView(undefined);
     return follow(id, setView);
   }, [id]);
+  // A large view is drawn when it changes, and not each second with the time.
+  const parts = useMemo(
+    () =>
+      view === undefined ? undefined : (
+        <>
+          <Facts view={view} />
+          <Graph view={view} />
+          <Details id={id} view={view} />
+        </>
+      ),
+    [id, view],
+  );
   if (run === undefined) return <Notice error={error} />;
   const isOpen = run.endedAt === null;
   const isStopped = ['failed', 'drained', 'cancelled', 'interrupted'].includes(run.state);
@@ -38,15 +50,7 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
       <Notice error={run.problem || error} />
       {run.waitsFor !== '' && <p>{run.waitsFor}</p>}
       <Actions run={run} isOpen={isOpen} isStopped={isStopped} reload={reload} />
-      {view === undefined ? (
-        <p class="quiet">{isOpen ? 'The run has not started yet' : 'The run has left no events'}</p>
-      ) : (
-        <>
-          <Facts view={view} />
-          <Graph view={view} />
-          <Details id={id} view={view} />
-        </>
-      )}
+      {parts ?? <p class="quiet">{isOpen ? 'The run has not started yet' : 'The run has left no events'}</p>}
     </>
   );
 }
@@ -215,28 +219,32 @@ function Letters({ id }: { readonly id: string }): JSX.Element {
   if (data === undefined) return <Notice error={error} />;
   if (data.groups.length === 0) return <p class="quiet">No record was given up</p>;
   return (
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">records</th>
-          <th scope="col">task</th>
-          <th scope="col">code</th>
-          <th scope="col">message of the first</th>
-          <th scope="col">first</th>
-        </tr>
-      </thead>
-      <tbody>
-        {data.groups.map((group, index) => (
-          <tr key={index}>
-            <td class="number">{grouped(group.count)}</td>
-            <td>{group.task}</td>
-            <td>{group.code}</td>
-            <td class="problem">{group.message}</td>
-            <td>{group.example}</td>
+    <div class="scroll" tabIndex={0} role="region" aria-label="Dead letters">
+      <table>
+        <thead>
+          <tr>
+            <th class="number" scope="col">
+              records
+            </th>
+            <th scope="col">task</th>
+            <th scope="col">code</th>
+            <th scope="col">message of the first</th>
+            <th scope="col">first</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {data.groups.map((group, index) => (
+            <tr key={index}>
+              <td class="number">{grouped(group.count)}</td>
+              <td>{group.task}</td>
+              <td>{group.code}</td>
+              <td class="problem">{group.message}</td>
+              <td>{group.example}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

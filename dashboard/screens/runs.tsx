@@ -60,7 +60,7 @@ export function Runs(): JSX.Element {
             <thead>
               <tr>
                 {['run', 'workflow', 'state', 'by', 'queued', 'duration', 'dead letters', 'problem'].map((title) => (
-                  <th scope="col" key={title}>
+                  <th class={title === 'duration' || title === 'dead letters' ? 'number' : ''} scope="col" key={title}>
                     {title}
                   </th>
                 ))}

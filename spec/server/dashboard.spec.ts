@@ -10,7 +10,18 @@ import { addWorkflow, end, newFolder, removeFolder, serve, until, type Served } 
 
 const CHROMIUM = '/usr/bin/chromium';
 const LIMIT_MS = 60_000;
+const WIDE = { width: 1280, height: 720 };
+/** A telephone. */
+const NARROW = { width: 390, height: 720 };
 const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
+
+const WIDE_FLOW = `
+import { defineWorkflow, sourceTask, syncTask } from '${import.meta.resolve('#lib/index.js')}';
+export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
+  { name: 'Numbers', dependencies: [], task: sourceTask([1]) },
+  ...Array.from({ length: 300 }, (_, n) => ({ name: 'Task ' + n, dependencies: ['Numbers'], task: syncTask((one) => one) })),
+] });
+`;
 
 (existsSync(CHROMIUM) ? describe : describe.skip)('the dashboard', () => {
   let folder: string;
@@ -25,6 +36,7 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
     folder = newFolder({ nightly: { cron: '30 2 * * *', zone: 'Europe/Berlin' } });
     const triggers = { hook: { webhook: 'UNSET_SECRET' }, files: { files: '<img src=x onerror=pwned=1>/*' } };
     addWorkflow(folder, 'Hooked', { triggers });
+    writeFileSync(join(folder, 'workflows', 'wide.js'), WIDE_FLOW);
     served = await serve(folder);
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
     page = await browser.newPage();
@@ -205,6 +217,34 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
   );
 
   it(
+    'draws of a large graph what is in view, and has pages of its tasks',
+    async () => {
+      const { body } = await served.ask('/workflows/Wide/runs', { method: 'POST', body: {} });
+      const id = body['id'] as string;
+      await until(async () => (await served.ask(`/runs/${id}`)).body['state'] === 'completed');
+      await page.goto(`${served.url}/#/runs/${id}`);
+      const graph = page.getByRole('region', { name: 'Graph of the tasks' });
+      await graph.getByRole('img', { name: /^Task 0, / }).waitFor();
+      expect(await graph.getByRole('img').count()).toBeLessThan(200);
+      expect(await graph.getByRole('img', { name: /^Task 299, / }).count()).toBe(0);
+      await graph.evaluate((element) => {
+        (element as unknown as { scrollTo(x: number, y: number): void }).scrollTo(0, 1e6);
+      });
+      await graph.getByRole('img', { name: /^Task 299, / }).waitFor();
+      await page.getByText('1 to 100 of 301 tasks').waitFor();
+      await page.getByRole('link', { name: 'after →' }).click();
+      await page.getByText('101 to 200 of 301 tasks').waitFor();
+      await page.getByLabel('Find a task').fill('task 29');
+      await page.getByLabel('Find a task').press('Enter');
+      await page.getByText('1 to 11 of 11 tasks').waitFor();
+      expect(page.url()).toContain('find=task+29');
+      // Keys of screens are not read from a field.
+      await page.getByLabel('Find a task').blur();
+    },
+    LIMIT_MS,
+  );
+
+  it(
     'shows by day and by hour which ticks had runs and which are to come',
     async () => {
       for (const key of ['g', 'c']) await page.keyboard.press(key);
@@ -225,7 +265,7 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
   );
 
   it.each(['light', 'dark'] as const)(
-    'has no fault that axe finds on any screen, in the theme %s',
+    'has no fault that axe finds on any screen, and fits a narrow window, in the theme %s',
     async (colorScheme) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const { body } = await served.ask('/runs');
@@ -245,6 +285,10 @@ const BUILT = new URL('../../../dist/dashboard/', import.meta.url).pathname;
         if (!/tab|compare/.test(screen)) await shot(`${screen || 'home'}-${colorScheme}`);
         if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
         expect([screen, await faults()]).toEqual([screen, []]);
+        await page.setViewportSize(NARROW);
+        const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+        expect([screen, await page.evaluate<number>(overflow)]).toEqual([screen, 0]);
+        await page.setViewportSize(WIDE);
       }
     },
     LIMIT_MS,

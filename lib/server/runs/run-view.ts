@@ -7,7 +7,7 @@
 import type { GraphTask, RunEvent } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { arrange, countsOfWhole, outlineOf } from '../../model/sub-workflows.js';
-import { layOut } from '../../observe/report/layout.js';
+import { layOut, type Layout } from '../../observe/report/layout.js';
 import { StoryBuilder, type Note, type Reason } from '../../observe/report/run-story.js';
 import { historyOf, type RunHistory } from './run-history.js';
 import { entry } from '../../text/entry.js';
@@ -107,24 +107,29 @@ export interface RunView {
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 type Started = Extract<RunEvent, { type: 'run-started' }>;
+type Edge = Progress['edges'][number];
 
 /** A state in which a task spends more than this share of the time determines the state of an edge. */
 const MOSTLY = 0.5;
 const MOST_NOTES = 50;
+/** The shortest time over which the rate of an edge is measured: measurements may follow each other at once. */
+const SHORTEST_MS = 500;
 
 export class RunViewBuilder {
   private readonly story = new StoryBuilder();
   private started: Started | undefined;
   private last: Progress | undefined;
   private before: Progress | undefined;
+  /** The layout of the graph, which is made once per incarnation. */
+  private layout: Layout | undefined;
 
   record(event: RunEvent): void {
     this.story.record(event);
     if (event.type === 'run-started') {
       this.started = event;
-      this.last = this.before = undefined;
+      this.last = this.before = this.layout = undefined;
     } else if (event.type === 'progress') {
-      this.before = this.last;
+      if (this.last !== undefined && event.elapsedMs - this.last.elapsedMs >= SHORTEST_MS) this.before = this.last;
       this.last = event;
     }
   }
@@ -134,7 +139,7 @@ export class RunViewBuilder {
     const story = this.story.build();
     const { started, last } = this;
     if (story === undefined || started === undefined) return undefined;
-    const { places, layers, rows } = layOut(story.graph);
+    const { places, layers, rows } = (this.layout ??= layOut(story.graph));
     const isOver = story.summary !== undefined;
     const graph = new Map(story.graph.map((task) => [task.name, task]));
     const tasks = arrange(story.graph).flatMap(({ name, depth }): TaskView[] => {
@@ -144,8 +149,9 @@ export class RunViewBuilder {
       const whole = wholeOf(task, story.tasks);
       return [{ name, kind: task.kind, depth, whole, layer, row, ...figuresOf(entry(story.tasks, name), isOver) }];
     });
+    const edgeOf = this.edges(isOver);
     const edges = story.graph.flatMap(({ name, dependencies, after = [] }) => [
-      ...dependencies.map((from) => this.edge(from, name, isOver)),
+      ...dependencies.map((from) => edgeOf(from, name)),
       ...after.map((from) => ({ from, to: name, records: 0, perSecond: 0, fill: 0, state: 'rule' as const })),
     ]);
     const roots = Object.values(last?.roots ?? {});
@@ -187,21 +193,31 @@ export class RunViewBuilder {
     return story === undefined ? undefined : historyOf(story);
   }
 
-  private edge(from: string, to: string, isOver: boolean): EdgeView {
+  private edges(isOver: boolean): (from: string, to: string) => EdgeView {
     const { last, before } = this;
-    const now = last?.edges.find((one) => one.from === from && one.to === to);
-    const then = before?.edges.find((one) => one.from === from && one.to === to);
+    const [lastOf, beforeOf] = [byEnds(last?.edges ?? []), byEnds(before?.edges ?? [])];
     const seconds = last === undefined || before === undefined ? 0 : (last.elapsedMs - before.elapsedMs) / 1000;
-    const moved = (now?.records ?? 0) - (then?.records ?? 0);
-    const perSecond = isOver || seconds <= 0 ? 0 : moved / seconds;
-    const [sender, receiver] = [entry(last?.tasks ?? {}, from), entry(last?.tasks ?? {}, to)];
-    const root = this.started?.graph.find(({ name }) => name === from)?.outputRoot ?? '';
-    const window = entry(last?.roots ?? {}, root)?.window ?? this.started?.window ?? 1;
-    const waiting = (receiver?.held.queued ?? 0) + (now?.waiting ?? 0);
-    const fill = isOver ? 0 : Math.min(1, waiting / window);
-    const state = isOver ? 'idle' : stateOf(sender, receiver, perSecond);
-    return { from, to, records: now?.records ?? 0, perSecond, fill, state };
+    const rootOf = new Map(this.started?.graph.map(({ name, outputRoot }) => [name, outputRoot]));
+    return (from, to) => {
+      const [now, then] = [lastOf(from, to), beforeOf(from, to)];
+      const moved = (now?.records ?? 0) - (then?.records ?? 0);
+      const perSecond = isOver || seconds <= 0 ? 0 : moved / seconds;
+      const [sender, receiver] = [entry(last?.tasks ?? {}, from), entry(last?.tasks ?? {}, to)];
+      const window = entry(last?.roots ?? {}, rootOf.get(from) ?? '')?.window ?? this.started?.window ?? 1;
+      const waiting = (receiver?.held.queued ?? 0) + (now?.waiting ?? 0);
+      const fill = isOver ? 0 : Math.min(1, waiting / window);
+      const state = isOver ? 'idle' : stateOf(sender, receiver, perSecond);
+      return { from, to, records: now?.records ?? 0, perSecond, fill, state };
+    };
   }
+}
+
+/** Finds an edge by its tasks. A graph may have thousands of them. */
+function byEnds(edges: readonly Edge[]): (from: string, to: string) => Edge | undefined {
+  const known = new Map<string, Edge>();
+  const keyOf = (from: string, to: string): string => `${from.length} ${from}${to}`;
+  for (const edge of edges) known.set(keyOf(edge.from, edge.to), edge);
+  return (from, to) => known.get(keyOf(from, to));
 }
 
 /** The counts of the sub-workflow of which the task is the end. */

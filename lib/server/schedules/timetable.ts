@@ -61,24 +61,38 @@ function cronTimetable(pattern: string, zone: string): Timetable {
     );
   }
   assertZone(zone);
-  let cron: Cron;
   try {
-    cron = new Cron(pattern, { timezone: zone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true });
+    cronOf(pattern, zone);
   } catch (error) {
     throw invalidOption(`'${pattern}' is not a cron pattern: ${describeThrown(error)}`, { cause: error });
   }
-  const next = (after: number): number | null => cron.nextRun(new Date(after))?.getTime() ?? null;
+  const next = (after: number): number | null => cronOf(pattern, zone).nextRun(new Date(after))?.getTime() ?? null;
   const first = next(Date.UTC(2026, 0));
   if (first === null || first > Date.UTC(2026, 0) + HORIZON_MS) {
     throw invalidOption(`The pattern '${pattern}' never matches: there is no such date. Correct its day or its month`);
   }
-  const previous = (before: number): number | null => cron.previousRuns(1, new Date(before))[0]?.getTime() ?? null;
   return {
     next,
-    previous,
-    due: (after, until) => dueOf(cron, next, after, until),
+    previous: (before) => cronOf(pattern, zone).previousRuns(1, new Date(before))[0]?.getTime() ?? null,
+    due: (after, until) => dueOf(cronOf(pattern, zone), next, after, until),
     warnings: warningsOf(pattern, first, next),
   };
+}
+
+/** The pattern of the last call: calls for one schedule come one after another. */
+let latest: { readonly key: string; readonly cron: Cron } | undefined;
+
+/**
+ * The pattern, read. It is not kept per schedule, because croner makes an array of 10,000 years of each pattern (80 kB),
+ * and reads one in 0.1 ms.
+ */
+function cronOf(pattern: string, zone: string): Cron {
+  const key = `${zone} ${pattern}`;
+  if (latest?.key !== key) {
+    const cron = new Cron(pattern, { timezone: zone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true });
+    latest = { key, cron };
+  }
+  return latest.cron;
 }
 
 function dueOf(cron: Cron, next: (after: number) => number | null, after: number, until: number): DueTicks {

@@ -1,0 +1,30 @@
+/** The view of a run: the rates of its edges. */
+import { expect, it } from '@jest/globals';
+import type { RunEvent } from '#lib/index.js';
+import { RunViewBuilder } from '#lib/server/runs/run-view.js';
+
+const started = {
+  ...{ type: 'run-started', at: 0, runId: 'r', workflow: 'Flow', description: '', config: {}, window: 10 },
+  graph: [
+    { name: 'One', kind: 'source', dependencies: [], inputRoot: 'One', outputRoot: 'One' },
+    { name: 'Two', kind: 'sync', dependencies: ['One'], inputRoot: 'One', outputRoot: 'One' },
+  ],
+};
+
+function measured(elapsedMs: number, records: number): RunEvent {
+  const edges = [{ from: 'One', to: 'Two', records, waiting: 0 }];
+  return { type: 'progress', at: elapsedMs, elapsedMs, tasks: {}, roots: {}, edges } as unknown as RunEvent;
+}
+
+it('has the records per second of an edge, also if two measurements follow each other at once', () => {
+  const builder = new RunViewBuilder();
+  const rates = [];
+  for (const event of [
+    started as unknown as RunEvent,
+    ...[measured(1000, 10), measured(2000, 30), measured(2010, 30), measured(3010, 60)],
+  ]) {
+    builder.record(event);
+    rates.push(Math.round(builder.build()?.edges[0]?.perSecond ?? NaN));
+  }
+  expect(rates).toEqual([0, 0, 20, 20, 30]);
+});
