@@ -5,11 +5,13 @@ import { isAtWork } from '#lib/server/runs/stored-run.js';
 import { simulateServers, type SeveralPlant } from './servers-simulation.js';
 
 const SEEDS = Number(process.env['SERVER_SEEDS'] ?? 6);
+/** Each planted bug must be found within these. About one seed of five meets the rarest one. */
+const MOST_SEEDS = 100;
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
 
 /** The first law that one of the seeds finds broken; '' if none does. */
 async function brokenBy(plant: SeveralPlant): Promise<string> {
-  for (const seed of seeds) {
+  for (let seed = 1; seed <= MOST_SEEDS; seed++) {
     try {
       await simulateServers(seed, plant);
     } catch (error) {
