@@ -53,7 +53,7 @@ export function doneOf({ in: accepted, out, inFlight, deadLettered }: TaskCounts
   return Math.max(out, accepted - inFlight - deadLettered);
 }
 
-/** As `doneOf`. What a sub-workflow has completed has left it. */
+/** As `doneOf`. A sub-workflow is done with the records that have left it. */
 function doneBy({ counts, isWhole }: FrameTask): number {
   return isWhole === true ? counts.out : doneOf(counts);
 }

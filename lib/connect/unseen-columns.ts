@@ -48,7 +48,7 @@ export class UnseenColumns {
 
 const MOST_OTHERS = 100;
 
-/** Whether an object of a class has the column, as a getter. What each object has is no column. */
+/** Whether an object of a class has the column, as a getter. The members that every object inherits are no columns. */
 function isInherited(fields: object, column: string): boolean {
   return column in fields && !(column in Object.prototype);
 }

@@ -26,7 +26,7 @@ export interface EdgeSourceParts {
   readonly partition: number;
   /** The number of lanes that write to the topic. */
   readonly writers: number;
-  /** Whether records carry the time of their lane. Then each lane is a channel, and marks are skipped records. */
+  /** Whether records carry the time of their lane. Then each lane is a channel, and markers are skipped records. */
   readonly isTimed: boolean;
   /** The namespace of the cluster, for events. */
   readonly namespace: string;

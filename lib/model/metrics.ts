@@ -110,7 +110,7 @@ export interface EdgeProgress {
   readonly to: string;
   /** Records that have crossed the edge. */
   readonly records: number;
-  /** Those records that wait in a join for their partners from other edges. */
+  /** The records that wait in a join for their partners from other edges. */
   readonly waiting: number;
 }
 

@@ -219,7 +219,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const report = (error: unknown): void => {
     news.failed(error);
   };
-  /** What a change of the workflows, or a new leader, leaves to be done. */
+  /** Whether the schedules must be synchronised, because the workflows or the leader have changed. */
   let isToSync = true;
   let seenChange = -1;
   const look = async (isLeader: boolean): Promise<void> => {

@@ -1,4 +1,4 @@
-/** What all sources have in common that read the result of a query of Spark, in one part or in several. */
+/** The common part of the sources that read the result of a Spark query, in one part or in several. */
 import {
   Semaphore,
   type ConnectorContext,

@@ -58,7 +58,7 @@ export abstract class StatementTask<In, Values, Row, Out> extends RecordTask<In,
   /** Executes the statement once. Returns the rows. */
   protected abstract execute(values: Values, of: string): Awaitable<readonly Row[]>;
 
-  /** What an error of `execute` means; undefined if it is none of the database. */
+  /** What an error of `execute` means; undefined if the error is not from the database. */
   protected abstract failureOf(error: unknown): StatementFailure | undefined;
 
   protected get scope(): TaskScope {

@@ -149,7 +149,7 @@ async function transactOnce<Result>(
   { server, isAlone = false, isMigration = false }: TransactOptions & { readonly isMigration?: boolean },
 ): Promise<Result> {
   const lock = isMigration ? MIGRATION_LOCK : isAlone ? ALONE_LOCK : undefined;
-  // The lock comes first: who removes a server holds it, and waits for the rows of servers.
+  // The lock comes first: a transaction that removes a server holds it and waits for the rows of servers.
   const begin = [
     'BEGIN',
     ...(lock === undefined ? [] : [`SELECT pg_advisory_xact_lock(${lock})`]),
@@ -160,7 +160,7 @@ async function transactOnce<Result>(
     const last = Array.isArray(begun) ? (begun.at(-1) as QueryResult) : (begun as QueryResult);
     if (server !== undefined && last.rows.length === 0) throw removed();
     const result = await execute(client, work());
-    // Counted after the commit, so that who sees the number also sees the change.
+    // Counted after the commit, so a reader that sees the number also sees the change.
     await client.query(isMigration ? 'COMMIT' : "COMMIT; SELECT nextval('changes')");
     return result;
   } catch (error) {
