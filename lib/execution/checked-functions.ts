@@ -16,8 +16,8 @@ interface FoldFunctions {
 }
 
 /**
- * Returns the same functions, except that each throws MILLRACE_INVALID_OPTION if the function of the user returns a
- * promise, and what `checkKey` and `checkStep` throw.
+ * Returns the same functions with a check of what they return: a promise throws MILLRACE_INVALID_OPTION, a key throws as
+ * in `checkKey`, and the result of a step as in `checkStep`.
  * @param task the name of the task, for the message.
  */
 export function checkedFunctions<Functions extends object>(functions: Functions, task: string): Functions {

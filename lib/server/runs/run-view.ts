@@ -119,7 +119,10 @@ export class RunViewBuilder {
   private readonly story = new StoryBuilder();
   private started: Started | undefined;
   private last: Progress | undefined;
+  /** The measurement since which the rates of edges are measured. */
   private before: Progress | undefined;
+  /** The next `before`, once `SHORTEST_MS` have passed since it. */
+  private nextBefore: Progress | undefined;
   /** The layout of the graph, which is made once per incarnation. */
   private layout: Layout | undefined;
 
@@ -127,9 +130,13 @@ export class RunViewBuilder {
     this.story.record(event);
     if (event.type === 'run-started') {
       this.started = event;
-      this.last = this.before = this.layout = undefined;
+      this.last = this.before = this.nextBefore = this.layout = undefined;
     } else if (event.type === 'progress') {
-      if (this.last !== undefined && event.elapsedMs - this.last.elapsedMs >= SHORTEST_MS) this.before = this.last;
+      this.nextBefore ??= event;
+      if (event.elapsedMs - this.nextBefore.elapsedMs >= SHORTEST_MS) {
+        this.before = this.nextBefore;
+        this.nextBefore = event;
+      }
       this.last = event;
     }
   }

@@ -28,3 +28,10 @@ it('has the records per second of an edge, also if two measurements follow each 
   }
   expect(rates).toEqual([0, 0, 20, 20, 30]);
 });
+
+it('has the records per second of an edge, also if all measurements follow each other closely', () => {
+  const builder = new RunViewBuilder();
+  builder.record(started as unknown as RunEvent);
+  for (let n = 0; n <= 30; n++) builder.record(measured(n * 100, n * 10));
+  expect(builder.build()?.edges[0]?.perSecond).toBe(100);
+});
