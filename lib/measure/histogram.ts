@@ -24,12 +24,15 @@ const NO_PROGRESS: LatencyProgress = Object.freeze({
   buckets: Object.freeze(LATENCY_BOUNDS_MS.map(() => 0)),
 });
 
+/** Never changed: the first sample makes another one. */
+const NO_COUNTS: number[] = [];
+
 export class Histogram {
   /**
    * Samples per bucket, from the lowest to the highest bucket that has any: a task of a large graph has one sample or a
    * few. Not a typed array, because typed arrays are slow to create for many tasks.
    */
-  private counts: number[] = [];
+  private counts = NO_COUNTS;
   /** The bucket of the first entry. */
   private lowest = 0;
   private total = 0;

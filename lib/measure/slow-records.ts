@@ -7,10 +7,12 @@ import type { SlowRecord } from '../model/metrics.js';
 
 const KEPT = 5;
 
+const NONE: readonly SlowRecord[] = [];
+
 export class SlowRecords {
   /** Slowest first. */
-  private readonly kept: SlowRecord[] = [];
-  private unreported: SlowRecord[] = [];
+  private kept = NONE;
+  private unreported = NONE;
 
   /** Records must be slower than this to be added. */
   get floorMs(): number {
@@ -22,16 +24,21 @@ export class SlowRecords {
   }
 
   add(record: SlowRecord): void {
+    if (this.kept.length === 0) {
+      this.kept = [record];
+      this.unreported = this.kept;
+      return;
+    }
     const at = this.kept.findIndex(({ ms }) => ms < record.ms);
-    this.kept.splice(at < 0 ? this.kept.length : at, 0, record);
-    this.kept.length = Math.min(KEPT, this.kept.length);
+    const kept = at < 0 ? [...this.kept, record] : this.kept.toSpliced(at, 0, record);
+    this.kept = kept.slice(0, KEPT);
     this.unreported = [...this.unreported, record].filter((one) => this.kept.includes(one));
   }
 
   /** The records that joined the slowest since the last call and still are among them. */
   news(): readonly SlowRecord[] {
     const { unreported } = this;
-    this.unreported = [];
+    this.unreported = NONE;
     return unreported;
   }
 }

@@ -42,10 +42,13 @@ export class Batch<T> {
   }
 }
 
+const NO_LINEAGES: Lineage[] = [];
+const NO_VALUES: never[] = [];
+
 /** Collects slots until `build` returns them as one batch. */
 export class BatchBuilder<T> {
-  private lineages: Lineage[] = [];
-  private values: (T | Gone)[] = [];
+  private lineages = NO_LINEAGES;
+  private values: (T | Gone)[] = NO_VALUES;
   private gone = 0;
 
   /** How many slots were added. */
@@ -55,16 +58,22 @@ export class BatchBuilder<T> {
 
   /** Adds a slot. */
   push(lineage: Lineage, value: T | Gone): void {
-    this.lineages.push(lineage);
-    this.values.push(value);
+    // An empty array that grows by `push` has room for 17, and most batches of a large graph have one slot.
+    if (this.lineages.length === 0) {
+      this.lineages = [lineage];
+      this.values = [value];
+    } else {
+      this.lineages.push(lineage);
+      this.values.push(value);
+    }
     if (value === GONE) this.gone++;
   }
 
   /** Returns the collected slots as a batch and empties the builder. */
   build(): Batch<T> {
     const batch = new Batch<T>(this.lineages, this.values, this.gone);
-    this.lineages = [];
-    this.values = [];
+    this.lineages = NO_LINEAGES;
+    this.values = NO_VALUES;
     this.gone = 0;
     return batch;
   }

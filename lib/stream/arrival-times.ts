@@ -6,10 +6,16 @@
  */
 import { Ring } from '../ledger/ring.js';
 
-export class ArrivalTimes {
-  private readonly times: Ring<number>;
+interface LaterBatches {
+  readonly times: Ring<number>;
   /** The number of records that had arrived up to and including each batch. */
-  private readonly counts: Ring<number>;
+  readonly counts: Ring<number>;
+}
+
+export class ArrivalTimes {
+  private readonly capacity: number;
+  /** The batches behind the one that is read. Made with the first of them: most tasks of a large graph have none. */
+  private later: LaterBatches | undefined;
   private arrived = 0;
   /** The number after the last one that was passed to `of`. */
   private asked = 0;
@@ -18,23 +24,23 @@ export class ArrivalTimes {
 
   /** @param capacity the maximum number of waiting batches. */
   constructor(capacity: number) {
-    this.times = new Ring(capacity);
-    this.counts = new Ring(capacity);
+    this.capacity = capacity;
   }
 
   /** Records the arrival of a batch with `count` records. */
   arrive(count: number, nowMs: number): void {
     if (count === 0) return;
-    const isAlone = this.counts.size === 0 && this.asked >= this.arrived;
+    const isAlone = (this.later === undefined || this.later.counts.size === 0) && this.asked >= this.arrived;
     this.arrived += count;
     if (isAlone) {
       this.until = this.arrived;
       this.atMs = nowMs;
       return;
     }
-    if (this.times.size === this.times.capacity) this.advance(this.until);
-    this.times.push(nowMs);
-    this.counts.push(this.arrived);
+    const { times, counts } = (this.later ??= { times: new Ring(this.capacity), counts: new Ring(this.capacity) });
+    if (times.size === times.capacity) this.advance(this.until);
+    times.push(nowMs);
+    counts.push(this.arrived);
   }
 
   /**
@@ -48,9 +54,11 @@ export class ArrivalTimes {
   }
 
   private advance(number: number): void {
-    while (number >= this.until && this.counts.size > 0) {
-      this.until = this.counts.shift();
-      this.atMs = this.times.shift();
+    if (this.later === undefined) return;
+    const { times, counts } = this.later;
+    while (number >= this.until && counts.size > 0) {
+      this.until = counts.shift();
+      this.atMs = times.shift();
     }
   }
 }

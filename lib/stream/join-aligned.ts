@@ -13,6 +13,9 @@ import type { TaskScope } from './task-scope.js';
 import { operateOn } from './operate.js';
 import { INCOMPLETE, MISSING, PartialTuples, type TupleResults } from './partial-tuples.js';
 
+const NONE_OPTIONAL: ReadonlySet<number> = new Set();
+const ALL_REQUIRED: TupleResults = { whole: (values) => values, partial: () => GONE };
+
 /**
  * @param names the dependencies, in the order of `inputs`, for reports.
  * @param optional the positions of inputs for which a tuple may have undefined.
@@ -21,8 +24,9 @@ export function joinAligned(
   inputs: readonly Observable<Batch<unknown>>[],
   names: readonly string[],
   scope: TaskScope,
-  optional: ReadonlySet<number> = new Set(),
+  optional: ReadonlySet<number> = NONE_OPTIONAL,
 ): Observable<Batch<unknown>> {
+  if (optional.size === 0) return joinLineages(inputs, names, scope, ALL_REQUIRED);
   return joinLineages(inputs, names, scope, {
     whole: (values) => values,
     partial: (values) => {

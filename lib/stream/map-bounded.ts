@@ -40,6 +40,8 @@ export interface MapBoundedOptions {
 interface Loop {
   /** The signal of its current record. */
   waiting: AttemptSignal | undefined;
+  /** Its place in the list of loops. */
+  at: number;
 }
 
 /** The number of records that a loop starts between two checks for a long turn. */
@@ -53,21 +55,26 @@ export function mapBounded<In, Out>(
   return operate((subscriber) => new BoundedMapper(step, options, scope, subscriber));
 }
 
+/** Not a closure per mapper, because a large graph has many. */
+function flush(mapper: { flush(): void }): void {
+  mapper.flush();
+}
+
 class BoundedMapper<In, Out> implements Engine<In> {
   private readonly step: AsyncStep<In, Out>;
   private readonly concurrency: number;
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<Out>>;
-  /** Batches with records that have not started; the window bounds their number. */
-  private readonly batches: Ring<Batch<In>>;
-  /** The batch that loops read from, and the position in it. */
+  /** Batches behind `head`; the window bounds their number. Made with the first of them. */
+  private batches: Ring<Batch<In>> | undefined;
+  /** The batch with records that have not started that loops read from, and the position in it. */
   private head: Batch<In> | undefined;
   private at = 0;
   private queued = 0;
   private readonly arrivals: ArrivalTimes;
   private readonly outputs: FinishedOutputs<Out>;
   /** The running loops. A loop that pauses between two records has no record. */
-  private readonly loops = new Set<Loop>();
+  private loops: Loop[] = [];
   private working = 0;
   private started = 0;
   private isFlushing = false;
@@ -84,13 +91,12 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.concurrency = options.concurrency;
     this.scope = scope;
     this.subscriber = subscriber;
-    this.batches = new Ring(scope.root.mostInFlight);
     this.arrivals = new ArrivalTimes(scope.root.window);
     this.outputs = new FinishedOutputs(scope, subscriber, options.ordered === true);
     scope.account.watch(() => {
       // Records that start in this turn count as running.
       const mayStart = this.queued === 0 || scope.mayStart();
-      const starting = mayStart ? Math.min(this.queued, this.concurrency - this.loops.size) : 0;
+      const starting = mayStart ? Math.min(this.queued, this.concurrency - this.loops.length) : 0;
       return {
         queued: this.queued - starting,
         running: this.working + starting,
@@ -108,8 +114,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
     this.queued += count;
     this.arrivals.arrive(count, nowMs);
     account.sampleMeter(nowMs);
-    if (count > 0 && this.head === undefined && this.batches.size === 0) this.head = batch;
-    else if (count > 0) this.batches.push(batch);
+    if (count > 0) this.enqueue(batch);
     this.outputs.expect(batch.lineages);
     if (batch.gone > 0) this.passGone(batch);
     if (!this.needsLoop()) return;
@@ -119,11 +124,18 @@ class BoundedMapper<In, Out> implements Engine<In> {
     account.sampleMeter(afterMs);
   }
 
+  private enqueue(batch: Batch<In>): void {
+    const { batches } = this;
+    if (this.head === undefined && (batches === undefined || batches.size === 0)) this.head = batch;
+    else if (batches === undefined) (this.batches = new Ring(this.scope.root.mostInFlight)).push(batch);
+    else batches.push(batch);
+  }
+
   /** Whether another loop would find a record. In a long turn, a loop pauses before its first one. */
   private needsLoop(): boolean {
     const { loops, working, queued } = this;
     // A loop that has failed the run in this turn still counts in `working`. Then the queue is empty.
-    return queued > 0 && loops.size < this.concurrency && loops.size - working < queued;
+    return queued > 0 && loops.length < this.concurrency && loops.length - working < queued;
   }
 
   endInput(): void {
@@ -133,11 +145,11 @@ class BoundedMapper<In, Out> implements Engine<In> {
 
   stop(): void {
     this.isStopped = true;
-    if (this.loops.size > 0) {
+    if (this.loops.length > 0) {
       const why = whyOver(this.scope.signal);
       for (const { waiting } of this.loops) waiting?.abort(why);
     }
-    this.batches.clear();
+    this.batches?.clear();
     this.head = undefined;
     this.queued = 0;
   }
@@ -146,8 +158,10 @@ class BoundedMapper<In, Out> implements Engine<In> {
   private async loop(): Promise<void> {
     const { scope } = this;
     let sinceLook = 0;
-    const loop: Loop = { waiting: undefined };
-    this.loops.add(loop);
+    const loop: Loop = { waiting: undefined, at: this.loops.length };
+    // An empty array that grows by `push` has room for 17.
+    if (loop.at === 0) this.loops = [loop];
+    else this.loops.push(loop);
     while (this.queued > 0 && !this.isStopped && scope.mayStart()) {
       // Checked before the work, so that in a long turn the other loops do not continue where this one paused.
       if (sinceLook++ % LOOK_EVERY === 0 && scope.turn.isLong()) {
@@ -192,14 +206,21 @@ class BoundedMapper<In, Out> implements Engine<In> {
       this.working--;
       this.leave(lineage, output);
     }
-    this.loops.delete(loop);
+    this.remove(loop);
     this.completeIfDone();
+  }
+
+  private remove({ at }: Loop): void {
+    const last = this.loops.pop() as Loop;
+    if (last.at === at) return;
+    last.at = at;
+    this.loops[at] = last;
   }
 
   /** Moves to the next slot that holds a record. Call only while `queued` is above 0. */
   private advance(): Batch<In> {
     for (;;) {
-      const head = (this.head ??= this.batches.shift());
+      const head = (this.head ??= (this.batches as Ring<Batch<In>>).shift());
       while (this.at < head.length && head.values[this.at] === GONE) this.at++;
       if (this.at < head.length) return head;
       this.head = undefined;
@@ -217,15 +238,15 @@ class BoundedMapper<In, Out> implements Engine<In> {
     if (this.isFlushing || !this.outputs.isReady) return;
     this.isFlushing = true;
     // Runs after all pending continuations, so that records that finish together leave as one batch.
-    process.nextTick(this.flush);
+    process.nextTick(flush, this);
   }
 
-  private readonly flush = (): void => {
+  flush(): void {
     this.isFlushing = false;
     if (this.isStopped) return;
     this.outputs.emit();
     this.completeIfDone();
-  };
+  }
 
   /**
    * A method, not the field, so that TypeScript does not narrow it across awaits: the run may end during each of them.
@@ -235,7 +256,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
   }
 
   private completeIfDone(): void {
-    if (!this.isInputOver || this.loops.size > 0 || this.isFlushing || this.queued > 0 || this.isStopped) return;
+    if (!this.isInputOver || this.loops.length > 0 || this.isFlushing || this.queued > 0 || this.isStopped) return;
     this.subscriber.complete();
   }
 }

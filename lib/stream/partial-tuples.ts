@@ -13,8 +13,6 @@ export const MISSING: unique symbol = Symbol('millrace.missing');
 /** Returned by `add` while the tuple is incomplete. */
 export const INCOMPLETE: unique symbol = Symbol('millrace.incomplete');
 
-/** The initial number of slots. */
-const FEWEST = 8;
 /** A bit in the count of missing values: set if one of the values is `GONE`. */
 const IS_GONE = 1 << 30;
 
@@ -26,15 +24,22 @@ export interface TupleResults {
   partial(values: unknown[]): unknown;
 }
 
+/** A tuple without values, shared by all joins with this number of inputs. */
+function blankOf(width: number): readonly unknown[] {
+  return (BLANKS[width] ??= new Array<unknown>(width).fill(MISSING));
+}
+const BLANKS: (readonly unknown[])[] = [];
+
 export class PartialTuples {
   private readonly width: number;
   private readonly span: () => number;
   private readonly blank: readonly unknown[];
-  private mask: number;
-  private tuples: (unknown[] | undefined)[];
+  /** One slot at first: typed arrays would be slow to make for each join of a large graph. */
+  private mask = 0;
+  private tuples: (unknown[] | undefined)[] = [undefined];
   /** Per slot: the lineage of the tuple, and the number of its missing values. */
-  private lineages: Float64Array;
-  private missing: Int32Array;
+  private lineages: Lineage[] = [0];
+  private missing: number[] = [0];
   private count = 0;
   private readonly twice: (lineage: Lineage, index: number) => MillraceError;
   private readonly results: TupleResults;
@@ -55,12 +60,7 @@ export class PartialTuples {
     this.results = results;
     this.width = width;
     this.span = span;
-    this.blank = new Array<unknown>(width).fill(MISSING);
-    const room = Math.min(FEWEST, span());
-    this.mask = room - 1;
-    this.tuples = new Array<unknown[] | undefined>(room);
-    this.lineages = new Float64Array(room);
-    this.missing = new Int32Array(room);
+    this.blank = blankOf(width);
   }
 
   /** The number of incomplete tuples. */
@@ -127,8 +127,8 @@ export class PartialTuples {
     }
     this.mask = room - 1;
     this.tuples = new Array<unknown[] | undefined>(room);
-    this.lineages = new Float64Array(room);
-    this.missing = new Int32Array(room);
+    this.lineages = new Array<Lineage>(room).fill(0);
+    this.missing = new Array<number>(room).fill(0);
     tuples.forEach((tuple, slot) => {
       if (tuple === undefined) return;
       const at = (lineages[slot] as number) & this.mask;

@@ -49,6 +49,10 @@ export interface ScopeParts {
   readonly forks?: { retain(task: string, root: RootLedger, lineage: Lineage): void } | undefined;
 }
 
+const NO_LISTENERS: readonly (() => void)[] = [];
+const NO_EXPLAINERS: readonly (() => Waiting | undefined)[] = [];
+const nothingWaits = (_input: number): number => 0;
+
 export class RunScope implements TaskScope {
   readonly task: string;
   readonly root: RootLedger;
@@ -70,13 +74,15 @@ export class RunScope implements TaskScope {
   private readonly onFailure: FailurePolicy<unknown>;
   private readonly readOutputs: ReadonlySet<string> | undefined;
   private readonly startsOnce: boolean;
+  readonly random: () => number;
+  readonly assertOwned: () => void;
   private readonly services: RunServices;
-  private readonly endingListeners: (() => void)[] = [];
+  private endingListeners: readonly (() => void)[] = NO_LISTENERS;
   private hasToEnd = false;
   private ownNumbering: string | undefined;
   private failureListener: ((lineage: Lineage) => void) | undefined;
-  private edgeLook: (input: number) => number = () => 0;
-  private explainers: readonly (() => Waiting | undefined)[] = [];
+  private edgeLook = nothingWaits;
+  private explainers = NO_EXPLAINERS;
 
   constructor(parts: ScopeParts, services: RunServices) {
     this.task = parts.task;
@@ -95,6 +101,8 @@ export class RunScope implements TaskScope {
     this.past = parts.past?.of(parts.task, parts.root.name);
     this.account = new TaskAccount(parts.task);
     this.services = services;
+    this.random = services.random;
+    this.assertOwned = services.assertOwned;
   }
 
   get runId(): string {
@@ -143,10 +151,6 @@ export class RunScope implements TaskScope {
   get isHeldBack(): boolean {
     return this.services.deadLetters.isFull;
   }
-  readonly random = (): number => this.services.random();
-  readonly assertOwned = (): void => {
-    this.services.assertOwned();
-  };
 
   identityOf(lineage: Lineage, root = this.root): string {
     return this.allOutputs.get(root)?.identityOf(lineage) ?? recordText(root.identify(lineage));
@@ -263,7 +267,8 @@ export class RunScope implements TaskScope {
   }
 
   whenEnding(listener: () => void): void {
-    this.endingListeners.push(listener);
+    // Most tasks have one at most: an array that grows by `push` has room for 17.
+    this.endingListeners = [...this.endingListeners, listener];
     // The task may have ended before this listener was added.
     if (this.hasToEnd) listener();
   }
@@ -296,7 +301,6 @@ export class RunScope implements TaskScope {
   }
 
   explain(waitingFor: () => Waiting | undefined): void {
-    // Most tasks have one: an array that grows by `push` has room for 17.
     this.explainers = [...this.explainers, waitingFor];
   }
 

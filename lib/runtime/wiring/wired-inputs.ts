@@ -117,7 +117,8 @@ export class WiredInputs {
         : joinMerge(inputs, names, joinScope, labelled);
     }
     if (inputs.length === 1) return first;
-    const optional = plan.node.optional ?? [];
+    const { optional = [] } = plan.node;
+    if (optional.length === 0) return joinAligned(inputs, names, joinScope);
     const positions = plan.inputs.flatMap(({ label }, index) => (optional.includes(label) ? [index] : []));
     return joinAligned(inputs, names, joinScope, new Set(positions));
   }
