@@ -6,12 +6,12 @@
  * one `GONE` slot. At most the root's span of lineages is held. A dependency that delivers a lineage twice fails the
  * run.
  */
-import type { Observable } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
-import { BatchBuilder, GONE, type Batch } from '../model/record.js';
-import type { TaskScope } from './task-scope.js';
-import { operateOn } from './operate.js';
-import { INCOMPLETE, MISSING, PartialTuples, type TupleResults } from './partial-tuples.js';
+import { BatchBuilder, GONE, type Batch, type Lineage } from '../model/record.js';
+import type { TaskScope, Waiting } from './task-scope.js';
+import { operateOn, type Engine } from './operate.js';
+import { INCOMPLETE, MISSING, PartialTuples, type TupleOwner, type TupleResults } from './partial-tuples.js';
 
 const NONE_OPTIONAL: ReadonlySet<number> = new Set();
 const ALL_REQUIRED: TupleResults = { whole: (values) => values, partial: () => GONE };
@@ -73,61 +73,80 @@ function joinLineages(
   scope: TaskScope,
   results: TupleResults,
 ): Observable<Batch<unknown>> {
-  return operateOn(inputs, (subscriber) => {
-    const held = new PartialTuples(
-      inputs.length,
-      scope.root.mostSpan,
-      (lineage, index) =>
+  return operateOn(inputs, (subscriber) => new LineageJoin(inputs.length, names, scope, results, subscriber));
+}
+
+class LineageJoin implements Engine<unknown>, TupleOwner {
+  private readonly names: readonly string[];
+  private readonly scope: TaskScope;
+  private readonly subscriber: Subscriber<Batch<unknown>>;
+  private readonly held: PartialTuples;
+  private open: number;
+  /** The number of slots received per input, and of tuples emitted. */
+  private readonly received: number[];
+  private left = 0;
+
+  constructor(
+    width: number,
+    names: readonly string[],
+    scope: TaskScope,
+    results: TupleResults,
+    subscriber: Subscriber<Batch<unknown>>,
+  ) {
+    this.names = names;
+    this.scope = scope;
+    this.subscriber = subscriber;
+    this.held = new PartialTuples(width, scope.root.mostSpan, this, results);
+    this.open = width;
+    this.received = new Array<number>(width).fill(0);
+    scope.watchEdges((input) => (this.received[input] ?? 0) - this.left);
+    scope.explain(() => this.waiting());
+  }
+
+  twice(lineage: Lineage, index: number): MillraceError {
+    return new MillraceError(
+      'MILLRACE_CONSERVATION',
+      `'${this.names[index] ?? ''}' delivered lineage ${lineage} of '${this.scope.root.name}' twice to '${this.scope.task}'. The run stops, because a wrong answer is worse`,
+    );
+  }
+
+  accept({ lineages, values }: Batch<unknown>, index: number): void {
+    const { held } = this;
+    const complete = new BatchBuilder<unknown>();
+    this.received[index] = (this.received[index] ?? 0) + lineages.length;
+    for (let i = 0; i < lineages.length; i++) {
+      const lineage = lineages[i] as number;
+      const tuple = held.add(lineage, index, values[i]);
+      if (tuple !== INCOMPLETE) complete.push(lineage, tuple);
+    }
+    this.left += complete.length;
+    if (complete.length > 0) this.subscriber.next(complete.build());
+  }
+
+  endInput(): void {
+    if (--this.open > 0) return;
+    if (this.held.size > 0) {
+      this.subscriber.error(
         new MillraceError(
           'MILLRACE_CONSERVATION',
-          `'${names[index] ?? ''}' delivered lineage ${lineage} of '${scope.root.name}' twice to '${scope.task}'. The run stops, because a wrong answer is worse`,
+          `The inputs of '${this.scope.task}' are over while ${this.held.size} of their lineages are incomplete. The run stops, because a wrong answer is worse`,
         ),
-      results,
-    );
-    let open = inputs.length;
-    /** The number of slots received per input, and of tuples emitted. */
-    const received = inputs.map(() => 0);
-    let left = 0;
+      );
+    } else this.subscriber.complete();
+  }
 
-    scope.watchEdges((input) => (received[input] ?? 0) - left);
-    scope.explain(() => {
-      if (held.size === 0) return undefined;
-      const oldest = scope.root.watermark;
-      for (let lineage = oldest; lineage < scope.root.born; lineage++) {
-        const tuple = held.of(lineage);
-        if (tuple !== undefined) return { lineage, for: names.filter((_, index) => tuple[index] === MISSING) };
-      }
-      return undefined;
-    });
+  stop(): void {
+    this.held.clear();
+  }
 
-    const accept = ({ lineages, values }: Batch<unknown>, index: number): void => {
-      const complete = new BatchBuilder<unknown>();
-      received[index] = (received[index] ?? 0) + lineages.length;
-      for (let i = 0; i < lineages.length; i++) {
-        const lineage = lineages[i] as number;
-        const tuple = held.add(lineage, index, values[i]);
-        if (tuple !== INCOMPLETE) complete.push(lineage, tuple);
-      }
-      left += complete.length;
-      if (complete.length > 0) subscriber.next(complete.build());
-    };
-
-    const endInput = (): void => {
-      if (--open > 0) return;
-      if (held.size > 0) {
-        subscriber.error(
-          new MillraceError(
-            'MILLRACE_CONSERVATION',
-            `The inputs of '${scope.task}' are over while ${held.size} of their lineages are incomplete. The run stops, because a wrong answer is worse`,
-          ),
-        );
-      } else subscriber.complete();
-    };
-
-    const stop = (): void => {
-      held.clear();
-    };
-
-    return { accept, endInput, stop };
-  });
+  /** The oldest lineage that is incomplete, and the dependencies that have not delivered it. */
+  private waiting(): Waiting | undefined {
+    const { held, names, scope } = this;
+    if (held.size === 0) return undefined;
+    for (let lineage = scope.root.watermark; lineage < scope.root.born; lineage++) {
+      const tuple = held.of(lineage);
+      if (tuple !== undefined) return { lineage, for: names.filter((_, index) => tuple[index] === MISSING) };
+    }
+    return undefined;
+  }
 }

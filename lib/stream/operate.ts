@@ -8,7 +8,7 @@
  */
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { Batch } from '../model/record.js';
-import { observe } from './observe.js';
+import { InputSubscriber } from './input-subscriber.js';
 
 /** The work of one operator during one subscription. */
 export interface Engine<In> {
@@ -38,12 +38,15 @@ export function operateOn<In, Out>(
   return new Observable((subscriber) => {
     const engine = create(subscriber);
     engine.connect?.();
-    inputs.forEach((input$, input) => {
-      observe(input$, subscriber, engine, input);
-    });
-    if (engine.stop === undefined) return;
+    const links = inputs.map((_, input) => new InputSubscriber(subscriber, engine, input));
+    // One teardown for all of them: RxJS makes an array with room for 17 at the first `add`, and one more per addition.
     subscriber.add(() => {
-      engine.stop?.();
+      try {
+        for (const link of links) link.unsubscribe();
+      } finally {
+        engine.stop?.();
+      }
     });
+    inputs.forEach((input$, input) => links[input]?.observe(input$));
   });
 }

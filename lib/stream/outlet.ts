@@ -7,7 +7,7 @@
  * observer would see the completion first and lose the batch.) An observer that subscribes after the end receives the
  * completion or the error.
  */
-import { Observable, type Observer } from 'rxjs';
+import { Observable, type Observer, type Subscriber, type TeardownLogic } from 'rxjs';
 import type { Batch } from '../model/record.js';
 
 type Receiver = Observer<Batch<unknown>>;
@@ -27,13 +27,12 @@ export class Outlet extends Observable<Batch<unknown>> implements Receiver {
   private isOver = false;
   private ending: Ending | undefined;
 
-  constructor() {
-    super((subscriber) => {
-      this.attach(subscriber);
-      return () => {
-        this.detach(subscriber);
-      };
-    });
+  /** RxJS calls this method in place of a function given to the constructor, as in its own Subject. */
+  protected _subscribe(subscriber: Subscriber<Batch<unknown>>): TeardownLogic {
+    this.attach(subscriber);
+    return () => {
+      this.detach(subscriber);
+    };
   }
 
   /** Whether anything receives the outputs. */

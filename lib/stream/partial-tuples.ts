@@ -24,6 +24,12 @@ export interface TupleResults {
   partial(values: unknown[]): unknown;
 }
 
+/** The join that holds the tuples. */
+export interface TupleOwner {
+  /** Makes the error for a value that was added before. */
+  twice(lineage: Lineage, index: number): MillraceError;
+}
+
 /** A tuple without values, shared by all joins with this number of inputs. */
 function blankOf(width: number): readonly unknown[] {
   return (BLANKS[width] ??= new Array<unknown>(width).fill(MISSING));
@@ -41,22 +47,22 @@ export class PartialTuples {
   private lineages: Lineage[] = [0];
   private missing: number[] = [0];
   private count = 0;
-  private readonly twice: (lineage: Lineage, index: number) => MillraceError;
+  private readonly owner: TupleOwner;
   private readonly results: TupleResults;
 
   /**
    * @param width the values per tuple.
    * @param span returns the widest possible range of lineages, a power of two.
-   * @param twice makes the error for a value that was added before.
+   * @param owner makes the error for a value that was added before.
    * @param results makes the results that `add` returns for complete tuples.
    */
   constructor(
     width: number,
     span: () => number,
-    twice: (lineage: Lineage, index: number) => MillraceError,
+    owner: TupleOwner,
     results: TupleResults,
   ) {
-    this.twice = twice;
+    this.owner = owner;
     this.results = results;
     this.width = width;
     this.span = span;
@@ -75,8 +81,8 @@ export class PartialTuples {
   }
 
   /**
-   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error of `twice`
-   * for a value that was added before.
+   * Adds a value. Returns the result of the tuple if it is complete, otherwise INCOMPLETE. Throws the error of the
+   * owner for a value that was added before.
    */
   add(lineage: Lineage, index: number, value: unknown): unknown {
     let slot = lineage & this.mask;
@@ -92,7 +98,7 @@ export class PartialTuples {
       this.missing[slot] = this.width;
       this.count++;
     } else if (tuple[index] !== MISSING) {
-      throw this.twice(lineage, index);
+      throw this.owner.twice(lineage, index);
     }
     tuple[index] = value;
     const lacking = ((this.missing[slot] as number) - 1) | (value === GONE ? IS_GONE : 0);

@@ -257,6 +257,8 @@ export function isTask(value: unknown): value is Task<never, unknown> {
   return typeof value === 'object' && value !== null && (value as { readonly [TASK]?: unknown })[TASK] === true;
 }
 
+const NO_OUTPUTS: readonly string[] = [];
+
 /**
  * A task with an Observable operator of its own; every other member has a default. For a task that works on one record
  * at a time extend `RecordTask`.
@@ -278,7 +280,7 @@ export abstract class BaseTask<In, Out> implements Task<In, Out> {
   /** See `Task.expands`. Default false. */
   readonly expands: boolean = false;
   /** See `Task.outputs`. Default: one plain output. */
-  readonly outputs: readonly string[] = [];
+  readonly outputs: readonly string[] = NO_OUTPUTS;
   /** See `Task.writes`. Default false. */
   readonly writes: boolean = false;
   /** See `Task.isDurable`. Default false. */

@@ -5,8 +5,9 @@ import { MillraceError } from '#lib/model/errors.js';
 import { GONE } from '#lib/model/record.js';
 import { INCOMPLETE, PartialTuples } from '#lib/stream/partial-tuples.js';
 
-const twice = (lineage: number, index: number): MillraceError =>
-  new MillraceError('MILLRACE_CONSERVATION', `${lineage} of ${index}`);
+const owner = {
+  twice: (lineage: number, index: number) => new MillraceError('MILLRACE_CONSERVATION', `${lineage} of ${index}`),
+};
 const results = { whole: (values: unknown[]) => values, partial: () => GONE };
 const SPAN = 64;
 
@@ -20,7 +21,7 @@ describe('PartialTuples', () => {
     );
     fc.assert(
       fc.property(arrivals, (added) => {
-        const tuples = new PartialTuples(2, () => SPAN, twice, results);
+        const tuples = new PartialTuples(2, () => SPAN, owner, results);
         const model = new Map<number, unknown[]>();
         for (const [lineage, index] of added) {
           const value = lineage % 5 === 0 && index === 1 ? GONE : `${lineage}/${index}`;
@@ -39,7 +40,7 @@ describe('PartialTuples', () => {
   });
 
   it('refuses a value that is there already, and a lineage beyond the span', () => {
-    const tuples = new PartialTuples(2, () => SPAN, twice, results);
+    const tuples = new PartialTuples(2, () => SPAN, owner, results);
     tuples.add(7, 1, 'a');
     expect(() => tuples.add(7, 1, 'b')).toThrow('7 of 1');
     expect(() => tuples.add(7 + SPAN, 0, 'c')).toThrow('out of the span');

@@ -1,4 +1,5 @@
 /** The summary of a run: plain data, the same in code and in a file. */
+import type { NodePlan } from '../../model/graph.js';
 import type { RunOutcome } from '../../model/ports.js';
 import { withWholes, type RunSummary, type TaskSummary } from '../../model/run-summary.js';
 import type { PhaseOrder } from './phase-order.js';
@@ -20,7 +21,7 @@ export function summarizeTask(
   const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
   return {
     kind: declaration.task.kind,
-    dependencies: [...new Set(plan.node.dependencies)],
+    dependencies: dependenciesOf(plan),
     status: statusOf(account.firstAtMs !== undefined, outcome, reason),
     ...(reason === undefined ? {} : { reason }),
     in: account.in,
@@ -42,6 +43,11 @@ export function summarizeTask(
     load,
     ...(calls === undefined ? {} : { calls }),
   };
+}
+
+/** A task that reads two outputs of another one depends on it once. */
+function dependenciesOf({ inputs, node: { dependencies } }: NodePlan): readonly string[] {
+  return inputs.some(({ output }) => output !== undefined) ? [...new Set(dependencies)] : dependencies.slice();
 }
 
 /** The sums of both counts, by reason. Most tasks skip nothing. */

@@ -22,6 +22,7 @@ import type { FusedTask, Fusible, Members } from '../../tasks/fusible.js';
 import * as operators from '../../tasks/operators.js';
 import type { RunPast } from '../resume/run-past.js';
 import { Forks } from './forks.js';
+import { OutputSubscriber, type OutputReceiver } from './output-subscriber.js';
 import { RunScope } from './scope.js';
 import type { RunServices } from './services.js';
 import { blame } from './task-failure.js';
@@ -48,7 +49,9 @@ export interface WiringOptions {
   readonly startOf: (task: string) => unknown;
 }
 
-export class Wiring {
+const NO_EDGES: readonly InputEdge[] = [];
+
+export class Wiring implements OutputReceiver {
   readonly tasks = new Map<string, WiredTask>();
   /** Tasks that accept no more input. Each releases its inputs once. */
   readonly released = new Set<string>();
@@ -202,7 +205,9 @@ export class Wiring {
       {
         task: name,
         root,
-        inputs: isBoundary ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)] : [],
+        inputs: isBoundary
+          ? [this.edge(plan.inputRoot as string, { task: name, dependency: 0 }, name, name)]
+          : NO_EDGES,
         family: this.wiredRoots.families.get(plan.outputRoot),
         descent: this.wiredRoots.descentOf(plan.outputRoot),
         onFailure,
@@ -272,7 +277,7 @@ export class Wiring {
   }
 
   private connectTask(task: WiredTask, onDone: () => void): void {
-    const { plan, scope, output$ } = task;
+    const { plan } = task;
     const { name } = plan.node;
     if (plan.dependents.length === 0) this.connectExit(task, onDone);
     else if (plan.node.isDurable === true) this.connectExit(task);
@@ -282,32 +287,34 @@ export class Wiring {
     if (chain.at(-1) !== task) return;
     try {
       const result$ = this.foldOf(task) ?? this.operatorOf(chain)(this.inputs.inputOf(chain));
-      this.hold(
-        result$.subscribe({
-          next: (batch) => {
-            if (!isBatch(batch)) {
-              this.services.fail(notABatch(batch, name));
-              return;
-            }
-            scope.account.batches++;
-            if (plan.outputs.size > 0) countRouted(batch, scope.account);
-            if (this.freezesRecords) freezeRecords(batch);
-            output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
-          },
-          error: (error: unknown) => {
-            const blamed = blame(name, 'failed', error);
-            // The other tasks continue until the next turn, so the checkpoint contains their work.
-            if (chain.every(leavesProgress)) this.services.failAfterCheckpoint(blamed);
-            else this.services.fail(blamed);
-          },
-          complete: () => {
-            for (const member of chain) this.ended(member);
-          },
-        }),
-      );
+      this.hold(result$.subscribe(new OutputSubscriber(this, chain)));
     } catch (error) {
       this.services.fail(blame(name, 'failed', error));
     }
+  }
+
+  emit(chain: readonly WiredTask[], batch: Batch<unknown>): void {
+    const { plan, scope, output$ } = chain.at(-1) as WiredTask;
+    const { name } = plan.node;
+    if (!isBatch(batch)) {
+      this.services.fail(notABatch(batch, name));
+      return;
+    }
+    scope.account.batches++;
+    if (plan.outputs.size > 0) countRouted(batch, scope.account);
+    if (this.freezesRecords) freezeRecords(batch);
+    output$.next(this.forks?.through(name, plan.outputRoot, batch) ?? batch);
+  }
+
+  fail(chain: readonly WiredTask[], error: unknown): void {
+    const blamed = blame((chain.at(-1) as WiredTask).plan.node.name, 'failed', error);
+    // The other tasks continue until the next turn, so the checkpoint contains their work.
+    if (chain.every(leavesProgress)) this.services.failAfterCheckpoint(blamed);
+    else this.services.fail(blamed);
+  }
+
+  end(chain: readonly WiredTask[]): void {
+    for (const member of chain) this.ended(member);
   }
 
   private operatorOf(chain: readonly WiredTask[]): OperatorFunction<Batch<unknown>, Batch<unknown>> {

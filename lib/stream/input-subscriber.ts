@@ -15,26 +15,17 @@ export interface InputHandlers<T> {
   endInput(input: number): void;
 }
 
-/** @param input the index that is passed to the handlers. */
-export function observe<T>(
-  input$: Observable<T>,
-  subscriber: Subscriber<never>,
-  handlers: InputHandlers<T>,
-  input: number,
-): void {
-  const link = new InputSubscriber(subscriber, handlers, input);
-  if (input$ instanceof Outlet) link.attachTo(input$);
-  else input$.subscribe(link);
-  subscriber.add(link);
-}
-
-class InputSubscriber<T> extends Subscriber<T> {
+export class InputSubscriber<T> extends Subscriber<T> {
   private readonly owner: Subscriber<never>;
   private readonly handlers: InputHandlers<T>;
   private readonly input: number;
   private outlet: Outlet | undefined;
   private isEnded = false;
 
+  /**
+   * @param owner the subscriber of the operator, which has to end this subscription when it ends.
+   * @param input the index that is passed to the handlers.
+   */
   constructor(owner: Subscriber<never>, handlers: InputHandlers<T>, input: number) {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS makes three more objects for any other observer
     super();
@@ -43,9 +34,15 @@ class InputSubscriber<T> extends Subscriber<T> {
     this.input = input;
   }
 
-  attachTo(outlet: Outlet): void {
-    this.outlet = outlet;
-    outlet.attach(this as Subscriber<unknown>);
+  /** Subscribes to the input, unless this subscription has been ended. */
+  observe(input$: Observable<T>): void {
+    if (this.closed) return;
+    if (!(input$ instanceof Outlet)) {
+      input$.subscribe(this);
+      return;
+    }
+    this.outlet = input$;
+    input$.attach(this as Subscriber<unknown>);
   }
 
   override next(value: T): void {
