@@ -122,7 +122,8 @@ export function withWholes(
   tasks: Readonly<Record<string, TaskSummary>>,
   graph: readonly GroupedTask[],
 ): Readonly<Record<string, TaskSummary>> {
-  const ends = new Map(graph.flatMap((task) => (task.members === undefined ? [] : [[task.name, task] as const])));
+  const ends = new Map<string, GroupedTask>();
+  for (const task of graph) if (task.members !== undefined) ends.set(task.name, task);
   if (ends.size === 0) return tasks;
   return Object.fromEntries(
     Object.entries(tasks).map(([name, task]) => {

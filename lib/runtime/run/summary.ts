@@ -19,31 +19,35 @@ export function summarizeTask(
   const { account, latency, queueing, calls } = scope;
   const joined = joinScope === scope ? undefined : joinScope.account;
   const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
-  return {
+  // Without spreads: they cost more than all else here, and a large graph has thousands of tasks.
+  const summary: Mutable<TaskSummary> = {
     kind: declaration.task.kind,
     dependencies: dependenciesOf(plan),
     status: statusOf(account.firstAtMs !== undefined, outcome, reason),
-    ...(reason === undefined ? {} : { reason }),
     in: account.in,
     out: account.out,
-    ...(plan.outputs.size === 0 ? {} : { outputs: outputsOf(plan.outputs, account.routed) }),
     skipped: account.skipped + (joined?.skipped ?? 0),
     skipReasons: reasonsOf(account.skipReasons, joined?.skipReasons),
     deadLettered: account.deadLettered + (joined?.deadLettered ?? 0),
     failed: account.failed + (joined?.failed ?? 0),
     retried: account.retried,
-    ...(account.iterations > 0 && { iterations: account.iterations }),
     batches: account.batches,
-    ...(account.memo === undefined ? {} : { memo: { ...account.memo } }),
     elapsedMs,
     recordsPerSecond: elapsedMs > 0 ? (Math.max(account.in, account.out) / elapsedMs) * 1000 : 0,
     latencyMs: latency.figures(),
     queueMs: queueing.figures(),
     shares,
     load,
-    ...(calls === undefined ? {} : { calls }),
   };
+  if (reason !== undefined) summary.reason = reason;
+  if (plan.outputs.size > 0) summary.outputs = outputsOf(plan.outputs, account.routed);
+  if (account.iterations > 0) summary.iterations = account.iterations;
+  if (account.memo !== undefined) summary.memo = { ...account.memo };
+  if (calls !== undefined) summary.calls = calls;
+  return summary;
 }
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** A task that reads two outputs of another one depends on it once. */
 function dependenciesOf({ inputs, node: { dependencies } }: NodePlan): readonly string[] {
