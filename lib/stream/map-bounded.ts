@@ -11,7 +11,8 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import { GONE, Skip, type Batch, type Gone } from '../model/record.js';
+import { GONE, SKIP_BRAND, type Batch, type Gone, type Skip } from '../model/record.js';
+import type { Branded } from '../model/shared-class.js';
 import { Ring } from '../ledger/ring.js';
 import { sampleWeight } from '../measure/sampling.js';
 import { AttemptSignal, whyOver } from './attempt-signal.js';
@@ -53,6 +54,11 @@ export function mapBounded<In, Out>(
   scope: TaskScope,
 ): OperatorFunction<Batch<In>, Batch<Out>> {
   return operate((subscriber) => new BoundedMapper(step, options, scope, subscriber));
+}
+
+/** `instanceof Skip`, which the loop cannot afford. */
+function isSkip(result: unknown): result is Skip {
+  return typeof result === 'object' && result !== null && (result as Branded)[SKIP_BRAND] === true;
 }
 
 /** Not a closure per mapper, because a large graph has many. */
@@ -187,7 +193,7 @@ class BoundedMapper<In, Out> implements Engine<In> {
         // A result that is not a promise is not awaited, so a sink that returns nothing costs no turn.
         const isPending = begun instanceof Promise || isPromiseLike(begun);
         const result = isPending ? await (begun as PromiseLike<Out | Skip>) : begun;
-        output = typeof result === 'object' && result instanceof Skip ? scope.skip(result.reason) : result;
+        output = isSkip(result) ? scope.skip(result.reason) : result;
         span?.end(1);
       } catch (error) {
         if (this.hasEnded()) break;
