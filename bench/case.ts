@@ -10,6 +10,8 @@ export interface Goal {
   readonly on: 'ratio' | 'value';
   readonly is: 'at least' | 'at most';
   readonly than: number;
+  /** The unit of a goal on the value. */
+  readonly unit?: string;
 }
 
 /** The settings for running a case. */
@@ -53,9 +55,9 @@ export interface BenchCase {
 export class CaseSkipped extends Error {}
 
 /** The goal as text. */
-export function describeGoal(goal: Goal | undefined, unit = ''): string {
+export function describeGoal(goal: Goal | undefined): string {
   if (goal === undefined) return 'no goal';
-  return `goal ${goal.is === 'at least' ? '≥' : '≤'} ${goal.than}${goal.on === 'ratio' ? ' ×' : unit === '' ? '' : ` ${unit}`}`;
+  return `goal ${goal.is === 'at least' ? '≥' : '≤'} ${goal.than} ${goal.on === 'ratio' ? '×' : (goal.unit ?? '')}`.trimEnd();
 }
 
 /** True if the finding meets the goal; undefined if there is none. */

@@ -8,6 +8,8 @@ import { cliFirstRecord } from './cases/cli-first-record.js';
 import { cliList } from './cases/cli-list.js';
 import { cpuTaskSpeedup } from './cases/cpu-task-speedup.js';
 import { csvPartitionSpeedup } from './cases/csv-partition-speedup.js';
+import { csvVsDuckdb } from './cases/csv-vs-duckdb.js';
+import { csvWriteVsLoop } from './cases/csv-write-vs-loop.js';
 import { dag10k } from './cases/dag-10k.js';
 import { duckdbCsv } from './cases/duckdb-csv.js';
 import { fan2000 } from './cases/fan-2000.js';
@@ -36,6 +38,7 @@ import { offerVsPmap100k } from './cases/offer-vs-pmap-100k.js';
 import { offerVsStreams100k } from './cases/offer-vs-streams-100k.js';
 import { offerWsRss } from './cases/offer-ws-rss.js';
 import { offerWsVsHttp } from './cases/offer-ws-vs-http.js';
+import { scale100m } from './cases/scale-100m.js';
 import { serveFrames } from './cases/serve-frames.js';
 import { serveGraph } from './cases/serve-graph.js';
 import { serveIdle } from './cases/serve-idle.js';
@@ -63,6 +66,7 @@ export const CASES: readonly BenchCase[] = [
   offerVsLimit,
   offerScaleRate,
   offerScaleRss,
+  scale100m,
   syncChain100kVsRxjs,
   syncChainVsRxjs,
   syncChainVsStreams,
@@ -75,6 +79,8 @@ export const CASES: readonly BenchCase[] = [
   bridgeVsPiscina,
   cpuTaskSpeedup,
   csvPartitionSpeedup,
+  csvVsDuckdb,
+  csvWriteVsLoop,
   duckdbCsv,
   sparkRowsVsDecoding,
   sparkSqlVsFold,

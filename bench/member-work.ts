@@ -14,13 +14,27 @@ const AS_OF = Date.UTC(2025, 2, 14);
  * @param partitions the number of partitions; 1 reads in the thread of the run
  */
 export async function readMembers(rows: number, partitions: number): Promise<number> {
-  const path = await memberFile(rows);
   let checksum = 0;
   const take = (features: MemberFeatures): void => {
     for (const value of Object.values(features)) {
       if (typeof value === 'number') checksum = (Math.imul(checksum, 31) + Math.floor(value * 1000)) | 0;
     }
   };
+  await runMembers(rows, partitions, take);
+  return checksum;
+}
+
+/** The number of members, read in the thread of the run. */
+export async function countMembers(rows: number): Promise<number> {
+  let members = 0;
+  await runMembers(rows, 1, () => {
+    members++;
+  });
+  return members;
+}
+
+async function runMembers(rows: number, partitions: number, take: (features: MemberFeatures) => void): Promise<void> {
+  const path = await memberFile(rows);
   const columns = MEMBER_COLUMNS;
   const source = {
     path,
@@ -39,5 +53,4 @@ export async function readMembers(rows: number, partitions: number): Promise<num
         .task('Sum', ['Transform'], sinkTask(take)),
   });
   await flow.run(undefined, { threads: partitions > 1 ? partitions : 0 }).finished;
-  return checksum;
 }

@@ -53,7 +53,7 @@ export function renderFinding(benchCase: BenchCase, finding: Finding, isQuick: b
   const { unit, spread, samples } = finding;
   const met = meets(goal, finding);
   const verdict = met === undefined ? '' : isQuick ? ' (not judged: quick)' : met ? ' – met' : ' – missed';
-  const headline = `${name}: ${figure(finding.ratio)} × (${range(spread.ratio)}), ${describeGoal(goal, unit)}${verdict}`;
+  const headline = `${name}: ${figure(finding.ratio)} × (${range(spread.ratio)}), ${describeGoal(goal)}${verdict}`;
   const ours = `${figure(finding.value)} ${unit} (${range(spread.value)}; ${counted(samples.value)})`;
   const theirs = `${finding.against}: ${figure(finding.againstValue)} ${unit} (${range(spread.against)}; ${counted(samples.against)})`;
   const lines = [headline, `    ours: ${ours}`, `    ${theirs}`];
@@ -75,9 +75,7 @@ export function renderCurve({ name, description, points }: CurveFinding): string
 export function renderList(cases: readonly Pick<BenchCase, 'name' | 'description' | 'goal'>[]): string {
   const width = Math.max(...cases.map(({ name }) => name.length));
   return cases
-    .map(
-      ({ name, description, goal }) => `${name.padEnd(width)}  ${description} (${describeGoal(goal, goalUnit(goal))})`,
-    )
+    .map(({ name, description, goal }) => `${name.padEnd(width)}  ${description} (${describeGoal(goal)})`)
     .join('\n');
 }
 
@@ -93,9 +91,4 @@ function range([min, max]: Spread): string {
 
 function counted(samples: number): string {
   return `${samples} ${samples === 1 ? 'sample' : 'samples'}`;
-}
-
-/** The only case with a goal on its value is about seconds. */
-function goalUnit(goal: BenchCase['goal']): string {
-  return goal?.on === 'value' ? 's' : '';
 }

@@ -7,6 +7,7 @@ import { compareRates, roundsOf } from '../harness.js';
 export const offerVsLimit: BenchCase = {
   name: 'offer-vs-limit',
   description: 'the share it reaches of 100 fused plain async loops, over 500,000 records',
+  goal: { on: 'ratio', is: 'at least', than: 0.45 },
   run: (settings) => {
     const records = settings.isQuick ? 100_000 : 500_000;
     return compareRates(

@@ -12,7 +12,7 @@ const MEGABYTE = 2 ** 20;
 export const serveIdle: BenchCase = {
   name: 'serve-idle',
   description: 'percent of one core of an idle server with 500 schedules, against one without (Linux)',
-  goal: { on: 'value', is: 'at most', than: 1 },
+  goal: { on: 'value', is: 'at most', than: 1, unit: '%' },
   run: async ({ isQuick, progress }) => {
     assertBuilt();
     const full = await BenchServer.start({ schedules: isQuick ? 20 : 500 });

@@ -5,7 +5,7 @@ import { compareRates, roundsOf } from '../harness.js';
 export const wsBatchVsBare: BenchCase = {
   name: 'ws-batch-vs-bare',
   description: 'calls over one WebSocket, 64 per message, against a bare batched loop',
-  goal: { on: 'ratio', is: 'at least', than: 0.6 },
+  goal: { on: 'ratio', is: 'at least', than: 0.85 },
   run: (settings) => {
     const records = settings.isQuick ? 100_000 : 400_000;
     return compareRates(

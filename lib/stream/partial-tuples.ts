@@ -56,12 +56,7 @@ export class PartialTuples {
    * @param owner makes the error for a value that was added before.
    * @param results makes the results that `add` returns for complete tuples.
    */
-  constructor(
-    width: number,
-    span: () => number,
-    owner: TupleOwner,
-    results: TupleResults,
-  ) {
+  constructor(width: number, span: () => number, owner: TupleOwner, results: TupleResults) {
     this.owner = owner;
     this.results = results;
     this.width = width;

@@ -65,7 +65,7 @@ describe('goals', () => {
 
   it('read as one would write them', () => {
     expect(describeGoal(goal)).toBe('goal ≥ 10 ×');
-    expect(describeGoal({ on: 'value', is: 'at most', than: 0.6 }, 's')).toBe('goal ≤ 0.6 s');
+    expect(describeGoal({ on: 'value', is: 'at most', than: 0.6, unit: 's' })).toBe('goal ≤ 0.6 s');
     expect(describeGoal(undefined)).toBe('no goal');
   });
 });

@@ -46,7 +46,7 @@ const number = (column: string): string =>
  * Returns one row per member, and one per refused row of the file. If transactions are in the same second, the later
  * row of the file counts as the more recent, so the rows are numbered in the order of the file.
  */
-const SQL = `
+export const MEMBER_TOTALS_SQL = `
 WITH numbered AS (
   SELECT memberId AS member, lastTransactionUtcTs AS moment, lastTransactionType AS type,
     lastTransactionPointsBought AS points_text, lastTransactionRevenueUSD AS revenue_text, row_number() OVER () AS place
@@ -86,7 +86,7 @@ FROM checked WHERE refused IS NOT NULL`;
 export function memberTotals(path: string): SourceTask<MemberTotals> {
   const options = `header = true, all_varchar = true, delim = ',', quote = '"', escape = '"'`;
   return duckdbSource({
-    sql: SQL,
+    sql: MEMBER_TOTALS_SQL,
     files: { members: { path, format: 'csv', options } },
     keyset: ['memberId', 'row'],
     schema: MemberTotals,
