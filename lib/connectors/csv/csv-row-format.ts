@@ -90,13 +90,13 @@ export class RowFormat {
     return this.mustQuote.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
-  /** Tests all rows at once, because unwritable characters are very rare. */
+  /** Unwritable characters are very rare, so the value is only searched if the text has one. */
   private checked(text: string, rows: readonly Readonly<Record<string, unknown>>[]): string {
-    if (!UNWRITABLE.test(text)) return text;
+    if (isWritable(text)) return text;
     for (const row of rows) {
       for (const column of this.options.columns) {
         const value = row[column];
-        if (typeof value !== 'string' || !UNWRITABLE.test(value)) continue;
+        if (typeof value !== 'string' || isWritable(value)) continue;
         throw new MillraceError(
           'MILLRACE_CSV',
           `'${column}' holds a NUL character or half of a surrogate pair, which CSV in UTF-8 cannot represent: ${describeValue(value)}`,
@@ -112,4 +112,7 @@ const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 
 const MARK = 0xfeff;
 
-const UNWRITABLE = /[\0\p{Surrogate}]/u;
+/** Two built-in tests, several times as fast as a regular expression for both. */
+function isWritable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
