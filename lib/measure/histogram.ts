@@ -109,6 +109,10 @@ export class Histogram {
   /** The quantiles of several shares in ascending order, computed in one pass. */
   private quantilesMs(shares: readonly number[]): number[] {
     if (this.total === 0) return shares.map(() => 0);
+    if (this.counts.length === 1) {
+      const only = Math.min(this.max, upperBoundUs(this.lowest) / 1000);
+      return shares.map(() => only);
+    }
     const found: number[] = [];
     let seen = 0;
     for (let i = 0; i < this.counts.length && found.length < shares.length; i++) {

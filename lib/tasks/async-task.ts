@@ -74,6 +74,8 @@ export const ASYNC_RULES: OptionRules<Omit<AsyncOptions<never, unknown>, 'memo'>
   policies: anything,
 };
 
+const RULES: OptionRules<AsyncOptions<never, unknown>> = { ...ASYNC_RULES, ...REMEMBERING_RULES };
+
 /**
  * Calls an asynchronous function for at most `concurrency` records at a time (default 64). Outputs are emitted as they
  * finish, or in input order with `ordered: true`. If the function rejects, also in the last attempt that `retry`
@@ -88,7 +90,7 @@ export function asyncTask<In, Out>(
   options: AsyncOptions<In, Exclude<Out, Skip>> = {},
 ): Task<In, Exclude<Out, Skip>> {
   checkFunction('the work of an asyncTask', work);
-  checkOptions('an asyncTask', options, { ...ASYNC_RULES, ...REMEMBERING_RULES });
+  checkOptions('an asyncTask', options, RULES);
   checkMemo('an asyncTask', options.memo);
   return new AsyncTask<In, Exclude<Out, Skip>>(work as AsyncFunction<In, Exclude<Out, Skip>>, options);
 }

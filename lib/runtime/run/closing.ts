@@ -1,4 +1,5 @@
 /** The end of a run: closes everything that the run opened, in reverse order. A failure on the way does not stop it. */
+import { isPromiseLike } from '../../model/awaitable.js';
 import type { Awaitable, DeadLetterStore, RunOutcome } from '../../model/ports.js';
 import type { Task } from '../../tasks/task.js';
 import { blame } from '../wiring/task-failure.js';
@@ -20,21 +21,29 @@ export async function closeAll(
   // Results are made visible only after the reasons for missing records are on the disk.
   await attempt(() => deadLetters.close(), fail);
   for (const { name, task } of [...tasks].reverse()) {
-    await attempt(() => closeTask(name, task, outcome()), fail);
+    const closing = closeTask(name, task, outcome(), fail);
+    // Not awaited otherwise: most tasks of a large graph have nothing to close.
+    if (closing !== undefined) await closing;
   }
   if (release !== undefined) await attempt(release, fail);
 }
 
-/** Closes one task. An error names it. */
-export async function closeTask(
+/** Closes one task. Passes an error to `fail`, with the name of the task, and never throws or rejects. */
+export function closeTask(
   name: string,
   task: Pick<Task<never, unknown>, 'close'>,
   outcome: RunOutcome,
-): Promise<void> {
+  fail: (error: unknown) => void,
+): Promise<void> | undefined {
+  const blamed = (error: unknown): void => {
+    fail(blame(name, 'could not be closed', error));
+  };
   try {
-    await task.close(outcome);
+    const closing = task.close(outcome) as unknown;
+    return isPromiseLike(closing) ? Promise.resolve(closing).then(() => undefined, blamed) : undefined;
   } catch (error) {
-    throw blame(name, 'could not be closed', error);
+    blamed(error);
+    return undefined;
   }
 }
 

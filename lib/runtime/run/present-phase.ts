@@ -11,7 +11,7 @@ import type { Clock, RunOutcome } from '../../model/ports.js';
 import type { Secrets } from '../../text/secrets.js';
 import type { WiredTask } from '../wiring/wired-task.js';
 import type { Wiring } from '../wiring/wiring.js';
-import { attempt, closeTask } from './closing.js';
+import { closeTask } from './closing.js';
 import type { Opening } from './opening.js';
 import type { PhaseOrder } from './phase-order.js';
 
@@ -97,10 +97,8 @@ export class PresentPhase {
       if (!this.toClose.delete(name)) continue;
       wiring.opened.delete(name);
       const { declaration } = wiring.tasks.get(name) as WiredTask;
-      await attempt(
-        () => closeTask(name, declaration.task, outcome),
-        (thrown) => errors.push(thrown),
-      );
+      const closing = closeTask(name, declaration.task, outcome, (thrown) => errors.push(thrown));
+      if (closing !== undefined) await closing;
     }
     const hasFailed = outcome === 'failed' || (errors.length > 0 && outcome !== 'cancelled');
     const failure = outcome === 'failed' ? error : errors[0];

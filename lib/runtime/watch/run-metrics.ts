@@ -88,12 +88,10 @@ export class RunMetrics {
   /** The use of each task in the whole run so far, and the bottleneck. */
   total(): { readonly usage: ReadonlyMap<string, TaskUsage>; readonly bottleneck: Bottleneck | undefined } {
     const nowMs = this.services.clock.monotonicMs();
-    const usage = new Map(
-      [...this.wiring.tasks].map(([name, { scope }]) => [
-        name,
-        this.usageOf(name, scope.account.meter.look(nowMs), nowMs - this.startedAtMs),
-      ]),
-    );
+    const usage = new Map<string, TaskUsage>();
+    for (const { scope } of this.wiring.tasks.values()) {
+      usage.set(scope.task, this.usageOf(scope.task, scope.account.meter.look(nowMs), nowMs - this.startedAtMs));
+    }
     return { usage, bottleneck: chooseBottleneck([...usage.values()]) };
   }
 
@@ -106,17 +104,11 @@ export class RunMetrics {
     const of = (ms: number): number => (elapsedMs > 0 ? round(Math.min(1, ms / elapsedMs)) : 0);
     const busy = of(sums.busyMs);
     const blocked = of(sums.blockedMs);
-    const use = {
-      task,
-      slots: of(sums.slotMs),
-      loop: of(sums.loopMs),
-      pool: of(sums.poolMs / Math.max(1, this.services.executor().size)),
-    };
-    return {
-      ...use,
-      shares: { busy, blocked, waiting: round(Math.max(0, 1 - busy - blocked)) },
-      load: Math.max(use.slots, use.loop, use.pool),
-    };
+    const slots = of(sums.slotMs);
+    const loop = of(sums.loopMs);
+    const pool = of(sums.poolMs / Math.max(1, this.services.executor().size));
+    const shares = { busy, blocked, waiting: round(Math.max(0, 1 - busy - blocked)) };
+    return { task, slots, loop, pool, shares, load: Math.max(slots, loop, pool) };
   }
 
   private edges(): EdgeProgress[] {
