@@ -293,7 +293,13 @@ export class RecordBlocks {
 
   private searchOf({ start, line }: Pick<RecordSpan, 'start' | 'line'>): RowSearch {
     const { maxRowBytes } = this.options;
-    return new RowSearch({ start, line, maxRowBytes, sampleLines: SAMPLE_LINES, kindOf: (bytes) => this.kindOf(bytes) });
+    return new RowSearch({
+      start,
+      line,
+      maxRowBytes,
+      sampleLines: SAMPLE_LINES,
+      kindOf: (bytes) => this.kindOf(bytes),
+    });
   }
 
   /** Passes the last bytes of a record to its search. A record that is valid apart from its length has no rows in it. */

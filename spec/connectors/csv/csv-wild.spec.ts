@@ -534,7 +534,10 @@ describe('csvSource', () => {
     const keep = sinkTask<{ id: string }>((row) => void read.push(row.id));
     const partitions = way === 'threads' ? 3 : 1;
     const rowsTask = csvSource<{ id: string }>({ path, maxRowBytes: 4000, partitions });
-    const flow = defineWorkflow({ name: 'Read', build: (it) => it.task('Rows', rowsTask).task('Keep', ['Rows'], keep) });
+    const flow = defineWorkflow({
+      name: 'Read',
+      build: (it) => it.task('Rows', rowsTask).task('Keep', ['Rows'], keep),
+    });
     const run = flow.run(undefined, { threads: way === 'threads' ? 2 : 0 });
     run.events$.subscribe((event) => {
       if (event.type === 'dead-letter') letters.push(event.letter.message);
