@@ -65,8 +65,8 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
   private emitted = 0;
   /** The input that the operator processes now, and the number of outputs since it was passed. */
   private turn = { name: 'start', outputs: 0 };
-  /** Whether the operator has reported that it holds nothing, and since then has received no other record. */
-  private isEmptied = false;
+  /** How often the operator has reported that it holds nothing. */
+  private emptied = 0;
   /** True while the operator is given a record, subscribed or completed. */
   private isGiving = false;
   /** Whether the operator has used the time, or has emitted outside of the turn of an input. */
@@ -170,7 +170,7 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
     let output$: unknown;
     try {
       const forgetInputs = (): void => {
-        this.isEmptied = true;
+        this.emptied++;
       };
       output$ = apply(this.input.records$, { ...taskContextOf(scope), scheduler: this.scheduler(), forgetInputs });
     } catch (error) {
@@ -288,14 +288,14 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
 
   private give(record: In, name: string): void {
     this.isGiving = true;
-    this.isEmptied = false;
+    const before = this.emptied;
     this.turnOf(name);
     try {
       this.input.next(record);
     } finally {
       this.isGiving = false;
     }
-    if (this.isEmptied && !this.isUnrepeatable) this.history?.mark(this.emitted);
+    if (this.emptied > before && !this.isUnrepeatable) this.history?.mark(this.emitted);
   }
 
   /** The outputs depend on more than the input, so a resumed run needs all of it. */
