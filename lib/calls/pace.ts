@@ -16,6 +16,13 @@ const EPOCH_MS = 1000;
 /** The longest epoch, in milliseconds, and the outcomes that end an epoch before. */
 const MAX_EPOCH_MS = 8000;
 const EPOCH_OUTCOMES = 8;
+/** An epoch also ends after this many refusals, if they are half of its outcomes: each further call would cost as much. */
+const ENOUGH_REFUSALS = 2;
+/**
+ * After a call was accepted, the upstream may refuse all others until its window ends, in milliseconds: blocks in this
+ * time prove nothing about the rate.
+ */
+const EXHAUSTED_MS = 2 * EPOCH_MS;
 /** Pacing begins after this many refusals in an epoch, if they are this share of its outcomes. */
 const MIN_REFUSALS = 4;
 const MIN_SHARE = 0.1;
@@ -70,12 +77,15 @@ export class Pace {
   /** Whether the rate is to be computed when the next call starts, because the task has paused. */
   private isPaused = false;
   /**
-   * Whether a call was accepted since the last pause; the time of the last block, and the number of records accepted
+   * Whether a call was accepted since the last pause; the time of the last acceptance; the time of the last block, and the number of records accepted
    * since.
    */
   private hasAccepted = false;
+  private acceptedAtMs = -Infinity;
   private blockedAtMs = 0;
   private acceptedSinceBlock = 0;
+  /** Whether no block has been measured since the last pause. */
+  private isFirstBlock = false;
   /** Epochs to wait before a higher rate is tried, and those that are left. */
   private holdEpochs = 1;
   private holdLeft = 0;
@@ -107,6 +117,7 @@ export class Pace {
   recordAccepted(startedAtMs: number, nowMs: number): void {
     if (startedAtMs < this.sinceMs) return;
     this.accepted++;
+    this.acceptedAtMs = nowMs;
     this.acceptedSinceBlock++;
     this.hasAccepted = true;
     // Calls that started before the last doubling prove nothing about the present rate.
@@ -138,6 +149,11 @@ export class Pace {
    * pause: Infinity if calls are not paced yet, or if no call was accepted since the last block.
    */
   recordBlock(nowMs: number): number {
+    if (this.rate !== Infinity && !this.hasAccepted && nowMs - this.acceptedAtMs < EXHAUSTED_MS) {
+      this.sinceMs = nowMs;
+      this.beginEpoch(nowMs);
+      return EPOCH_MS;
+    }
     if (this.rate === Infinity || !this.hasAccepted) {
       this.isPaused = true;
       return Infinity;
@@ -147,11 +163,16 @@ export class Pace {
     // An upstream that counts per window accepts a burst and then nothing: only the mean over a window shows its limit.
     const isMeasured = lengthMs >= EPOCH_MS;
     const mean = (this.acceptedSinceBlock / lengthMs) * BELOW;
+    const isSurmise = this.isFirstBlock && this.acceptedSinceBlock < EPOCH_OUTCOMES;
     this.blockedAtMs = nowMs;
     this.acceptedSinceBlock = 0;
     if (isMeasured) this.low = 0;
     this.slowDown(isMeasured ? Math.min(mean, this.rate / 2) : this.rate / 2, nowMs);
-    if (isMeasured) this.setRate(Math.max(this.low, mean), nowMs);
+    if (!isMeasured) return EPOCH_MS;
+    this.isFirstBlock = false;
+    this.setRate(Math.max(this.low, mean), nowMs);
+    // After a pause the calls may have been too few to reach the limit, because their records waited for a Retry-After.
+    if (isSurmise) this.double(nowMs);
     return EPOCH_MS;
   }
 
@@ -165,13 +186,19 @@ export class Pace {
     this.hasAccepted = false;
     this.blockedAtMs = nowMs;
     this.acceptedSinceBlock = 0;
+    this.isFirstBlock = true;
+    this.double(nowMs);
+    this.setRate(Math.max(START_RATE, rate), nowMs);
+    // The first call after the pause does not wait.
+    this.tokens = 1;
+  }
+
+  /** Begins to double the rate while calls are accepted. */
+  private double(nowMs: number): void {
     this.isStarting = true;
     this.doubledAtMs = nowMs;
     this.low = 0;
     this.high = Infinity;
-    this.setRate(Math.max(START_RATE, rate), nowMs);
-    // The first call after the pause does not wait.
-    this.tokens = 1;
   }
 
   /** Records per millisecond that were accepted in this epoch. */
@@ -204,7 +231,8 @@ export class Pace {
   private endEpochIfDue(nowMs: number): void {
     const lengthMs = nowMs - (this.startMs ?? nowMs);
     const outcomes = this.accepted + this.refused;
-    if (lengthMs < EPOCH_MS || (outcomes < EPOCH_OUTCOMES && lengthMs < MAX_EPOCH_MS)) return;
+    const isRefused = this.refused >= ENOUGH_REFUSALS && this.refused * 2 >= outcomes;
+    if (lengthMs < EPOCH_MS || (outcomes < EPOCH_OUTCOMES && lengthMs < MAX_EPOCH_MS && !isRefused)) return;
     const { accepted, refused, hasHeldBack } = this;
     if (this.rate !== Infinity && !this.isStarting) {
       if (refused > CALM_SHARE * outcomes) {

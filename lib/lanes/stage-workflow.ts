@@ -7,6 +7,7 @@
  */
 import { connectorSink, connectorSource, type Sink, type Source } from '../connect/index.js';
 import type { NewRecord } from '../connectors/kafka/port.js';
+import { checkKey } from '../execution/check-key.js';
 import { MillraceError } from '../model/errors.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
@@ -19,7 +20,7 @@ export type SpreadWorkflow = Pick<
   'name' | 'config' | 'startedAt' | 'plan' | 'declarations' | 'derive'
 >;
 
-/** The key of a record that crosses an edge. */
+/** The key of a record that crosses an edge. Throws the errors of `checkKey`, as the task behind the edge does. */
 export type EdgeKey = (record: unknown) => unknown;
 
 /** How the task behind an edge reads its records. */
@@ -89,8 +90,12 @@ function first({ name, join, prefix, task }: TaskDeclaration, inputs: readonly E
 function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): EdgeKey | undefined {
   if (!edge.isKeyed) return undefined;
   const { join, task } = declared.get(edge.to) as TaskDeclaration;
-  if (isKeyedJoin(join) && edge.dependency !== undefined) return join.on[edge.dependency] as EdgeKey;
-  return (task.partitioning as { readonly key: EdgeKey }).key;
+  if (isKeyedJoin(join) && edge.dependency !== undefined) {
+    const on = join.on[edge.dependency] as EdgeKey;
+    return (record) => checkKey(on(record), 'on', edge.to);
+  }
+  const { key } = task.partitioning as { readonly key: EdgeKey };
+  return (record) => checkKey(key(record), 'key', edge.to);
 }
 
 function timingOf({ isTimed, to }: Edge, declared: ReadonlyMap<string, TaskDeclaration>): Timing | undefined {

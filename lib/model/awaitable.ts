@@ -5,9 +5,14 @@ import { FatalTaskError } from './errors.js';
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
 
-/** True for a promise of any library. */
+/** True for a promise of any library. A value whose `then` cannot be read is not a promise: nothing can wait for it. */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return 'then' in value && typeof value.then === 'function';
+  } catch {
+    return false;
+  }
 }
 
 /**

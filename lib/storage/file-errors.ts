@@ -52,6 +52,8 @@ function reasonOf(action: 'read' | 'write', path: string, thrown: unknown): stri
     case 'EFBIG':
       return 'the file system, or a limit of this process, does not allow a file of this size';
     case 'ENXIO':
+      // The system opens no socket, and for reading it opens each pipe.
+      if (action === 'read') return 'it is a socket, or a device that is not there; name a file or a pipe';
       return 'no program reads from this pipe; start its reader first';
     case 'EPIPE':
       return 'the program that reads from this pipe has ended; keep it running until the run is over';

@@ -24,6 +24,12 @@ import type { TaskOptions } from './task-options.js';
 export interface OperatorContext extends TaskContext {
   /** The clock of the run, for operators that accept a scheduler. */
   readonly scheduler: SchedulerLike;
+  /**
+   * Reports that the operator holds nothing of the records that it has received: what it emits later depends on later
+   * records only. A resumed run then passes only later records to it again. Call it while the operator receives a
+   * record, for example behind a `bufferCount`.
+   */
+  forgetInputs(): void;
 }
 
 /** An RxJS operator. The second parameter is for operators that need time or a signal. */
@@ -59,8 +65,12 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
   private emitted = 0;
   /** The input that the operator processes now, and the number of outputs since it was passed. */
   private turn = { name: 'start', outputs: 0 };
+  /** How often the operator has reported that it holds nothing. */
+  private emptied = 0;
   /** True while the operator is given a record, subscribed or completed. */
   private isGiving = false;
+  /** Whether the operator has used the time, or has emitted outside of the turn of an input. */
+  private isUnrepeatable = false;
   private isInputOver = false;
   private isOver = false;
   private isFeeding = false;
@@ -84,11 +94,16 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
     this.intake = new Intake(scope, subscriber);
     this.limit = scope.root.window + buffer;
     if (scope.state !== undefined) {
-      this.history = new OperatorHistory<In>(scope.state, history, () => {
-        scope.cannotResume(
-          `'${scope.task}' was given more than ${history} records, the most that are kept. Raise \`history\`, or use a task that keeps its own state`,
-        );
+      this.history = new OperatorHistory<In>(scope.state, {
+        most: history,
+        onFull: () => {
+          scope.cannotResume(
+            `'${scope.task}' was given more than ${history} records, the most that are kept. Raise \`history\`, call \`forgetInputs\` when the operator is empty, or use a task that keeps its own state`,
+          );
+        },
+        born: () => scope.root.born,
       });
+      this.emitted = this.history.outputsBefore;
     }
     if (scope.outputs !== undefined) this.had = scope.past?.born ?? 0;
     this.meter = new OperatorMeter(() => {
@@ -154,7 +169,10 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
     const { scope, apply } = this;
     let output$: unknown;
     try {
-      output$ = apply(this.input.records$, { ...taskContextOf(scope), scheduler: this.scheduler() });
+      const forgetInputs = (): void => {
+        this.emptied++;
+      };
+      output$ = apply(this.input.records$, { ...taskContextOf(scope), scheduler: this.scheduler(), forgetInputs });
     } catch (error) {
       throw failed(scope.task, error);
     }
@@ -168,7 +186,7 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
   /** An operator that uses the time of the run depends on more than its input. */
   private scheduler(): SchedulerLike {
     return clockScheduler(this.scope.clock, () => {
-      this.scope.cannotRepeat();
+      this.cannotRepeat();
     });
   }
 
@@ -270,12 +288,27 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
 
   private give(record: In, name: string): void {
     this.isGiving = true;
+    const before = this.emptied;
     this.turnOf(name);
     try {
       this.input.next(record);
     } finally {
       this.isGiving = false;
     }
+    if (this.emptied > before && !this.isUnrepeatable) this.history?.mark(this.emitted);
+  }
+
+  /** The outputs depend on more than the input, so a resumed run needs all of it. */
+  private cannotRepeat(): void {
+    if (this.isUnrepeatable) return;
+    this.isUnrepeatable = true;
+    const { scope } = this;
+    scope.cannotRepeat();
+    this.history?.keepAll();
+    if (this.history?.hasForgotten !== true) return;
+    scope.cannotResume(
+      `'${scope.task}' has called \`forgetInputs\`, and emits outside of the turn of an input, so what lies behind it would have to be repeated from the beginning. Call \`forgetInputs\` only in an operator that emits while it receives a record`,
+    );
   }
 
   private emit(output: Out): void {
@@ -291,7 +324,7 @@ export class OperatorFeeder<In, Out> implements Engine<In> {
       return;
     }
     // An output outside of a turn depends on time, or on something outside of the run.
-    if (!this.isGiving) this.scope.cannotRepeat();
+    if (!this.isGiving) this.cannotRepeat();
     const { turn } = this;
     const name = `${turn.name}/${turn.outputs++}`;
     if (this.emitted++ < this.had) return;

@@ -19,6 +19,7 @@ import { tumbling, windowJoin, windowTask } from 'millrace/windows';
 import { csvSink } from 'millrace/csv';
 import { kafka, kafkaSink } from 'millrace/kafka';
 import { stagesOf, type StagePlan } from 'millrace/lanes';
+import { prepareStage, type EdgeKey, type StageEnds } from '#lib/lanes/stage-workflow.js';
 import { of } from 'rxjs';
 import { OfferWorkFlow } from '#workflows/index.js';
 
@@ -322,5 +323,52 @@ describe('what cannot be spread is refused', () => {
       );
     expect(build('keyed')).toThrow(/'W' has windows of time, and the records of 'A' have crossed a topic before/);
     expect(build('whole')).toThrow(/'W' has windows of time without a key behind the stage of 'One'/);
+  });
+});
+
+describe('the key of a record that crosses a topic', () => {
+  const firstKey = <Outputs>(build: (flow: Flow<object>) => Flow<Outputs>): EdgeKey => {
+    const workflow = defineWorkflow({ name: 'A flow', build }).prepare();
+    const { stages } = stagesOf({ workflow, cluster, runId: 'r1', partitions: 3 });
+    const keys: EdgeKey[] = [];
+    const sink: StageEnds['sink'] = (_, { key }) => {
+      if (key !== undefined) keys.push(key);
+      const dataset = { namespace: 'none', name: 'none' };
+      return { kind: 'none', dataset, open: () => undefined, write: () => undefined };
+    };
+    const source = (): never => undefined as never;
+    prepareStage(workflow, stages[0] as (typeof stages)[number], { sink, source }, 0);
+    return keys[0] as EdgeKey;
+  };
+  const totals = (key: EdgeKey) =>
+    aggregateTask({ key, init: () => 0, add: (sum: number, _: Item) => sum, finish: (n) => ({ k: '', n }) });
+  const aside = () => expandTask((item: Item) => [item]);
+  const left = () => syncTask(([item]: readonly [Item, Item]) => item);
+
+  const ways: Record<string, (key: EdgeKey) => EdgeKey> = {
+    repartition: (key) =>
+      firstKey((flow) =>
+        flow.task('Items', items()).task('Cut', ['Items'], repartition<Item>(key)).task('Out', ['Cut'], out()),
+      ),
+    aggregate: (key) =>
+      firstKey((flow) => flow.task('Items', items()).task('Cut', ['Items'], totals(key)).task('Out', ['Cut'], out())),
+    'keyed join': (key) =>
+      firstKey((flow) =>
+        flow
+          .task('Items', items())
+          .task('Others', ['Items'], aside())
+          .task('Cut', ['Items', 'Others'], { join: 'keyed', kind: 'inner', on: [key, key] }, left())
+          .task('Out', ['Cut'], out()),
+      ),
+  };
+
+  it.each(Object.entries(ways))('is checked as in one process: %s', (name, keyOf) => {
+    const key = (value: unknown): unknown => keyOf(() => value)({});
+    for (const value of ['a', 1, NaN, 2n, true, null, undefined]) expect(key(value)).toBe(value);
+    const part = name === 'keyed join' ? '`on`' : '`key`';
+    for (const value of [['a'], { k: 1 }, new Date(0), Symbol('k'), () => 1]) {
+      expect(() => key(value)).toThrow(`Expected ${part} of 'Cut' to return a text`);
+    }
+    expect(() => key(Promise.reject(new Error('not read')))).toThrow(`${part} of 'Cut' returned a promise`);
   });
 });

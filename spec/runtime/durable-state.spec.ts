@@ -15,12 +15,13 @@ import {
   sourceTask,
   statefulTask,
   syncTask,
+  type OperatorContext,
   type RunEvent,
   type Task,
   type Workflow,
 } from 'millrace';
 import { memoryCheckpoints, virtualClock, type MemoryCheckpoints } from 'millrace/testing';
-import { bufferCount, map, observeOn } from 'rxjs';
+import { bufferCount, delayWhen, map, mergeMap, observeOn, of, tap, timer, type Observable } from 'rxjs';
 import type { LetterHead } from '#lib/model/ports.js';
 import type { StateStore } from '#lib/model/state.js';
 
@@ -535,9 +536,87 @@ describe('a resumed run', () => {
     const events = await live(flow, { kept });
     const notices = events.flatMap((event) => (event.type === 'notice' ? [event.message] : []));
     expect(notices).toEqual([
-      "If this run dies it cannot be resumed: 'Groups' was given more than 12 records, the most that are kept. Raise `history`, or use a task that keeps its own state",
+      "If this run dies it cannot be resumed: 'Groups' was given more than 12 records, the most that are kept. Raise `history`, call `forgetInputs` when the operator is empty, or use a task that keeps its own state",
     ]);
     expect(kept.last).toMatchObject({ isComplete: true, obstacle: expect.stringContaining('more than 12 records') });
+  });
+
+  describe('behind an operator that reports when it is empty', () => {
+    type Groups = (numbers$: Observable<number>, context: OperatorContext) => Observable<number[]>;
+    const flowOf = (groups: Groups, written: string[]) =>
+      defineWorkflow({
+        name: 'Long',
+        build: (flow) =>
+          flow
+            .task('Numbers', sourceTask(numbers(60)))
+            .task(
+              'Ask',
+              ['Numbers'],
+              slowly(() => undefined, true),
+            )
+            .task('Groups', ['Ask'], operatorTask(groups, { history: 12 }))
+            .task(
+              'Write',
+              ['Groups'],
+              slowly((group: number[]) => written.push(group.join(' ')), true),
+            ),
+      });
+
+    it.each<[what: string, groups: Groups, outputs: readonly number[][]]>([
+      [
+        'one output per group',
+        (numbers$, { forgetInputs }) => numbers$.pipe(bufferCount(4), tap(forgetInputs)),
+        numbers(15).map((group) => numbers(4).map((n) => group * 4 + n)),
+      ],
+      [
+        'a burst, which waits for credits, at each second group',
+        (numbers$, { forgetInputs }) =>
+          numbers$.pipe(
+            bufferCount(4),
+            mergeMap((group) => {
+              if (group[0] !== undefined && group[0] % 8 === 4) forgetInputs();
+              return group.map((n) => [n]);
+            }),
+          ),
+        numbers(60).map((n) => [n]),
+      ],
+    ])('passes it no more than the later records, and loses and doubles nothing: %s', async (_, groups, outputs) => {
+      for (let crash = 1; crash <= outputs.length; crash += 3) {
+        const kept = memoryCheckpoints();
+        const written: string[] = [];
+        const given: number[] = [];
+        const seen: Groups = (numbers$, context) => groups(numbers$.pipe(tap((n) => given.push(n))), context);
+        const flow = flowOf(seen, written);
+        const events = await live(flow, { kept, until: { task: 'Write', outputs: crash } });
+        const before = given.length;
+        events.push(
+          ...(await live(flow, { kept, until: { task: 'Write', outputs: 2 } })),
+          ...(await live(flow, { kept })),
+        );
+        expect(noticesOf(events).filter((notice) => notice.includes('cannot be resumed'))).toEqual([]);
+        expect([...new Set(written)]).toEqual(outputs.map((output) => output.join(' ')));
+        // The last records before a crash may be written, and not be in a checkpoint.
+        expect(written.length).toBeLessThanOrEqual(outputs.length + 8);
+        expect(given.length).toBeLessThanOrEqual(60 + 2 * 13);
+        expect(before).toBeGreaterThan(0);
+      }
+    });
+
+    it('reports that it cannot resume if the operator also emits on its own', async () => {
+      const kept = memoryCheckpoints();
+      const flow = flowOf(
+        (numbers$, { forgetInputs, scheduler }) =>
+          numbers$.pipe(
+            bufferCount(4),
+            tap(forgetInputs),
+            delayWhen((group) => (group[0] === 40 ? timer(5, scheduler) : of(1))),
+          ),
+        [],
+      );
+      const notices = noticesOf(await live(flow, { kept }));
+      expect(notices[0]).toContain("'Groups' has called `forgetInputs`, and emits outside of the turn");
+      expect(kept.last?.obstacle).toContain('forgetInputs');
+    });
   });
 
   it('repeats what lies behind an operator that emits on its own', async () => {

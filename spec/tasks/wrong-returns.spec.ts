@@ -2,9 +2,11 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   aggregateTask,
+  asyncTask,
   branch,
   defineWorkflow,
   expandTask,
+  repartition,
   sinkTask,
   sourceTask,
   statefulTask,
@@ -58,6 +60,7 @@ describe('a promise where a value is needed', () => {
     ['as the state', statefulTask({ init: () => 0, step: (n: number) => [promise(), n] as const })],
     ['as the output', statefulTask({ init: () => 0, step: (n: number) => [n, promise()] as const })],
     ['`key`', windowTask({ ...windowed, key: promise })],
+    ['`key`', repartition(promise)],
     ['`timestamp`', windowTask({ ...windowed, timestamp: promise })],
     ['`until`', iterateTask({ init: (n: number) => n, step: (n) => n + 1, until: promise, maxIterations: 3 })],
     ['as `items`', pageTask({ page: () => Promise.resolve({ items: promise() }), maxPages: 3 })],
@@ -143,9 +146,10 @@ describe('a key that equals only itself', () => {
         step: (n) => [n + 1, n + 1] as const,
       }),
     ],
-  ])('costs a %s the record alone', async (_, task) => {
+    ['repartition', repartition((n: number) => (n === 2 ? Symbol('two') : n))],
+  ])('costs a %s the record alone', async (kind, task) => {
     const { out, end } = await run(task, [1, 2, 3]);
-    expect(out.at(-1)).toBe(2);
+    expect(out.at(-1)).toBe(kind === 'repartition' ? 3 : 2);
     expect(end).toMatchObject({ deadLettered: 1, tasks: { Wrong: { deadLettered: 1 } } });
   });
 
@@ -202,5 +206,33 @@ describe('a `step` of a statefulTask that returns no pair', () => {
     const { out, end } = await run(statefulTask({ init: () => 0, step }));
     expect(out).toEqual([]);
     expect(end.deadLettered).toBe(2);
+  });
+});
+
+describe('an output whose `then` cannot be read', () => {
+  const odd = (n: number): object =>
+    Object.defineProperty({ n }, 'then', {
+      get: () => {
+        throw new Error('no');
+      },
+    });
+  const numbered = (record: unknown): unknown => (record as { n: number }).n;
+
+  it.each<[kind: string, task: AnyTask]>([
+    ['syncTask', syncTask(odd)],
+    ['expandTask', expandTask((n: number) => [odd(n)])],
+    ['statefulTask', statefulTask({ init: () => 0, step: (n: number, record: number) => [n, odd(record)] as const })],
+    ['asyncTask without a promise', asyncTask(odd as (n: number) => Promise<object>)],
+  ])('is a record like another one: %s', async (_, task) => {
+    const { out, end } = await run(task, [1, 2, 3]);
+    expect(out.map(numbered)).toEqual([1, 2, 3]);
+    expect(end.outcome).toBe('completed');
+  });
+
+  it('costs its record alone where something waits for it', async () => {
+    const task = asyncTask(async (n: number) => (n === 2 ? odd(n) : { n }));
+    const { out, end } = await run(task, [1, 2, 3]);
+    expect(out.map(numbered).sort()).toEqual([1, 3]);
+    expect(end).toMatchObject({ outcome: 'completed', deadLettered: 1 });
   });
 });

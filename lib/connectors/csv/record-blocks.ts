@@ -2,15 +2,17 @@
  * Groups bytes into blocks of complete records, with the position of each record.
  *
  * Guarantees: a record never spans two blocks. Memory is one chunk plus the open record, of which at most `maxRowBytes`
- * are kept. A NUL byte, a record that is too long and a quote that is never closed each cost one record. A quote counts
- * as never closed if most of the first `SAMPLE_LINES` lines in it are rows themselves; then only the line of the quote
- * is lost, and reading continues with the next line. The records do not depend on how the bytes are divided into
- * chunks.
+ * are kept, and a sample of lines behind them. A NUL byte, a record that is too long and a quote that is never closed
+ * each cost one record. A quote counts as never closed if most of the first `SAMPLE_LINES` lines in it are rows
+ * themselves; then only the line of the quote is lost, and reading continues with the next line. In a record that is too
+ * long, reading continues with the first line behind the allowed bytes that begins such a sample. The records do not
+ * depend on how the bytes are divided into chunks.
  */
 import { MillraceError } from '../../connect/values.js';
 import type { ByteSource } from '../files/byte-source.js';
 import type { CsvDialect } from './csv-dialect.js';
 import { RecordScanner, type CrossingField, type RecordSpan } from './record-boundaries.js';
+import { RowSearch, type FoundRow, type LineKind } from './row-search.js';
 
 export interface RecordBlock {
   readonly bytes: Buffer;
@@ -40,6 +42,7 @@ interface LongRecord {
   readonly head: Buffer;
   /** The offset of its first NUL byte. */
   nulAt: number | undefined;
+  readonly search: RowSearch;
 }
 
 /** The number of lines that decide whether an open quote contains rows. */
@@ -163,13 +166,24 @@ export class RecordBlocks {
       const record = recordAt(span.start, span.end);
       const crossing = this.isDoubtful(span) ? this.swallowerIn(record, span) : undefined;
       if (crossing !== undefined) return this.cutOff(bytes, start, [...spans, span], crossing);
+      if (span.end - span.start > maxRowBytes) {
+        const search = this.long?.start === span.start ? this.long.search : this.searchOf(span);
+        const row = this.rowIn(search, span, record);
+        if (row !== undefined) {
+          const rest = Buffer.concat([search.rest(row), bytes.subarray(span.end - start)]);
+          return this.cutOffLong(bytes, start, [...spans, span], row, rest);
+        }
+      }
       spans.push(this.judged(span, record));
     }
     // A comment that was longer than a row may be has ended. It is not a row.
     if (this.long?.start !== scanner.openStart) this.long = undefined;
     const open = recordAt(scanner.openStart);
-    if (this.long !== undefined) this.long.nulAt ??= nulIn(bytes, start);
-    else if (scanner.openBytes > maxRowBytes && !(this.columns === undefined && spans.length > 0)) {
+    let row: FoundRow | undefined;
+    if (this.long !== undefined) {
+      this.long.nulAt ??= nulIn(bytes, start);
+      row = this.columns === undefined ? undefined : this.long.search.add(bytes);
+    } else if (scanner.openBytes > maxRowBytes && !(this.columns === undefined && spans.length > 0)) {
       if (this.columns === undefined && !scanner.isInComment) this.refuseHeader();
       const span = { start: scanner.openStart, end: this.offset, line: scanner.openLine };
       const crossing = this.swallowerIn(open, span);
@@ -179,7 +193,15 @@ export class RecordBlocks {
       }
       const line = this.lineOfLong(open, span);
       const head = Buffer.from(open.subarray(0, Math.min(HEAD_BYTES, maxRowBytes)));
-      this.long = { start: span.start, line, head, nulAt: nulIn(open, span.start) };
+      const search = this.searchOf(span);
+      this.long = { start: span.start, line, head, nulAt: nulIn(open, span.start), search };
+      row = this.columns === undefined ? undefined : search.add(open);
+    }
+    if (this.long !== undefined && row !== undefined) {
+      const [end, fields] = [row.start, 1];
+      const span = { start: this.long.start, end, line: scanner.openLine, textEnd: end, fields, isQuoted: true };
+      const cut: RecordSpan = { ...span, isOdd: false, fault: undefined, crossing: undefined };
+      return this.cutOffLong(bytes, start, [...spans, cut], row, this.long.search.rest(row));
     }
     this.openChunks = this.long !== undefined || open.length === 0 ? [] : [open];
     this.hasOpenNul = this.openChunks.some((chunk) => chunk.includes(0));
@@ -261,16 +283,59 @@ export class RecordBlocks {
       const line = bytes.subarray(at, end);
       at = end;
       if (isCutOff && at === bytes.length) break;
-      const scanner = this.scannerAt(0, 1);
-      const span = scanner.scan(line)[0] ?? scanner.finish();
-      if (span === undefined || (span.fields === 1 && isBlank({ bytes: line, start: 0 }, span))) continue;
+      const kind = this.kindOf(line);
+      if (kind === 'blank') continue;
       lines++;
-      // The last line may begin a field that contains line ends.
-      const isOpen = at === bytes.length && span.fault?.kind === 'unclosed quote';
-      const isBegun = span.fields > 1 && span.fields <= (this.columns ?? 0);
-      if (isOpen ? isBegun : span.fault === undefined && span.fields === this.columns) rows++;
+      if (kind === 'row' || (kind === 'beginning' && at === bytes.length)) rows++;
     }
     return rows * 2 > lines;
+  }
+
+  private searchOf({ start, line }: Pick<RecordSpan, 'start' | 'line'>): RowSearch {
+    const { maxRowBytes } = this.options;
+    return new RowSearch({
+      start,
+      line,
+      maxRowBytes,
+      sampleLines: SAMPLE_LINES,
+      kindOf: (bytes) => this.kindOf(bytes),
+    });
+  }
+
+  /** Passes the last bytes of a record to its search. A record that is valid apart from its length has no rows in it. */
+  private rowIn(search: RowSearch, span: RecordSpan, bytes: Buffer): FoundRow | undefined {
+    const { columns } = this;
+    if (columns === undefined) return undefined;
+    const isValid = span.fault === undefined && !span.isOdd && span.fields === columns;
+    return search.add(bytes) ?? (isValid ? undefined : search.finish());
+  }
+
+  private kindOf(line: Buffer): LineKind {
+    const scanner = this.scannerAt(0, 1);
+    const span = scanner.scan(line)[0] ?? scanner.finish();
+    if (span === undefined || (span.fields === 1 && isBlank({ bytes: line, start: 0 }, span))) return 'blank';
+    const { columns = 0 } = this;
+    if (span.fault === undefined) return span.fields === columns ? 'row' : 'other';
+    const isBegun = span.fault.kind === 'unclosed quote' && span.fields > 1 && span.fields <= columns;
+    return isBegun ? 'beginning' : 'other';
+  }
+
+  /** Ends the last of these records, which is too long, in front of a row, and scans the row again with what follows. */
+  private cutOffLong(
+    bytes: Buffer,
+    start: number,
+    spans: readonly RecordSpan[],
+    row: FoundRow,
+    rest: Buffer,
+  ): RecordBlock {
+    const span = spans.at(-1) as RecordSpan;
+    const at = Math.max(0, row.start - start);
+    const cut = { ...span, end: row.start, textEnd: row.start, crossing: undefined };
+    if (this.long?.nulAt !== undefined && this.long.nulAt >= row.start) this.long.nulAt = undefined;
+    const judged = this.judged(cut, bytes.subarray(Math.max(0, span.start - start), at));
+    this.doubtful = [...this.doubtful.filter(({ to }) => to > start), { from: span.start, to: row.seenTo }];
+    this.restart(rest, row.start, row.line);
+    return { bytes: bytes.subarray(0, at), start, spans: [...spans.slice(0, -1), judged] };
   }
 
   /** Ends the last of these records with the line of the quote, and scans the bytes after it again. */

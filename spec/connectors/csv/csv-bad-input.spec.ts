@@ -2,11 +2,13 @@
  * The CSV half of the list of bad inputs: each with its exact message, or with the rows it gives all the same.
  */
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, chown, link, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { openCsvReader, type CsvItem, type CsvReaderOptions } from '#lib/connectors/csv/csv-reader.js';
 import { fileError } from '#lib/storage/file-errors.js';
 
@@ -445,6 +447,75 @@ describe('bad CSV input', () => {
     await writeFile(join(folder, 'locked.csv'), 'a,b\n');
     await chmod(join(folder, 'locked.csv'), 0);
     expect(await outcome('locked.csv', AB)).toEqual([`MILLRACE_FILE Cannot read locked.csv: ${message}`]);
+  });
+
+  /** Makes the file of each kind; false if the account has no right to make it. */
+  const kinds: readonly (readonly [kind: string, make: (path: string) => Promise<boolean>])[] = [
+    ['a regular file', (path) => written(path)],
+    [
+      'a link',
+      async (path) => {
+        await symlink(`${path}.real`, path);
+        return written(`${path}.real`);
+      },
+    ],
+    [
+      'a second name of a file',
+      async (path) => {
+        await written(`${path}.real`);
+        await link(`${path}.real`, path);
+        return true;
+      },
+    ],
+    [
+      'a file of another user',
+      async (path) => {
+        await written(path);
+        return chown(path, 12_345, 12_345).then(
+          () => true,
+          () => false,
+        );
+      },
+    ],
+    [
+      'a mount of its own',
+      async (path) => {
+        await written(`${path}.real`);
+        await writeFile(path, '');
+        try {
+          execFileSync('mount', ['--bind', `${path}.real`, path], { stdio: 'ignore' });
+          mounts.push(path);
+          return true;
+        } catch {
+          return false;
+        }
+      },
+    ],
+  ];
+  const mounts: string[] = [];
+  const written = (path: string): Promise<boolean> => writeFile(path, 'a,b\n1,2\n').then(() => true);
+  afterEach(() => {
+    for (const path of mounts.splice(0)) execFileSync('umount', [path]);
+  });
+
+  it.each(kinds)('%s is read, and is resumed as the same input', async (kind, make) => {
+    const name = `${kind.replaceAll(' ', '-')}.csv`;
+    if (!(await make(join(folder, name)))) return;
+    expect(await outcome(name, AB)).toEqual([[2, '1', '2']]);
+    const reader = await openCsvReader({ path: join(folder, name), ...AB });
+    const { version } = reader;
+    await reader.close();
+    expect(version).toMatchObject({ size: 8 });
+    expect(await outcome(name, { ...AB, version })).toEqual([[2, '1', '2']]);
+  });
+
+  it('a socket is refused', async () => {
+    const server = createServer().listen(join(folder, 'socket'));
+    await once(server, 'listening');
+    expect(await outcome('socket', AB)).toEqual([
+      'MILLRACE_FILE Cannot read socket: it is a socket, or a device that is not there; name a file or a pipe',
+    ]);
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('a device is read to its end, a pipe too, and links that lead in a circle are refused', async () => {

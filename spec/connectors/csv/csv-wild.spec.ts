@@ -100,6 +100,9 @@ const CLOSE = 'close it, or double it ("") within a quoted field if it is part o
 const lost = (line: number, field: number, name: string): string =>
   `line ${line}: the quote that opens field ${field} ('${name}') is never closed; ${CLOSE}`;
 
+const tooLong = (line: number, bytes: number, most = 40): string =>
+  `line ${line}: the row has ${bytes} bytes, more than ${most}; check its line ends and quotes, or raise the option \`maxRowBytes\``;
+
 const CASES: readonly [what: string, text: string | Buffer, options: Options, rows: readonly unknown[]][] = [
   ['the delimiter that Excel declares', 'sep=;\r\na;b\r\n1;2,5\r\n', {}, [[3, { a: '1', b: '2,5' }]]],
   ['it, given as well', '\uFEFFSEP=;\na;b\n1;2\n', { delimiter: ';', columns: ['a', 'b'] }, [[3, { a: '1', b: '2' }]]],
@@ -233,6 +236,50 @@ const CASES: readonly [what: string, text: string | Buffer, options: Options, ro
     `a,b\n1,"x\n${'2,y\n'.repeat(30)}`,
     { maxRowBytes: 40 },
     [[2, lost(2, 2, 'b'), '1,"x'], ...Array.from({ length: 30 }, (_, i) => [i + 3, { a: '2', b: 'y' }])],
+  ],
+  [
+    'a stray quote in a line that is longer than a row may be, never closed',
+    `a,b\n1,"${'x'.repeat(100)}\r\n2,y\r\n3,z\n`,
+    { maxRowBytes: 40 },
+    [
+      [2, tooLong(2, 105), expect.stringMatching(/^1,"x{37}…$/)],
+      [3, { a: '2', b: 'y' }],
+      [4, { a: '3', b: 'z' }],
+    ],
+  ],
+  [
+    'a stray quote at the end of such a line, closed by the quote of a later row, and another one',
+    `a,b\n1,${'x'.repeat(100)},"\n2,y\n\n3,"z\nz"\n4,"${'x'.repeat(60)}\n5,z\n6,"z, z"\n`,
+    { maxRowBytes: 40 },
+    [
+      [2, tooLong(2, 105), expect.stringMatching(/^1,x{38}…$/)],
+      [3, { a: '2', b: 'y' }],
+      [5, { a: '3', b: 'z\nz' }],
+      [7, tooLong(7, 64), expect.stringMatching(/^4,"x{37}…$/)],
+      [8, { a: '5', b: 'z' }],
+      [9, { a: '6', b: 'z, z' }],
+    ],
+  ],
+  [
+    'a long text whose closing quote is missing, with another line that is too long in it',
+    `a,b\n1,2\n2,"${'once\nupon a time\n'.repeat(8)}${'x'.repeat(70)}\n${'the end\n'.repeat(4)}3,z\n4,z\n5,z\n`,
+    { maxRowBytes: 60 },
+    [
+      [2, { a: '1', b: '2' }],
+      [3, tooLong(3, 242, 60), expect.stringMatching(/^2,"once\n/)],
+      [24, { a: '3', b: 'z' }],
+      [25, { a: '4', b: 'z' }],
+      [26, { a: '5', b: 'z' }],
+    ],
+  ],
+  [
+    'a long text that is quoted as it should be, with lines like rows at its end',
+    `a,b\n1,"${'x'.repeat(100)}\n${'text\n'.repeat(60)}2,y\n3,z\n4,"\n5,6\n`,
+    { maxRowBytes: 60 },
+    [
+      [2, tooLong(2, 416, 60), expect.anything()],
+      [66, { a: '5', b: '6' }],
+    ],
   ],
   [
     'prose with a quote that is not doubled, which is no row by its lines',
@@ -476,6 +523,31 @@ describe('a CSV file of the wild', () => {
 });
 
 describe('csvSource', () => {
+  it.each(['one thread', 'threads', 'gzip'])('loses one row by a stray quote in a long line: %s', async (way) => {
+    const name = way === 'gzip' ? 'long-line.csv.gz' : 'long-line.csv';
+    const path = join(folder, name);
+    const rows = Array.from({ length: 3000 }, (_, i) => (i === 700 ? `${i},"${'x'.repeat(9000)}` : `${i},"row ${i}"`));
+    const bytes = Buffer.from(`id,text\n${rows.join('\n')}\n`);
+    await writeFile(path, way === 'gzip' ? gzipSync(bytes) : bytes);
+    const read: string[] = [];
+    const letters: string[] = [];
+    const keep = sinkTask<{ id: string }>((row) => void read.push(row.id));
+    const partitions = way === 'threads' ? 3 : 1;
+    const rowsTask = csvSource<{ id: string }>({ path, maxRowBytes: 4000, partitions });
+    const flow = defineWorkflow({
+      name: 'Read',
+      build: (it) => it.task('Rows', rowsTask).task('Keep', ['Rows'], keep),
+    });
+    const run = flow.run(undefined, { threads: way === 'threads' ? 2 : 0 });
+    run.events$.subscribe((event) => {
+      if (event.type === 'dead-letter') letters.push(event.letter.message);
+    });
+    await run.finished;
+    expect(letters).toEqual([expect.stringContaining('line 702: the row has 9006 bytes')]);
+    expect(new Set(read).size).toBe(2999);
+    expect(read).toHaveLength(2999);
+  });
+
   it('reads with every option the same with threads and without', async () => {
     const path = join(folder, 'threads.csv');
     const row = (i: number): string => (i === 500 ? `"500;"lost` : ` ${i} ;"x\\"\n'${i}" ; ;`);

@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import axios from 'axios';
 import { WebSocketServer } from 'ws';
 import { requestTask, undiciAdapter } from '#lib/connectors/http/index.js';
+import type { Clock } from '#lib/model/clock.js';
 import { proxyFromEnvironment } from '#lib/connectors/request/connection.js';
 import { callUpstream } from './support/call-upstream.js';
 import {
@@ -26,6 +27,22 @@ import {
 } from './support/certificates.js';
 
 const open: (() => Promise<void>)[] = [];
+
+/** A clock that goes faster, for waits beside real connections. */
+function fastClock(factor: number): Clock {
+  const monotonicMs = (): number => performance.now() * factor;
+  return {
+    monotonicMs,
+    now: monotonicMs,
+    schedule: (delayMs, action) => {
+      const timer = setTimeout(action, delayMs / factor);
+      return () => {
+        clearTimeout(timer);
+      };
+    },
+    defer: (action) => void setImmediate(action),
+  };
+}
 let folder: string;
 
 beforeAll(async () => {
@@ -295,6 +312,27 @@ describe.each(BOTH)('a unix socket over %s', (_, via, answer) => {
     const { failure } = await callUpstream({ ...via(80), socketPath: join(folder, 'none.sock') });
     expect(failure).toMatchObject({ code: 'MILLRACE_NETWORK', message: expect.stringContaining('Nothing listens at') });
   });
+});
+
+describe.each(BOTH)('an upstream over %s at which nothing has listened since the start', (_name, via, _answer) => {
+  it.each([1, 100])(
+    'stops the run within a few seconds, with what to change and no dead letter: %i records',
+    async (count) => {
+      const gone = createPlain();
+      const port = await listen(gone);
+      await new Promise((resolve) => gone.close(resolve));
+      const clock = fastClock(20);
+      const startedAtMs = clock.monotonicMs();
+      const records = Array.from({ length: count }, (_, index) => index);
+      const { failure, letters, outputs } = await callUpstream({ ...via(port), retry: {} }, records, clock);
+      expect(failure?.code).toBe('MILLRACE_UPSTREAM_DOWN');
+      expect(failure?.message).toContain('was not reached since the start of the run');
+      expect(failure?.message).toContain('ECONNREFUSED');
+      expect(failure?.message).toContain('Check the URL and the host name, start the upstream');
+      expect([letters, outputs]).toEqual([[], []]);
+      expect(clock.monotonicMs() - startedAtMs).toBeLessThan(60_000);
+    },
+  );
 });
 
 describe('an axios instance over undiciAdapter', () => {

@@ -1,4 +1,5 @@
 /** Runs a request task over a few records and keeps what came of it. The URL is that of any server. */
+import type { Clock } from '#lib/model/clock.js';
 import { defineWorkflow, RunFailedError, sourceTask, type DeadLetter, type RunEvent } from '#lib/index.js';
 import { requestTask, type RequestOptions } from '#lib/connectors/http/index.js';
 
@@ -15,12 +16,13 @@ export interface Came {
 export async function callUpstream(
   options: Partial<RequestOptions<unknown, unknown>> & Pick<RequestOptions<unknown, unknown>, 'url'>,
   records: readonly unknown[] = [1],
+  clock?: Clock,
 ): Promise<Came> {
   const task = requestTask<unknown, unknown>({ retry: { attempts: 3, baseMs: 1 }, ordered: true, ...options });
   const run = defineWorkflow({
     name: 'Call',
     build: (flow) => flow.task('Read', sourceTask(records)).task('Call', ['Read'], task),
-  }).run();
+  }).run(undefined, clock && { clock });
   const outputs: unknown[] = [];
   const events: RunEvent[] = [];
   run.output$('Call').subscribe({ next: (output) => outputs.push(output), error: () => undefined });
