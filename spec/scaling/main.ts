@@ -33,6 +33,8 @@ const { values } = parseArgs({
 });
 const engines = new Set(values.engines.split(','));
 const rows = Number(values.rows);
+/** The server that runs. */
+const servers: SparkServer[] = [];
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -40,7 +42,7 @@ type Settings = Readonly<Record<string, unknown>>;
 async function compute(
   path: string,
   settings: Settings,
-): Promise<{ members: Map<string, MemberFeatures>; ms: number }> {
+): Promise<{ members: Map<string, MemberFeatures>; ms: number; cpuSeconds: number }> {
   const unused = { result_output_path: `${path}.out`, performance_output_path: `${path}.json` };
   const config = OfferConfig.parse({ csv_path: path, as_of: AS_OF, ...unused, ...settings });
   const { extract, transform } = featureTasks(config, Date.parse(AS_OF));
@@ -58,8 +60,16 @@ async function compute(
         ),
   });
   const from = performance.now();
+  const before = await cpuSeconds();
   await flow.run(undefined, { window: 4096 }).finished;
-  return { members, ms: performance.now() - from };
+  return { members, ms: performance.now() - from, cpuSeconds: (await cpuSeconds()) - before };
+}
+
+/** The time on a processor of this process and of Spark, which other programs on the machine change little. */
+async function cpuSeconds(): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  const [server] = servers;
+  return (user + system) / 1e6 + ((await server?.cpuSeconds()) ?? 0);
 }
 
 /** How many members have other features, and the largest relative difference. */
@@ -141,7 +151,6 @@ async function readFromSpark(remote: string): Promise<void> {
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'millrace-scaling-'));
-const servers: SparkServer[] = [];
 try {
   const path = join(folder, 'members.csv');
   await writeMemberFile(path, { rows, seed: 7 });
@@ -149,10 +158,10 @@ try {
   console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? ''}`);
   console.log(`${rows} rows, ${(size / 1e6).toFixed(0)} MB, load ${loadavg()[0]?.toFixed(1) ?? ''} at the start`);
   const one = await compute(path, { partitions: 1 });
-  print('one thread', one.ms, rows, `${one.members.size} members`);
+  print('one thread', one.ms, rows, `${one.cpuSeconds.toFixed(1)} s of CPU, ${one.members.size} members`);
   const show = async (name: string, settings: Settings): Promise<void> => {
-    const { members, ms } = await compute(path, settings);
-    print(name, ms, rows, compare(one.members, members));
+    const { members, ms, cpuSeconds } = await compute(path, settings);
+    print(name, ms, rows, `${cpuSeconds.toFixed(1)} s of CPU, ${compare(one.members, members)}`);
   };
   if (engines.has('threads')) await show('threads', { partitions: 'auto' });
   if (engines.has('duckdb')) await show('DuckDB', { engine: 'duckdb' });

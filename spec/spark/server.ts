@@ -78,6 +78,21 @@ export class SparkServer {
     return lines.filter((line) => line.includes(this.folder)).map((line) => Number.parseInt(line, 10));
   }
 
+  /** The time that all processes of the server have had a processor, ended ones included, in seconds. */
+  async cpuSeconds(): Promise<number> {
+    const { stdout } = await promisify(execFile)('ps', ['S', '-eo', 'pid=,ppid=,cputimes=']);
+    const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+    const own = new Set(this.children.map(({ pid }) => pid));
+    let seconds = 0;
+    // A process has a larger id than its parent, unless the ids of the system have begun again.
+    for (const [pid, parent, used] of rows as [number, number, number][]) {
+      if (!own.has(pid) && !own.has(parent)) continue;
+      own.add(pid);
+      seconds += used;
+    }
+    return seconds;
+  }
+
   /** What a process of the server has logged: `connect`, `master`, `worker-1`, … */
   log(name: string): Promise<string> {
     return readFile(join(this.folder, `${name}.log`), 'utf8');
