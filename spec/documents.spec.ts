@@ -76,9 +76,11 @@ describe('the documents', () => {
     expect(problems).toEqual([]);
   }, 60_000);
 
-  // Those about Kafka, Spark and S3 need a server: see kafka-guide.spec.ts, spark.spec.ts and s3.spec.ts in
-  // spec/connectors, and spec/lanes/lanes-guide.spec.ts.
-  it.each(blocks.filter(({ file }) => file.includes('block-') && !/docs-(?:kafka|spark|s3)/.test(file)))(
+  // Those about Kafka, Spark, S3 and PostgreSQL need a server: see kafka-guide.spec.ts, spark.spec.ts, s3.spec.ts and
+  // postgres.spec.ts in spec/connectors, and spec/lanes/lanes-guide.spec.ts.
+  const needsServer = ({ file, code }: Block): boolean =>
+    /docs-(?:kafka|spark|s3)/.test(file) || code.includes("'millrace/postgres'");
+  it.each(blocks.filter((block) => block.file.includes('block-') && !needsServer(block)))(
     'prints what it says in $name',
     async ({ file, code }) => {
       const expected = [...code.matchAll(/^\/\/ prints: (.*)$/gm)].map((match) => match[1]);

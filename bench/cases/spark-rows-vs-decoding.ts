@@ -1,5 +1,5 @@
 /**
- * Rows of Spark as records of a run, against decoding the same messages alone. The time on a processor is compared,
+ * Rows of Spark as records of a run, against the package that reads Arrow, which decodes the same messages alone. The time on a processor is compared,
  * because Spark computes the rows on the same cores, and sends them no faster than it computes them.
  */
 import type { BenchCase } from '../case.js';
@@ -18,7 +18,12 @@ export const sparkRowsVsDecoding: BenchCase = {
       compareCpu(
         {
           ours: { side: 'spark-rows', title: 'sparkSource', records, warmUpRecords: records },
-          theirs: { side: 'spark-decoding', title: 'the bytes in memory, decoded', records, warmUpRecords: records },
+          theirs: {
+            side: 'spark-decoding',
+            title: 'the bytes in memory, decoded by Flechette',
+            records,
+            warmUpRecords: records,
+          },
           rounds: roundsOf(settings),
         },
         settings,

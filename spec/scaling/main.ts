@@ -1,5 +1,5 @@
 /**
- * `npm run scaling -- [--rows 1000000] [--kill]`: the features of OfferWorkFlow over one generated file, computed by one
+ * `npm run scaling -- [--rows 1000000] [--engines threads,duckdb,spark,cluster] [--kill]`: the features of OfferWorkFlow over one generated file, computed by one
  * thread, by threads, by DuckDB, and by Spark on this machine (two cores, and a cluster of two workers). Prints the
  * time and the rate of each, and whether the features are those of one thread. `--kill` kills an executor while the
  * cluster works. Needs Spark: `npm run spark -- fetch`.
@@ -25,9 +25,16 @@ import { SparkServer } from '../spark/server.js';
 
 const AS_OF = '2025-03-14T21:25:33Z';
 const { values } = parseArgs({
-  options: { rows: { type: 'string', default: '1000000' }, kill: { type: 'boolean', default: false } },
+  options: {
+    rows: { type: 'string', default: '1000000' },
+    engines: { type: 'string', default: 'threads,duckdb,spark,cluster' },
+    kill: { type: 'boolean', default: false },
+  },
 });
+const engines = new Set(values.engines.split(','));
 const rows = Number(values.rows);
+/** The server that runs. */
+const servers: SparkServer[] = [];
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -35,7 +42,7 @@ type Settings = Readonly<Record<string, unknown>>;
 async function compute(
   path: string,
   settings: Settings,
-): Promise<{ members: Map<string, MemberFeatures>; ms: number }> {
+): Promise<{ members: Map<string, MemberFeatures>; ms: number; cpuSeconds: number }> {
   const unused = { result_output_path: `${path}.out`, performance_output_path: `${path}.json` };
   const config = OfferConfig.parse({ csv_path: path, as_of: AS_OF, ...unused, ...settings });
   const { extract, transform } = featureTasks(config, Date.parse(AS_OF));
@@ -53,8 +60,16 @@ async function compute(
         ),
   });
   const from = performance.now();
+  const before = await cpuSeconds();
   await flow.run(undefined, { window: 4096 }).finished;
-  return { members, ms: performance.now() - from };
+  return { members, ms: performance.now() - from, cpuSeconds: (await cpuSeconds()) - before };
+}
+
+/** The time on a processor of this process and of Spark, which other programs on the machine change little. */
+async function cpuSeconds(): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  const [server] = servers;
+  return (user + system) / 1e6 + ((await server?.cpuSeconds()) ?? 0);
 }
 
 /** How many members have other features, and the largest relative difference. */
@@ -93,18 +108,29 @@ async function readFromSpark(remote: string): Promise<void> {
   await execution.close();
   await session.end();
   session.disconnect();
-  const decode = (): number => {
+  const decode = (idsOf: (message: Uint8Array) => Iterable<unknown>): number => {
     const from = performance.now();
     let sum = 0;
-    for (const message of messages) {
-      const read = readArrow(arrowPackage(), message);
-      for (let i = 0; i < read.count; i++) sum += Number(read.row(i)['id']);
-    }
+    for (const message of messages) for (const id of idsOf(message)) sum += Number(id);
     if (sum !== (rows * (rows - 1)) / 2) throw new Error(`The sum is ${sum}`);
     return performance.now() - from;
   };
-  decode();
-  print('decoding rows of Spark alone', decode(), rows);
+  const byPackage = (message: Uint8Array): unknown[] =>
+    arrowPackage()
+      .tableFromIPC(new Uint8Array(message))
+      .toArray()
+      .map((row) => (row as { readonly id: unknown }).id);
+  const byConnector = (message: Uint8Array): unknown[] => {
+    const read = readArrow(arrowPackage(), message, 'scaling');
+    return Array.from({ length: read.count }, (_, i) => read.row(i)['id']);
+  };
+  for (const [name, idsOf] of [
+    ['by Flechette', byPackage],
+    ['by the connector', byConnector],
+  ] as const) {
+    decode(idsOf);
+    print(`decoding alone, ${name}`, decode(idsOf), rows);
+  }
   let count = 0;
   let first = 0;
   const flow = defineWorkflow({
@@ -125,7 +151,6 @@ async function readFromSpark(remote: string): Promise<void> {
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'millrace-scaling-'));
-const servers: SparkServer[] = [];
 try {
   const path = join(folder, 'members.csv');
   await writeMemberFile(path, { rows, seed: 7 });
@@ -133,16 +158,21 @@ try {
   console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? ''}`);
   console.log(`${rows} rows, ${(size / 1e6).toFixed(0)} MB, load ${loadavg()[0]?.toFixed(1) ?? ''} at the start`);
   const one = await compute(path, { partitions: 1 });
-  print('one thread', one.ms, rows, `${one.members.size} members`);
+  print('one thread', one.ms, rows, `${one.cpuSeconds.toFixed(1)} s of CPU, ${one.members.size} members`);
   const show = async (name: string, settings: Settings): Promise<void> => {
-    const { members, ms } = await compute(path, settings);
-    print(name, ms, rows, compare(one.members, members));
+    const { members, ms, cpuSeconds } = await compute(path, settings);
+    print(name, ms, rows, `${cpuSeconds.toFixed(1)} s of CPU, ${compare(one.members, members)}`);
   };
-  await show('threads', { partitions: 'auto' });
-  await show('DuckDB', { engine: 'duckdb' });
+  if (engines.has('threads')) await show('threads', { partitions: 'auto' });
+  if (engines.has('duckdb')) await show('DuckDB', { engine: 'duckdb' });
   for (const workers of [0, 2]) {
+    if (!engines.has(workers === 0 ? 'spark' : 'cluster')) continue;
     const from = performance.now();
-    const server = await SparkServer.start({ workers, settings: { 'spark.driver.maxResultSize': '2g' } });
+    const server = await SparkServer.start({
+      workers,
+      startsQuickly: false,
+      settings: { 'spark.driver.maxResultSize': '2g' },
+    });
     servers.push(server);
     const name = workers === 0 ? 'Spark, two cores' : 'Spark, two workers';
     console.log(`${name}: started in ${((performance.now() - from) / 1000).toFixed(1)} s`);

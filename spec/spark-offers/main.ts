@@ -75,7 +75,7 @@ try {
   console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? ''}`);
   console.log(`${rows} rows, ${(statSync(path).size / 1e6).toFixed(0)} MB, load ${loadavg()[0]?.toFixed(1) ?? ''}`);
   const local = await offers('stream', {});
-  const cluster = await SparkServer.start({ workers: 2 });
+  const cluster = await SparkServer.start({ workers: 2, startsQuickly: false });
   server = cluster;
   const onSpark = { engine: 'spark', spark_remote: cluster.remote };
   const all = {

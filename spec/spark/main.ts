@@ -25,7 +25,11 @@ if (reason !== undefined && values.offline) {
 }
 if (reason !== undefined) throw new Error(`Spark cannot be started: ${reason}`);
 if (command === 'up') {
-  const server = await SparkServer.start({ port: Number(values.port ?? 15_002), workers: Number(values.workers ?? 0) });
+  const server = await SparkServer.start({
+    startsQuickly: false,
+    port: Number(values.port ?? 15_002),
+    workers: Number(values.workers ?? 0),
+  });
   console.log(`Spark Connect answers at ${server.remote}. Ctrl-C ends it and removes its files.`);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   await server.stop();

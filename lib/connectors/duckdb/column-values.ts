@@ -3,7 +3,7 @@
  *
  * Guarantees: nothing is rounded, cut or guessed. A value that does not fit the type of its column is an error that
  * names the column, so the failure policy ends that record only. A value that a source of DuckDB has read can be
- * written to a column of the same type, except for a bigint within JSON.
+ * written to a column of the same type, if Parquet has the type, except for a bigint within JSON.
  */
 import { isDate, isUint8Array } from 'node:util/types';
 import type { DuckDBDecimalType, DuckDBListType, DuckDBStructType, DuckDBType, DuckDBValue } from '@duckdb/node-api';
@@ -78,16 +78,17 @@ function writingOfType(type: DuckDBType): Writing | undefined {
       return type.alias === 'JSON' ? json : wellFormed;
     case Id.DATE:
       return date;
+    case Id.TIME:
+      return time;
+    case Id.UUID:
+      return (value) =>
+        typeof value === 'string' && UUID.test(value)
+          ? duckdb.uuidValue(BigInt(`0x${value.replaceAll('-', '')}`))
+          : undefined;
     case Id.TIMESTAMP:
-      return (value) => {
-        const at = millisOf(value);
-        return at === undefined ? undefined : duckdb.timestampValue(at * 1000n);
-      };
+      return moment(duckdb.DuckDBTimestampValue);
     case Id.TIMESTAMP_TZ:
-      return (value) => {
-        const at = millisOf(value);
-        return at === undefined ? undefined : duckdb.timestampTZValue(at * 1000n);
-      };
+      return moment(duckdb.DuckDBTimestampTZValue);
     case Id.BLOB:
       return (value) => (isUint8Array(value) ? duckdb.blobValue(value) : undefined);
     case Id.LIST:
@@ -136,20 +137,56 @@ function decimal({ width, scale }: DuckDBDecimalType): Writing {
 /** Refuses texts with half a surrogate pair, which UTF-8 cannot represent. */
 const wellFormed: Writing = (value) => (typeof value === 'string' && !/\p{Surrogate}/u.test(value) ? value : undefined);
 
-const DAY_MS = 86_400_000;
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const TIME = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/;
+const DAY_MICROS = 86_400_000_000n;
 
-/** Accepts a text such as '2024-02-29', and a Date at midnight in UTC. */
-const date: Writing = (value) => {
-  const isText = typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value);
-  const at = isText ? Date.parse(`${value}T00:00:00Z`) : isDate(value) ? value.getTime() : NaN;
-  if (Number.isNaN(at) || at % DAY_MS !== 0) return undefined;
-  // Date.parse turns 31 February into a day in March.
-  if (isText && new Date(at).toISOString().slice(0, 10) !== value) return undefined;
-  return duckdbPackage().dateValue(at / DAY_MS);
+/** Accepts a text such as '12:34:56.5', up to '24:00:00'. */
+const time: Writing = (value) => {
+  const parts = typeof value === 'string' ? TIME.exec(value) : null;
+  if (parts === null) return undefined;
+  const [, hours, minutes, seconds, fraction = ''] = parts;
+  if (Number(minutes) > 59 || Number(seconds) > 59) return undefined;
+  const whole = BigInt(Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds));
+  const micros = whole * 1_000_000n + BigInt(fraction.padEnd(6, '0'));
+  return micros <= DAY_MICROS ? duckdbPackage().timeValue(micros) : undefined;
 };
 
-function millisOf(value: unknown): bigint | undefined {
-  return isDate(value) && !Number.isNaN(value.getTime()) ? BigInt(value.getTime()) : undefined;
+const DAY_MS = 86_400_000;
+/** As DuckDB prints it: years of at least four digits, and those before the year 1 with a mark. */
+const DATE = /^(\d{4,})-(\d\d)-(\d\d)( \(BC\))?$/;
+
+/** Accepts a text such as '2024-02-29', 'infinity' and '-infinity', and a Date at midnight in UTC. */
+const date: Writing = (value) => {
+  const { DuckDBDateValue, dateValue } = duckdbPackage();
+  if (value === 'infinity') return DuckDBDateValue.PosInf;
+  if (value === '-infinity') return DuckDBDateValue.NegInf;
+  const at = typeof value === 'string' ? dayOf(value) : isDate(value) ? value.getTime() : NaN;
+  return Number.isNaN(at) || at % DAY_MS !== 0 ? undefined : dateValue(at / DAY_MS);
+};
+
+/** The beginning of the day in milliseconds since 1970; NaN if there is no such day. */
+function dayOf(text: string): number {
+  const parts = DATE.exec(text);
+  if (parts === null) return NaN;
+  const [year, month, day] = parts.slice(1, 4).map(Number) as [number, number, number];
+  const at = new Date(0).setUTCFullYear(parts[4] === undefined ? year : 1 - year, month - 1, day);
+  const found = new Date(at);
+  // A Date turns 31 February into a day in March.
+  return found.getUTCMonth() === month - 1 && found.getUTCDate() === day && year > 0 ? at : NaN;
+}
+
+/** Accepts a Date, and Infinity and -Infinity as they are read. */
+function moment<Value extends DuckDBValue>(kind: {
+  readonly PosInf: Value;
+  readonly NegInf: Value;
+  new (micros: bigint): Value;
+}): Writing {
+  return (value) => {
+    if (value === Infinity) return kind.PosInf;
+    if (value === -Infinity) return kind.NegInf;
+    return isDate(value) && !Number.isNaN(value.getTime()) ? new kind(BigInt(value.getTime()) * 1000n) : undefined;
+  };
 }
 
 const json: Writing = (value) => {

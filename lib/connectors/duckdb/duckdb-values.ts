@@ -7,6 +7,7 @@
  */
 import type {
   DuckDBArrayValue,
+  DuckDBDateValue,
   DuckDBListValue,
   DuckDBMapType,
   DuckDBMapValue,
@@ -61,8 +62,9 @@ function readingOfType(type: DuckDBType): Reading | undefined {
     case Id.UHUGEINT:
     case Id.BIGNUM:
       return wholeNumber;
-    case Id.DECIMAL:
     case Id.DATE:
+      return day;
+    case Id.DECIMAL:
     case Id.TIME:
     case Id.TIME_TZ:
     case Id.INTERVAL:
@@ -113,6 +115,13 @@ const wholeNumber: Reading = (value) => {
   return Number.isSafeInteger(number) ? number : value;
 };
 
+/** A text such as '2024-02-29'. The package prints an infinite date as one of the year 5,881,580. */
+const day: Reading = (value) => {
+  const own = value as DuckDBDateValue;
+  if (own.isFinite) return own.toString();
+  return own.days > 0 ? 'infinity' : '-infinity';
+};
+
 /** Returns a Date; `infinity` and `-infinity`, which no Date represents, become Infinity and -Infinity. */
 function moment<Value extends { readonly isFinite?: boolean }>(
   ticksOf: (value: Value) => bigint,
@@ -123,7 +132,12 @@ function moment<Value extends { readonly isFinite?: boolean }>(
     const ticks = ticksOf(own);
     if (own.isFinite === false) return ticks > 0n ? Infinity : -Infinity;
     const remainder = ((ticks % perMillisecond) + perMillisecond) % perMillisecond;
-    return new Date(Number((ticks - remainder) / perMillisecond));
+    const date = new Date(Number((ticks - remainder) / perMillisecond));
+    if (!Number.isNaN(date.getTime())) return date;
+    throw new FatalTaskError(
+      'MILLRACE_SQL',
+      `No Date can hold ${String(value)}. Convert the column in the SELECT, for example with CAST(… AS VARCHAR)`,
+    );
   };
 }
 

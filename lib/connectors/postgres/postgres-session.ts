@@ -11,6 +11,9 @@ import { clientConfig, type PostgresConnection } from './postgres-connection.js'
 import { describePostgres, isSqlState } from './postgres-errors.js';
 import { Client } from './postgres-package.js';
 
+/** Dates and intervals are texts of ISO 8601, whatever the settings of the server and of the user. */
+export const VALUE_STYLES = "SET datestyle = 'ISO'; SET intervalstyle = 'iso_8601'";
+
 /**
  * Settings of a session: a crash of the server loses no acknowledged commit, and the server notices within a minute
  * that a client has vanished.
@@ -53,7 +56,7 @@ export class PostgresSession {
     });
     try {
       await client.connect();
-      await client.query(SETTINGS);
+      await client.query(`${VALUE_STYLES}; ${SETTINGS}`);
       return session;
     } catch (error) {
       session.disconnect();

@@ -4,21 +4,9 @@
  * Guarantees: those of `TransactionalSink`. A row is visible as soon as its batch is committed, which is before the run
  * ends.
  */
-import {
-  callback,
-  checkOptions,
-  connectorSink,
-  flag,
-  MillraceError,
-  number,
-  oneOf,
-  TASK_RULES,
-  type OptionRules,
-  type Task,
-  type TaskOptions,
-  taskOptionsOf,
-} from '../../connect/index.js';
-import { identifier, identifiers } from '../sql/identifiers.js';
+import { checkOptions, connectorSink, oneOf, type OptionRules, type Task, taskOptionsOf } from '../../connect/index.js';
+import { identifier } from '../sql/identifiers.js';
+import { checkKey, TABLE_RULES, type SqlValue, type TableOptions } from '../sql/table-options.js';
 import { TransactionalSink } from '../sql/transactional-sink.js';
 import {
   checkConnection,
@@ -30,29 +18,19 @@ import {
 import { PostgresTable, type PostgresMode, type PostgresRow } from './postgres-table.js';
 
 /** A value that a column can represent. Objects fit json and jsonb, lists fit these and arrays. */
-export type PostgresValue = string | number | bigint | boolean | Date | Uint8Array | object | null | undefined;
+export type PostgresValue = SqlValue;
 
 /** Options of `postgresSink`: the table, its columns, and how rows are written. */
-export interface PostgresSinkOptions<In, Column extends string> extends TaskOptions<In, In> {
+export interface PostgresSinkOptions<In, Column extends string> extends TableOptions<In, Column> {
   /** A URL, or its parts. Default: the environment variables of PostgreSQL, such as PGHOST. */
   readonly connection?: string | PostgresConnection;
   /** The schema of the table. Default: the search path of the user. */
   readonly schema?: string;
-  /** The table, which exists. */
-  readonly table: string;
-  /** The columns that are written. Others get their defaults. */
-  readonly columns: readonly Column[];
-  /** The fields of a record. Default: the record's own properties. A field that is missing is NULL. */
-  readonly row?: (record: In) => { readonly [Key in Column]: PostgresValue };
   /**
    * 'insert' (default) adds rows; 'upsert' replaces the row with the same `key`, or adds it; 'copy' adds rows by COPY,
    * which is the fastest. COPY does not work for views and for tables with row security, for which 'copy' inserts.
    */
   readonly mode?: PostgresMode;
-  /** For 'upsert': the columns of a primary key or a unique index. */
-  readonly key?: readonly Column[];
-  /** Writes in root order. Default true. */
-  readonly ordered?: boolean;
   /**
    * The time in milliseconds for which a write is repeated while the server is away, or asks for a repetition
    * (serialization failures, deadlocks). After it, the run fails and can be resumed. Default 60,000.
@@ -61,16 +39,10 @@ export interface PostgresSinkOptions<In, Column extends string> extends TaskOpti
 }
 
 const RULES: OptionRules<PostgresSinkOptions<unknown, string>> = {
-  ...TASK_RULES,
+  ...TABLE_RULES,
   connection: postgresConnection,
   schema: identifier,
-  table: identifier,
-  columns: identifiers,
-  row: callback,
   mode: oneOf('insert', 'upsert', 'copy'),
-  key: identifiers,
-  ordered: flag,
-  retryForMs: number(0),
 };
 
 /**
@@ -92,7 +64,7 @@ export class PostgresSink<In, Column extends string> extends TransactionalSink<I
   constructor(options: PostgresSinkOptions<In, Column>) {
     const { connection, schema, table, columns, mode = 'insert', key = [] } = options;
     checkConnection(connection);
-    checkKey(mode, key, columns);
+    checkKey('a postgresSink', mode, { key, columns });
     super({
       kind: 'postgres sink',
       dataset: datasetOf(connection, schema === undefined ? table : `${schema}.${table}`, columns),
@@ -109,17 +81,4 @@ export class PostgresSink<In, Column extends string> extends TransactionalSink<I
       },
     });
   }
-}
-
-function checkKey(mode: PostgresMode, key: readonly string[], columns: readonly string[]): void {
-  const problem =
-    mode === 'upsert' && key.length === 0
-      ? "`key` of a postgresSink with mode 'upsert' to name the columns of a unique key"
-      : mode !== 'upsert' && key.length > 0
-        ? `\`key\` of a postgresSink with mode '${mode}' to be left out: only 'upsert' uses it`
-        : key.some((column) => !columns.includes(column))
-          ? '`key` of a postgresSink to name some of `columns`'
-          : undefined;
-  if (problem !== undefined)
-    throw new MillraceError('MILLRACE_INVALID_OPTION', `Expected ${problem}, got [${key.join(', ')}]`);
 }

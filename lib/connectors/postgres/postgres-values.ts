@@ -3,7 +3,9 @@
  *
  * Guarantees: no number is rounded: bigint and numeric are strings, in arrays too, and an integer within JSON that a
  * number cannot hold throws. A timestamp without a time zone is read in UTC, in which it is written; a date stays its
- * text, because it is no instant. A timestamp is rounded down to milliseconds; one that no Date can hold throws.
+ * text, because it is no instant. A timestamp is rounded down to milliseconds; one that no Date can hold throws. An
+ * interval and a figure of geometry are texts, which a sink writes: pg would make objects of them, and an interval of zero
+ * from a text that it does not know.
  */
 import { describeThrown, MillraceError } from '../../connect/index.js';
 import { firstLargeIn, quoteLarge, reviveLarge } from '../json/large-integers.js';
@@ -17,6 +19,11 @@ const DATES = 1182;
 const TIMESTAMPS = 1115;
 const INSTANT = 1184;
 const INSTANTS = 1185;
+const INTERVAL = 1186;
+const INTERVALS = 1187;
+const POINT = 600;
+const POINTS = 1017;
+const CIRCLE = 718;
 const NUMERIC = 1700;
 const NUMERICS = 1231;
 const JSON_TEXT = 114;
@@ -36,6 +43,7 @@ const utc: Parser = (text) => {
 /** Without a zone, such as `2024-01-02 03:04:05`; also `infinity`, which has none. */
 const timestamp: Parser = (text) => (/\d$/.test(text) ? utc(`${text}+00`) : utc(text));
 const asText: Parser = (text) => text;
+const texts: Parser = (text) => listOf(text, asText);
 const json: Parser = (text) => {
   const marked = quoteLarge(text, 'refuse');
   if (marked === text) return JSON.parse(text) as unknown;
@@ -48,28 +56,33 @@ const json: Parser = (text) => {
 const OWN: Readonly<Record<number, Parser>> = {
   [DATE]: asText,
   [TIMESTAMP]: timestamp,
-  [DATES]: (text) => listOf(text, asText),
+  [DATES]: texts,
   [TIMESTAMPS]: (text) => listOf(text, timestamp),
   [INSTANT]: utc,
   [INSTANTS]: (text) => listOf(text, utc),
 };
 
-/** Used in place of the parsers of pg that round, unless the program has set parsers of its own. */
+/** Used in place of parsers of pg that lose something, unless the program has set parsers of its own. */
 const EXACT: Readonly<Record<number, Parser>> = {
+  [INTERVAL]: asText,
+  [INTERVALS]: texts,
+  [POINT]: asText,
+  [POINTS]: texts,
+  [CIRCLE]: asText,
   [NUMERICS]: (text) => listOf(text, (item) => parserOf(NUMERIC)(item)),
   [JSON_TEXT]: json,
   [JSON_BINARY]: json,
   [JSON_TEXTS]: (text) => listOf(text, json),
   [JSON_BINARIES]: (text) => listOf(text, json),
 };
-const rounding = new Map(Object.keys(EXACT).map((type) => [Number(type), parserOfPackage(Number(type), 'text')]));
+const losing = new Map(Object.keys(EXACT).map((type) => [Number(type), parserOfPackage(Number(type), 'text')]));
 
 /** Reads a value of the type with this number. */
 export function parserOf(type: number): Parser {
   const own = OWN[type];
   if (own !== undefined) return own;
   const parse = parserOfPackage(type, 'text');
-  return parse === rounding.get(type) ? (EXACT[type] ?? parse) : parse;
+  return parse === losing.get(type) ? (EXACT[type] ?? parse) : parse;
 }
 
 /** The types of a query, in the form that pg expects. */

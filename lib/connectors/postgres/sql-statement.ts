@@ -26,7 +26,7 @@ import {
 } from './postgres-connection.js';
 import { describePostgres, failureOf } from './postgres-errors.js';
 import { Pool } from './postgres-package.js';
-import { destroyConnection } from './postgres-session.js';
+import { destroyConnection, VALUE_STYLES } from './postgres-session.js';
 import { typesOfQuery } from './postgres-values.js';
 import { assertDifferentColumns } from '../sql/query.js';
 
@@ -88,7 +88,13 @@ class SqlStatement<In, Out> extends StatementTask<In, readonly unknown[], Record
     const { connection, concurrency = DEFAULT_CONNECTIONS } = this.query;
     hidePassword(connection, scope.secrets);
     void super.open(scope);
-    const pool = new Pool({ ...clientConfig(connection), max: concurrency });
+    const pool = new Pool({
+      ...clientConfig(connection),
+      max: concurrency,
+      onConnect: async (client) => {
+        await client.query(VALUE_STYLES);
+      },
+    });
     this.pool = pool;
     // The pool replaces an idle connection that is lost.
     pool.on('error', () => undefined);

@@ -136,7 +136,7 @@ export class SparkCursor {
         `${this.of} continued at row ${start} of its result instead of ${this.offset}`,
       );
     }
-    const rows = readArrow(arrowPackage(), arrow.data);
+    const rows = readArrow(arrowPackage(), arrow.data, this.of);
     this.offset += rows.count;
     for (const name of this.query.keyset) assertKnownColumn(this.of, name, rows.columns);
     this.rows = rows;

@@ -34,6 +34,8 @@ const CLIENT_TYPE = '_SPARK_CONNECT_MILLRACE';
 /** The largest message: Spark does not split one value, and the default of gRPC is 4 MiB. */
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 const KEEPALIVE_MS = 60_000;
+/** How many bytes the server may send before they are read. With the default of 64 KiB it waits several times per message. */
+const WINDOW_BYTES = 1024 * 1024;
 /** The time limit of a request with a single answer. */
 const REQUEST_MS = 60_000;
 
@@ -62,6 +64,7 @@ export class SparkSession {
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc-node.flow_control_window': WINDOW_BYTES,
       // Sessions must not share a connection, because each session closes its connection at its end.
       'grpc.use_local_subchannel_pool': 1,
     });

@@ -25,7 +25,8 @@ export async function executeSql(given: SqlExecution): Promise<readonly SparkFie
   const { relation } = command;
   if (relation === undefined) return command.rows;
   // The rows of a command, which was executed, are in the answer. A query is executed only now.
-  if (relation.local !== undefined) return relation.local.data === undefined ? [] : rowsOf(relation.local.data);
+  if (relation.local !== undefined)
+    return relation.local.data === undefined ? [] : rowsOf(relation.local.data, given.of);
   return (await runPlan({ root: relation }, given)).rows;
 }
 
@@ -41,7 +42,7 @@ async function runPlan(plan: Plan, { session, of, context, limits, whenBegun }: 
   let relation: Plan['root'];
   try {
     for (let answer = await execution.next(); answer !== null; answer = await execution.next()) {
-      if (answer.arrow?.data !== undefined) rows.push(...rowsOf(answer.arrow.data));
+      if (answer.arrow?.data !== undefined) rows.push(...rowsOf(answer.arrow.data, of));
       if (answer.sqlResult !== undefined) relation = answer.sqlResult.relation;
     }
   } finally {
@@ -50,7 +51,7 @@ async function runPlan(plan: Plan, { session, of, context, limits, whenBegun }: 
   return { rows, relation };
 }
 
-function rowsOf(data: Uint8Array): SparkFields[] {
-  const rows = readArrow(arrowPackage(), data);
+function rowsOf(data: Uint8Array, of: string): SparkFields[] {
+  const rows = readArrow(arrowPackage(), data, of);
   return Array.from({ length: rows.count }, (_, i) => rows.row(i));
 }

@@ -6,57 +6,35 @@
  */
 import { resolve } from 'node:path';
 import {
-  callback,
   checkOptions,
   connectorSink,
-  flag,
-  MillraceError,
-  number,
   oneOf,
-  TASK_RULES,
   text,
   type OptionRules,
   type Task,
-  type TaskOptions,
   taskOptionsOf,
 } from '../../connect/index.js';
-import { identifier, identifiers } from '../sql/identifiers.js';
+import { checkKey, TABLE_RULES, type SqlValue, type TableOptions } from '../sql/table-options.js';
 import { TransactionalSink } from '../sql/transactional-sink.js';
 import { SqliteTable, type SqliteMode, type SqliteRow } from './sqlite-table.js';
 
 /** A value that a column can represent. Booleans become 1 and 0, dates text in UTC, objects and lists JSON. */
-export type SqliteValue = string | number | bigint | boolean | Date | Uint8Array | object | null | undefined;
+export type SqliteValue = SqlValue;
 
 /** Options of `sqliteSink`: the file, the table, its columns, and how rows are written. */
-export interface SqliteSinkOptions<In, Column extends string> extends TaskOptions<In, In> {
+export interface SqliteSinkOptions<In, Column extends string> extends TableOptions<In, Column> {
   /** The path of the file. */
   readonly path: string;
-  /** The table, which exists. */
-  readonly table: string;
-  /** The columns that are written. Others get their defaults. */
-  readonly columns: readonly Column[];
-  /** The fields of a record. Default: the record's own properties. A field that is missing is NULL. */
-  readonly row?: (record: In) => { readonly [Key in Column]: SqliteValue };
   /** 'insert' (default) adds rows; 'upsert' replaces the row with the same `key`, or adds it. */
   readonly mode?: SqliteMode;
-  /** For 'upsert': the columns of a primary key or a unique index. */
-  readonly key?: readonly Column[];
-  /** Writes in root order. Default true. */
-  readonly ordered?: boolean;
   /** How long a write waits for other processes that write to the file, in milliseconds. Default 60,000. */
   readonly retryForMs?: number;
 }
 
 const RULES: OptionRules<SqliteSinkOptions<unknown, string>> = {
-  ...TASK_RULES,
+  ...TABLE_RULES,
   path: text,
-  table: identifier,
-  columns: identifiers,
-  row: callback,
   mode: oneOf('insert', 'upsert'),
-  key: identifiers,
-  ordered: flag,
-  retryForMs: number(0),
 };
 
 /**
@@ -77,12 +55,7 @@ export class SqliteSink<In, Column extends string> extends TransactionalSink<In,
   /** Throws MILLRACE_INVALID_OPTION if `key` and `mode` do not fit. */
   constructor(options: SqliteSinkOptions<In, Column>) {
     const { path, table, columns, mode = 'insert', key = [] } = options;
-    if ((mode === 'upsert') !== key.length > 0 || key.some((column) => !columns.includes(column))) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_OPTION',
-        `Expected \`key\` of a sqliteSink to name some of \`columns\` with mode 'upsert', and to be left out otherwise, got [${key.join(', ')}] with mode '${mode}'`,
-      );
-    }
+    checkKey('a sqliteSink', mode, { key, columns });
     super({
       kind: 'sqlite sink',
       dataset: { namespace: 'sqlite', name: `${resolve(path)}/${table}`, fields: columns },

@@ -1,7 +1,11 @@
 /**
  * PostgreSQL in runs: what becomes of bad rows, lost connections, conflicts, other owners, and of values of all types.
  */
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { defineWorkflow, sourceTask, syncTask, type DeadLetter, type RunOptions, type RunSummary } from 'millrace';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
@@ -10,8 +14,11 @@ import { PostgresSink } from '#lib/connectors/postgres/postgres-sink.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { PostgresSession } from '#lib/connectors/postgres/postgres-session.js';
 import pg from 'pg';
+import ts from 'typescript';
 import { describeWithPostgres } from '../../support/describe-with-postgres.js';
 import { PostgresServer } from '../../support/postgres-server.js';
+
+const ROOT = new URL('../../../../', import.meta.url).pathname;
 
 interface Item {
   readonly id: number;
@@ -306,6 +313,24 @@ describeWithPostgres('PostgreSQL in a run', () => {
       }).run().finished;
       expect(found).toEqual([{ ...value, b: '9007199254740993' }, empty]);
     }
+  });
+
+  it('does what the guide says', async () => {
+    const guide = await readFile(join(ROOT, 'docs', 'sql.md'), 'utf8');
+    const [tables = ''] = /(?<=```sql\n)[\s\S]*?(?=```)/.exec(guide) ?? [];
+    await server.sql(tables);
+    const [code = ''] = /(?<=```ts\n)[\s\S]*?(?=```)/.exec(guide) ?? [];
+    // Inside of the package, so that `import 'millrace'` is the package itself.
+    const file = join(ROOT, 'build', 'sql-guide.js');
+    await writeFile(file, ts.transpileModule(code, { compilerOptions: { target: ts.ScriptTarget.ES2023 } }).outputText);
+    const { port, hostname, username } = new URL(server.url);
+    const env = { ...process.env, PGHOST: hostname, PGPORT: port, PGUSER: username, PGDATABASE: 'postgres' };
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { env });
+    expect(stdout).toBe('2\n');
+    expect(await server.sql('SELECT * FROM copies ORDER BY id')).toEqual([
+      { id: 1, city: 'Oslo' },
+      { id: 3, city: 'Oslo' },
+    ]);
   });
 
   it('a value that a parser of the program refuses costs its row alone, at once', async () => {

@@ -112,7 +112,9 @@ describeWithSpark(
           TIMESTAMP'9999-02-28 12:34:56.123456' AS at, TIMESTAMP_NTZ'1969-02-28 12:34:56.000001' AS local,
           array(1L, NULL) AS list, map('k', DATE'2020-01-01') AS named, map(1, 'x') AS numbered,
           named_struct('x', CAST(1.50 AS DECIMAL(9, 2)), 'at', TIMESTAMP'2024-02-29 12:34:56.123456') AS struct,
-          9007199254740991L AS most, CAST('ab' AS BINARY) AS bytes, NULL AS nothing, TRUE AS flag, 1.5F AS single, -2.25D AS twice`;
+          9007199254740991L AS most, -9007199254740991L AS least, CAST('ab' AS BINARY) AS bytes,
+          array(TIMESTAMP'9999-02-28 12:34:56.123457') AS far, CAST(-4294967296.5 AS DECIMAL(38, 1)) AS middle,
+          decode(X'EFBBBF61', 'UTF-8') AS marked, repeat('é', 20) AS accents, NULL AS nothing, TRUE AS flag, 1.5F AS single, -2.25D AS twice`;
         const { records } = await read(source({ sql }));
         expect(records).toEqual([
           {
@@ -127,6 +129,11 @@ describeWithSpark(
             numbered: [[1, 'x']],
             struct: { x: '1.50', at: '2024-02-29T12:34:56.123456Z' },
             most: Number.MAX_SAFE_INTEGER,
+            least: Number.MIN_SAFE_INTEGER,
+            far: ['9999-02-28T12:34:56.123457Z'],
+            middle: '-4294967296.5',
+            marked: '\ufeffa',
+            accents: 'é'.repeat(20),
             bytes: new Uint8Array([97, 98]),
             nothing: null,
             flag: true,
@@ -176,6 +183,13 @@ describeWithSpark(
       it('is refused without the token', async () => {
         const { remote } = server();
         await expect(read(sparkSource({ remote, sql: 'SELECT 1' }))).rejects.toMatchObject({ code: 'MILLRACE_SQL' });
+      });
+
+      it('fails if two columns have one name', async () => {
+        await expect(read(source({ sql: 'SELECT 1 AS a, 2 AS b, 3 AS a' }))).rejects.toMatchObject({
+          code: 'MILLRACE_SQL',
+          message: expect.stringContaining('two columns "a"'),
+        });
       });
 
       it('fails if its keyset is not unique', async () => {
@@ -516,6 +530,15 @@ describeWithSpark(
         // In the order of the text of the key.
         expect(records).toEqual(expected.sort((a, b) => (String(a.id) < String(b.id) ? -1 : 1)));
         expect(Object.is(records[0]?.value, -0)).toBe(true);
+      });
+
+      it('calls the code once per row', async () => {
+        const file = join(server().folder, 'once.log');
+        const options = { ...connection(), node, sql: 'SELECT id FROM range(0, 200, 1, 2)', key: 'id' };
+        const { records } = await read(onSpark(noted({ file, delayMs: 0 }), options));
+        expect(records).toHaveLength(200);
+        // An order by ranges of keys would execute it a second time, for a sample.
+        expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(200);
       });
 
       it('fails if code leaves its process, if the keys differ, or if a row has no key', async () => {

@@ -225,6 +225,9 @@ describe('SQLite', () => {
             syncTask(() => 0),
           ),
       }).run().finished;
+    expect(() => sqliteSink({ path, table: 't', columns: ['id'], key: ['id'] })).toThrow(
+      "Expected `key` of a sqliteSink with mode 'insert' to be left out: only 'upsert' uses it, got [id]",
+    );
     await expect(write([], { path, mode: 'upsert', key: ['id'] })).rejects.toThrow(`'Table' cannot write to "t": `);
     await expect(read('SELECT * FROM nowhere', ['id'])).rejects.toThrow("The query of 'Rows': no such table: nowhere");
     await expect(read('SELECT * FROM t', ['id'])).rejects.toThrow('Choose a `keyset` that is different in each row');
