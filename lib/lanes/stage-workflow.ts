@@ -11,6 +11,7 @@ import { MillraceError } from '../model/errors.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Timing } from '../tasks/task.js';
+import type { TaskEnd } from '../model/phases.js';
 import type { Edge, Stage } from './stages.js';
 
 /** The members of a workflow with its configuration that lanes use. */
@@ -34,6 +35,8 @@ export interface EdgeReading {
 export interface StageEnds {
   source(edge: Edge): Source<unknown>;
   sink(edge: Edge, reading: EdgeReading): Sink<unknown, NewRecord>;
+  /** How the tasks have ended after which this task runs. `prefix` is that of its declaration. */
+  startOf(task: string, prefix: string | undefined): Readonly<Record<string, TaskEnd>>;
 }
 
 /**
@@ -67,7 +70,8 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
   }));
   const tasks = stage.tasks.map((name) => {
     const own = declared.get(name) as TaskDeclaration;
-    return name === stage.name && stage.inputs.length > 0 ? first(own, stage.inputs) : own;
+    if (name !== stage.name) return own;
+    return stage.inputs.length > 0 ? first(own, stage.inputs) : started(own, ends.startOf);
   });
   const writers = stage.outputs.map((edge) => ({
     name: edge.writer,
@@ -84,6 +88,14 @@ function first({ name, join, prefix, task }: TaskDeclaration, inputs: readonly E
   const isJoined = inputs.some(({ dependency }) => dependency === undefined);
   const dependencies = inputs.map(({ reader }) => reader);
   return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), prefix, task };
+}
+
+/** A task as the first one of a run in which the tasks that its rule names are not. */
+export function started(own: TaskDeclaration, startOf: StageEnds['startOf']): TaskDeclaration {
+  const { after, when: _, ...rest } = own;
+  if (after === undefined) return own;
+  // A source is read. Any other task gets one record.
+  return own.task.bearing === 'source' ? rest : { ...rest, startsWith: startOf(own.name, own.prefix) };
 }
 
 function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): EdgeKey | undefined {
