@@ -315,6 +315,30 @@ export const RunHistory = z.strictObject({
   ),
 });
 
+const PathTask = z.strictObject({
+  task: z.string(),
+  recordMs: z.number().nullable(),
+  busyMs: z.number().nullable(),
+});
+
+/** The plan of a workflow, beside the measures of a run. */
+export const Explanation = z.strictObject({
+  workflow: z.string(),
+  run: z.string().nullable(),
+  criticalPath: z.strictObject({
+    tasks: z.array(PathTask),
+    recordMs: z.number().nullable(),
+    busiest: PathTask.nullable(),
+  }),
+  memory: z.array(
+    z.strictObject({ of: z.string(), what: z.string(), most: z.number(), seen: z.number().nullable() }),
+  ),
+  memoryPeakBytes: z.number().nullable(),
+  obstacle: z.string().nullable(),
+  afterCrash: z.array(z.strictObject({ task: z.string(), text: z.string() })),
+  unrepeatable: z.array(z.strictObject({ task: z.string(), reason: z.string() })),
+});
+
 export const LetterGroups = z.strictObject({
   groups: z.array(
     z.strictObject({
