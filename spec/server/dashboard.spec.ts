@@ -43,7 +43,7 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
     page.on('console', (message) => {
       // The browser reports each refused request, such as one with a wrong pattern.
       const isRefusal = message.text().includes('the server responded with a status of 400');
-      if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
+      if (message.type() === 'error' && !isRefusal) complaints.push(`${message.text()} ${message.location().url}`);
     });
     page.on('pageerror', (error) => {
       complaints.push(error.message);
