@@ -263,6 +263,7 @@ export const EdgeView = z.strictObject({
   perSecond: z.number(),
   fill: z.number(),
   state: z.enum(['flowing', 'starved', 'blocked', 'idle', 'rule']),
+  isOptional: z.boolean(),
 });
 const GraphView = z.strictObject({
   layers: z.number(),
