@@ -9,7 +9,7 @@
  * `gather` needs do not cross a topic. A workflow that would need them behind a topic is refused.
  */
 import { MillraceError } from '../model/errors.js';
-import { FAILED, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
+import { FAILED, joinRootOf, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Partitioning } from '../tasks/task.js';
 import { skippedIfCompleted } from './phase-ends.js';
@@ -64,6 +64,11 @@ export interface Stage {
   readonly inputs: readonly Edge[];
   /** The topics that its tasks write. */
   readonly outputs: readonly Edge[];
+  /**
+   * Whether an expansion has the records of the topic as its parents. They then get numbers that stay the same when
+   * another worker continues the lane.
+   */
+  readonly isNumbered: boolean;
 }
 
 /** The whole plan. */
@@ -96,6 +101,7 @@ export interface StageOptions {
 }
 
 interface OpenStage extends Stage {
+  isNumbered: boolean;
   readonly tasks: string[];
   readonly outputs: Edge[];
 }
@@ -167,11 +173,8 @@ class StagePlanner {
     const isCut = before.length > 1 || isKeyed(need) || (need === 'whole' && only.lanes > 1);
     if (task.timing !== undefined) this.assertInTime(node, isCut);
     if (!isCut) {
-      if (task.expands && only.inputs.length > 0) {
-        throw refuse(
-          `'${name}' expands records behind a topic, where their order may differ after a crash. Expand them before ${describe(only)}`,
-        );
-      }
+      // The root of the parents lies in another stage, if no task of this stage makes it.
+      if (task.expands && only.inputs.length > 0 && !this.isMadeIn(only, node.inputRoot)) only.isNumbered = true;
       only.tasks.push(name);
       this.stageOf.set(name, only);
       return;
@@ -273,13 +276,22 @@ class StagePlanner {
     return maker.node.expands === true && maker.inputs.every((input) => this.isInTime(input.task, stage));
   }
 
+  /** Whether a task of the stage makes the root. */
+  private isMadeIn({ name, tasks, inputs }: OpenStage, root: string | undefined): boolean {
+    // The stages in front may have done the join of the first task.
+    const isJoinedBefore = inputs.some(({ dependency }) => dependency === undefined);
+    return tasks.some(
+      (task) => task === root || (joinRootOf(task) === root && !(task === name && isJoinedBefore)),
+    );
+  }
+
   private nodeOf(task: string): NodePlan {
     return this.plan.nodes.find(({ node }) => node.name === task) as NodePlan;
   }
 
   private open(name: string, lanes: number, inputs: readonly Edge[]): void {
     const phase = this.phaseOf.get(name) as number;
-    const stage: OpenStage = { name, lanes, phase, tasks: [name], inputs, outputs: [] };
+    const stage: OpenStage = { name, lanes, phase, tasks: [name], inputs, outputs: [], isNumbered: false };
     this.stages.push(stage);
     this.stageOf.set(name, stage);
   }
