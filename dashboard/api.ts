@@ -6,6 +6,7 @@ import type * as schemas from '#lib/server/api/schemas.js';
 export type Run = z.output<typeof schemas.Run>;
 export type RunView = z.output<typeof schemas.RunView>;
 export type RunHistory = z.output<typeof schemas.RunHistory>;
+export type Explanation = z.output<typeof schemas.Explanation>;
 export type TaskView = z.output<typeof schemas.TaskView>;
 export type EdgeView = z.output<typeof schemas.EdgeView>;
 export type Overview = z.output<typeof schemas.Overview>;

@@ -184,11 +184,11 @@ function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
   const label =
     edge.state === 'rule'
       ? `${edge.to} runs after ${edge.from}`
-      : `${edge.from} to ${edge.to}: ${rate(edge.perSecond)}, ${WORDS[edge.state]}, ${percent(edge.fill)} of the window waits, ${grouped(edge.records)} records`;
+      : `${edge.from} to ${edge.to}: ${rate(edge.perSecond)}, ${WORDS[edge.state]}, ${percent(edge.fill)} of the window waits, ${grouped(edge.records)} records${edge.isOptional ? ', optional' : ''}`;
   return (
     <g role="img" aria-label={label}>
       <title>{label}</title>
-      <path class={`pipe ${edge.state}`} d={path} stroke-width={thickness + 4} />
+      <path class={`pipe ${edge.state} ${edge.isOptional ? 'optional' : ''}`} d={path} stroke-width={thickness + 4} />
       {/* Waiting records fill the pipe from the end of the receiver. */}
       <path
         class="fill"

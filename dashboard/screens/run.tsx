@@ -4,13 +4,14 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { follow, post, save, type LetterGroups, type Run as RunRow, type RunHistory, type RunView } from '../api.js';
 import { duration, grouped, moment, percent } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
+import { Explanation } from '../parts/explanation.js';
 import { Charts } from '../parts/charts.js';
 import { Timeline } from '../parts/timeline.js';
 import { Graph, TaskTable } from '../parts/graph.js';
 import { Notice, State } from '../parts/state.js';
 import { go, route } from '../router.js';
 
-const TABS = ['figures', 'timeline', 'charts', 'dead letters', 'output', 'notes', 'configuration'] as const;
+const TABS = ['figures', 'timeline', 'charts', 'plan', 'dead letters', 'output', 'notes', 'configuration'] as const;
 type Tab = (typeof TABS)[number];
 
 export function Run({ id }: { readonly id: string }): JSX.Element {
@@ -180,6 +181,7 @@ function Details({ id, view }: { readonly id: string; readonly view: RunView }):
       </nav>
       {tab === 'figures' && <TaskTable view={view} />}
       {(tab === 'timeline' || tab === 'charts') && <History id={id} view={view} tab={tab} />}
+      {tab === 'plan' && <Explanation path={`/runs/${encodeURIComponent(id)}/explanation`} />}
       {tab === 'dead letters' && <Letters id={id} />}
       {tab === 'output' && <Output id={id} />}
       {tab === 'notes' && (

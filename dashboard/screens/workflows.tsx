@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { post, type Run, type Workflow, type Workflows as Answer } from '../api.js';
 import { relative } from '../format.js';
+import { Explanation } from '../parts/explanation.js';
 import { useData, useNow } from '../parts/data.js';
 import { Notice, RunMarks, State } from '../parts/state.js';
 import { go } from '../router.js';
@@ -11,6 +12,7 @@ export function Workflows(): JSX.Element {
   const { data, error } = useData<Answer>('/workflows');
   const now = useNow();
   const [open, setOpen] = useState('');
+  const [explained, setExplained] = useState('');
   if (data === undefined) return <Notice error={error} />;
   return (
     <>
@@ -42,7 +44,19 @@ export function Workflows(): JSX.Element {
               >
                 Start a run…
               </button>{' '}
+              <button
+                type="button"
+                aria-expanded={explained === workflow.name}
+                onClick={() => {
+                  setExplained(explained === workflow.name ? '' : workflow.name);
+                }}
+              >
+                Explain
+              </button>{' '}
               <a href={`#/runs?workflow=${encodeURIComponent(workflow.name)}`}>All its runs</a>
+              {explained === workflow.name && (
+                <Explanation path={`/workflows/${encodeURIComponent(workflow.name)}/explanation`} />
+              )}
               {open === workflow.name && <TriggerForm workflow={workflow} />}
             </li>
           );

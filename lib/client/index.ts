@@ -22,6 +22,7 @@ export type {
   ServerRunOrigin,
   ServerRunState,
 } from './shapes/runs.js';
+export type { ServerExplanation, ServerPathTask } from './shapes/explanation.js';
 export type { ServerRunHistory, ServerStretch } from './shapes/run-history.js';
 export type {
   ServerEdgeView,

@@ -3,6 +3,7 @@
  * table with the schemas from which the server makes its OpenAPI document: both have the same routes and shapes.
  */
 import type { LetterGroups, RunOutput, RunRequest, RunsPage, RunsQuery, ServerRun } from './shapes/runs.js';
+import type { ServerExplanation } from './shapes/explanation.js';
 import type { ServerRunHistory } from './shapes/run-history.js';
 import type { ServerRunView } from './shapes/run-view.js';
 import type {
@@ -34,6 +35,7 @@ import type {
 export interface Routes {
   'GET /overview': { answer: ServerOverview };
   'GET /workflows': { answer: ServerWorkflows };
+  'GET /workflows/:workflow/explanation': { answer: ServerExplanation };
   'GET /alerts': {
     query: { readonly limit?: number | undefined };
     answer: { readonly alerts: readonly ServerAlert[] };
@@ -43,6 +45,7 @@ export interface Routes {
   'GET /runs/:id': { answer: ServerRun };
   'GET /runs/:id/view': { answer: ServerRunView };
   'GET /runs/:id/history': { answer: ServerRunHistory };
+  'GET /runs/:id/explanation': { answer: ServerExplanation };
   'GET /runs/:id/dead-letters': { answer: LetterGroups };
   'GET /runs/:id/output': { answer: RunOutput };
   'POST /runs/:id/stop': { body: { readonly how: 'drain' | 'cancel' }; answer: ServerRun };

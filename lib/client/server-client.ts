@@ -17,6 +17,7 @@ import type {
   ServerRun,
   ServerRunState,
 } from './shapes/runs.js';
+import type { ServerExplanation } from './shapes/explanation.js';
 import type { ServerRunHistory } from './shapes/run-history.js';
 import type { ServerRunView } from './shapes/run-view.js';
 import type {
@@ -88,6 +89,8 @@ export interface ServerRuns {
   view(id: string): Promise<ServerRunView>;
   /** The work of the tasks of a run over time. Role viewer. */
   history(id: string): Promise<ServerRunHistory>;
+  /** The plan of a run, and after its end what was measured beside it. Role viewer. */
+  explanation(id: string): Promise<ServerExplanation>;
   /** Dead letters by reason. Role operator. */
   deadLetters(id: string): Promise<LetterGroups>;
   /** The end of the output of the last process of a run. Role operator. */
@@ -175,6 +178,8 @@ export interface ServerClient {
   overview(): Promise<ServerOverview>;
   /** The workflows, their schedules and their newest runs. Role viewer. */
   workflows(): Promise<ServerWorkflows>;
+  /** The plan of a workflow, beside the measures of its last run. The server runs the file of the workflow. Role operator. */
+  explanation(workflow: string): Promise<ServerExplanation>;
   /** The alerts of the last month, newest first; `limit` is 1 to 200, default 50. Role viewer. */
   alerts(query?: { readonly limit?: number }): Promise<readonly ServerAlert[]>;
   /** The actions of users, newest first, at most 200 entries. Role admin. */
@@ -223,6 +228,7 @@ export function serverClient(options: ServerClientOptions): ServerClient {
     },
     overview: () => channel.call('GET /overview', {}),
     workflows: () => channel.call('GET /workflows', {}),
+    explanation: (workflow) => channel.call('GET /workflows/:workflow/explanation', { path: { workflow } }),
     alerts: async (query = {}) => (await channel.call('GET /alerts', { query })).alerts,
     audit: async () => (await channel.call('GET /audit', {})).entries,
     backup: async () => (await channel.call('POST /backup', {})).path,
@@ -250,6 +256,7 @@ function runsOf(channel: Channel, events: (query: EventsQuery) => AsyncIterable<
     },
     view: (id) => channel.call('GET /runs/:id/view', { path: { id } }),
     history: (id) => channel.call('GET /runs/:id/history', { path: { id } }),
+    explanation: (id) => channel.call('GET /runs/:id/explanation', { path: { id } }),
     deadLetters: (id) => channel.call('GET /runs/:id/dead-letters', { path: { id } }),
     output: (id) => channel.call('GET /runs/:id/output', { path: { id } }),
     report: (id) => channel.text(`/runs/${encodeURIComponent(id)}/report`),

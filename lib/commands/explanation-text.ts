@@ -1,15 +1,7 @@
 /** The explanation of a workflow as text: one table per question. */
-import type { AfterCrash, Explanation, PathTask } from '../jobs/explain-workflow.js';
+import { crashText, type Explanation, type PathTask } from '../observe/report/explanation.js';
 import { duration, grouped, printable } from '../text/printable.js';
 import { renderTable } from './table.js';
-
-const HOW: Readonly<Record<AfterCrash['how'], string>> = {
-  continues: 'continues: only what was in flight is processed again',
-  kept: 'continues with its state from the last checkpoint',
-  computed: 'gets all of its input again',
-  repeated: 'repeats all of its work',
-  skips: 'goes on with new records: what was in flight is lost',
-};
 
 /** The lines of the text. */
 export function explanationText(explanation: Explanation): string[] {
@@ -61,23 +53,7 @@ function memoryLines({ run, memory, memoryPeakBytes }: Explanation): string[] {
 }
 
 function crashLines({ afterCrash }: Explanation): string[] {
-  return indented(
-    afterCrash.map(({ task, how, calls, isRemembered }) => [
-      task,
-      [
-        HOW[how],
-        ...(calls === undefined ? [] : [callsText(calls)]),
-        ...(isRemembered ? ['its outputs are remembered'] : []),
-      ].join('; '),
-    ]),
-  );
-}
-
-function callsText({ isIdempotent }: NonNullable<AfterCrash['calls']>): string {
-  if (isIdempotent === null) return 'calls in flight are repeated, so they should be idempotent';
-  return isIdempotent
-    ? 'calls in flight are repeated, which has no further effect'
-    : 'calls in flight are repeated, and may have their effect twice';
+  return indented(afterCrash.map((one) => [one.task, crashText(one)]));
 }
 
 /** Rows of two cells without titles. */

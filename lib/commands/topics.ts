@@ -52,8 +52,8 @@ function planLines({ stages, stateTopic, letterTopic, runTopic, eventTopic }: St
   const lanes = stages.reduce((sum, stage) => sum + stage.lanes, 0);
   return [
     `${counted(stages.length, 'stage')}, ${counted(lanes, 'lane')}`,
-    ...stages.flatMap(({ name, lanes: own, tasks, inputs }) => [
-      `  ${name}: ${counted(own, 'lane')}: ${tasks.join(', ')}`,
+    ...stages.flatMap(({ name, lanes: own, phase, tasks, inputs }) => [
+      `  ${name}: ${counted(own, 'lane')}${phase === 0 ? '' : `, phase ${phase + 1}`}: ${tasks.join(', ')}`,
       ...inputs.map(
         ({ topic, partitions, labels }) =>
           `    reads ${topic} (${counted(partitions, 'partition')}) of ${labels.join(', ')}`,

@@ -13,6 +13,7 @@ import { listRuns, RunFolder } from '../storage/run-folder.js';
 import { keyOf, keyWithoutValue, settingToKeep } from './config/config-secrets.js';
 import { assertCanOpen, lettersOf, loadJob, prepareJob, type JobRequest, type LoadedJob } from './load-job.js';
 import { noRunToResume, openRun, unfinishedRuns } from './kept-runs.js';
+import { keepPlan } from './kept-plan.js';
 import { assertSamePlace } from './moved-run.js';
 import { pathFrom, type JobPlace } from './place.js';
 import { SettingsNotKept } from './settings-not-kept.js';
@@ -73,7 +74,9 @@ export async function keepNewRun(
   });
   const deadLetters = own ?? deadLetterFile(folder.file('dead-letters.ndjson'));
   const { secrets } = job;
-  return { job, folder, options: { runId, secrets, deadLetters, checkpoints: await folder.begin() } };
+  const checkpoints = await folder.begin();
+  await keepPlan(folder, job.prepared);
+  return { job, folder, options: { runId, secrets, deadLetters, checkpoints } };
 }
 
 /** Options of `loadAgain`. */
@@ -117,6 +120,7 @@ export async function reopenRun(folder: RunFolder, job: LoadedJob, place: JobPla
   await assertCanOpen(own, checkpoint);
   await deadLetters.assertWritable?.();
   const checkpoints = await folder.begin();
+  await keepPlan(folder, own.prepared);
   const from = checkpoint === undefined ? { runId: folder.manifest.runId } : { resumeFrom: checkpoint };
   const notices = damage === undefined ? [] : [`${damage.message}. The run resumes from the checkpoint before it`];
   return { job: own, folder, options: { ...from, secrets: job.secrets, deadLetters, checkpoints }, notices };

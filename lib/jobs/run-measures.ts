@@ -2,19 +2,11 @@
 import { existsSync } from 'node:fs';
 import { lastValueFrom, reduce } from 'rxjs';
 import type { RunSummary } from '../model/run-summary.js';
+import type { RunMeasures } from '../observe/report/explanation.js';
 import { readEvents } from '../storage/read-events.js';
 import { listRuns, type RunFolder } from '../storage/run-folder.js';
 import { entry, setEntry } from '../text/entry.js';
 import { pathFrom, type JobFolder } from './place.js';
-
-/** The measures of one run. */
-export interface RunMeasures {
-  readonly runId: string;
-  readonly tasks: Readonly<Record<string, { readonly recordMs: number; readonly busyMs: number }>>;
-  /** By root, the most lineages in flight that a `progress` event has shown. Empty if no events were kept. */
-  readonly inFlight: Readonly<Record<string, number>>;
-  readonly rssBytes?: number;
-}
 
 /** Undefined if the run has no summary. Throws MILLRACE_FILE if its summary or its events are damaged. */
 export async function measuresOf(folder: RunFolder): Promise<RunMeasures | undefined> {

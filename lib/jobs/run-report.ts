@@ -1,10 +1,11 @@
-/** The report of a kept run, as the model of the page and as one HTML file. It needs only the recorded events. */
+/** The report of a kept run, as the model of the page and as one HTML file. It needs only the folder of the run. */
 import { open, stat, writeFile } from 'node:fs/promises';
 import { describeThrown, MillraceError } from '../model/errors.js';
-import { reportOf, storyOfRun } from '../observe/report/report.js';
+import { reportWith, storyOfRun } from '../observe/report/report.js';
 import type { RunStory } from '../observe/report/run-story.js';
 import { readEvents } from '../storage/read-events.js';
 import type { RunFolder } from '../storage/run-folder.js';
+import { explanationOf } from './kept-plan.js';
 import { pathFrom, type JobFolder } from './place.js';
 
 /** The content of the report, as plain data. Throws MILLRACE_FILE if the events cannot be read. */
@@ -27,7 +28,9 @@ export async function writeReport(
 ): Promise<string> {
   const path = out === undefined ? folder.file('report.html') : pathFrom(place, out);
   if (out !== undefined && options.force !== true) await assertReplaceable(path);
-  const page = await reportOf(readEvents(folder.file('events.ndjson')));
+  // The events alone are enough for a report.
+  const explanation = await explanationOf(folder).catch(() => undefined);
+  const page = await reportWith(readEvents(folder.file('events.ndjson')), explanation);
   await writeFile(path, page).catch((error: unknown) => {
     throw new MillraceError(
       'MILLRACE_FILE',

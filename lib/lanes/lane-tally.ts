@@ -64,13 +64,13 @@ export const EMPTY: LaneTally = { tasks: {}, roots: {}, slowest: [] };
 
 /** The totals of a lane, including its current incarnation. */
 export class TallyOfRun {
-  private readonly stage: Stage;
+  private readonly stage: Pick<Stage, 'tasks' | 'outputs'>;
   private readonly before: LaneTally;
   private progress: Progress | undefined;
   private summary: RunSummary | undefined;
 
   /** @param before the totals of the earlier incarnations. */
-  constructor(stage: Stage, before: LaneTally | undefined) {
+  constructor(stage: Pick<Stage, 'tasks' | 'outputs'>, before: LaneTally | undefined) {
     this.stage = stage;
     this.before = before ?? EMPTY;
   }

@@ -11,6 +11,7 @@ import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
+import type { TaskCounts } from '../model/metrics.js';
 import type { RunSummary } from '../model/run-summary.js';
 import type { Run } from '../runtime/run/run.js';
 import { describeMs } from '../text/quantities.js';
@@ -24,6 +25,7 @@ import { readPast, stateRecord } from './lane-past.js';
 import { TallyOfRun, type LaneTally } from './lane-tally.js';
 import { LaneStore, type LaneInput, type LaneOutput } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
+import { endRecord, orderAt } from './phase-ends.js';
 import type { RunRecord } from './run-record.js';
 import type { Stage, StagePlan } from './stages.js';
 import { StallWatch } from './stall-watch.js';
@@ -156,6 +158,10 @@ export class Lane {
     const letterTopic = topicOf(plan.letterTopic);
     const { timeoutMs } = cluster.options;
     const past = await readPast(client, stateTopic, lane, timeoutMs);
+    const { phase } = this.stage;
+    const runTopic = topicOf(plan.runTopic);
+    const order =
+      phase === 0 ? undefined : await orderAt(phase, workflow.plan, { client, runTopic, letterTopic, timeoutMs });
     const inputs: LaneInput[] = [];
     const outputs: LaneOutput[] = [];
     const prepared = prepareStage(
@@ -179,6 +185,7 @@ export class Lane {
           outputs.push({ ...own, sink });
           return sink;
         },
+        startOf: (task, prefix) => order?.startOf(task, prefix) ?? {},
       },
       record.startedAt,
     );
@@ -267,9 +274,24 @@ export class Lane {
       if (isFinal) {
         const news = newsRecord({ kind: 'tally', lane, at: Date.now(), tally, isFinal });
         await transaction.write(topicOf(plan.eventTopic), [news], 0);
+        if (this.isAwaited) await transaction.write(topicOf(plan.runTopic), [endRecord(lane, countsIn(tally))], 0);
       }
     }
     const closed = new Map([[lane, { offset: 0, metadata: CLOSED }]]);
     await transaction.commit(isFinal ? new Map([[plan.stateTopic, closed]]) : new Map());
   }
+
+  /** Whether lanes of a later phase wait for this one. */
+  private get isAwaited(): boolean {
+    return this.surroundings.plan.stages.some(({ phase }) => phase > this.stage.phase);
+  }
+}
+
+function countsIn({ tasks }: LaneTally): Readonly<Record<string, TaskCounts>> {
+  return Object.fromEntries(
+    Object.entries(tasks).map(([task, tally]) => {
+      const { in: received, out, skipped, deadLettered, inFlight, iterations } = tally;
+      return [task, { in: received, out, skipped, deadLettered, inFlight, ...(iterations !== undefined && { iterations }) }];
+    }),
+  );
 }

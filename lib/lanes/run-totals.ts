@@ -7,6 +7,7 @@
  */
 import type { TaskCounts, TaskProgress } from '../model/metrics.js';
 import type { RunOutcome } from '../model/ports.js';
+import type { PhaseOrder } from '../runtime/run/phase-order.js';
 import { withWholes, type RunSummary, type TaskSummary } from '../model/run-summary.js';
 import {
   completeReasons,
@@ -54,12 +55,19 @@ export class RunTotals {
     return this.tasksWhere((lanes) => lanes.some((lane) => this.tallies.has(lane)));
   }
 
+  /** The counts of the tasks whose lanes have all completed. */
+  get endedCounts(): Readonly<Record<string, TaskCounts>> {
+    const ended = new Set(this.ended);
+    return Object.fromEntries(Object.entries(this.counts).filter(([task]) => ended.has(task)));
+  }
+
   /** The tasks whose lanes have all completed. */
   get ended(): readonly string[] {
     return this.tasksWhere((lanes) => lanes.every((lane) => this.final.has(lane)));
   }
 
-  /** Accepts the totals of a lane. Returns false if they are older than its last ones. */
+  /**
+   * Accepts the totals of a lane, or of tasks that ran after the end of the run, which have a negative number. Returns false if they are older than its last ones. */
   accept(lane: number, tally: LaneTally, isFinal: boolean): boolean {
     // News are not part of the transaction of a lane, so old news may arrive after its final totals.
     if (this.final.has(lane)) return false;
@@ -81,11 +89,18 @@ export class RunTotals {
     return `Lane ${lane}`;
   }
 
-  /** The summary of the run as a whole. */
-  summary(head: Pick<RunSummary, 'runId' | 'description' | 'outcome' | 'error' | 'startedAt' | 'endedAt'>): RunSummary {
+  /** The summary of the run as a whole. @param order how its tasks have ended, as far as that differs from the run. */
+  summary(
+    head: Pick<RunSummary, 'runId' | 'description' | 'outcome' | 'error' | 'startedAt' | 'endedAt'>,
+    order?: Pick<PhaseOrder, 'ends' | 'reasons'>,
+  ): RunSummary {
     const { tasks, slowest } = this.sum();
     const elapsedMs = head.endedAt - head.startedAt;
-    const entries = this.names.map((name) => [name, this.summaryOf(name, tasks[name], head.outcome)] as const);
+    const entries = this.names.map((name) => {
+      const status = order?.ends.get(name)?.status ?? head.outcome;
+      const outcome = status === 'skipped' ? head.outcome : status;
+      return [name, this.summaryOf(name, tasks[name], outcome, order?.reasons.get(name))] as const;
+    });
     const bottleneck = entries
       .map(([task, { load }]) => ({ task, load }))
       .reduce((most, one) => (one.load > most.load ? one : most), { task: '', load: 0 });
@@ -167,7 +182,7 @@ export class RunTotals {
     };
   }
 
-  private summaryOf(name: string, tally: TaskTally = NOTHING, outcome: RunOutcome): TaskSummary {
+  private summaryOf(name: string, tally: TaskTally = NOTHING, outcome: RunOutcome, reason?: string): TaskSummary {
     const { plan, declarations } = this.workflow;
     const node = plan.nodes.find((one) => one.node.name === name);
     const hasStarted = tally.in + tally.out + tally.failed > 0;
@@ -175,7 +190,8 @@ export class RunTotals {
     return {
       kind: declarations.find((one) => one.name === name)?.task.kind ?? 'custom',
       dependencies: [...new Set(node?.node.dependencies)],
-      status: hasStarted || outcome === 'completed' ? outcome : 'not-started',
+      status: reason !== undefined ? 'skipped' : hasStarted || outcome === 'completed' ? outcome : 'not-started',
+      ...(reason === undefined ? {} : { reason }),
       ...{ in: received, out },
       ...(node === undefined || node.outputs.size === 0
         ? {}

@@ -2,7 +2,8 @@
  * The engine of a run whose tasks run in lanes: it creates the run on the cluster, lets a crew of workers work on it,
  * and follows all workers of the run, also those of other machines.
  *
- * Guarantees: it ends exactly once, after its crew. A completed run has reported all its dead letters.
+ * Guarantees: it ends exactly once, after its crew. A completed run has reported all its dead letters. Tasks whose rules
+ * are met by another end than completion run after the crew, in this process.
  */
 import { Waiter } from '../model/awaitable.js';
 import { systemClock } from '../model/clock.js';
@@ -19,12 +20,14 @@ import type { EngineOfRun } from '../runtime/run/engine-of-run.js';
 import type { DrainOptions } from '../runtime/run/draining.js';
 import { maskEvent } from '../runtime/run/mask-event.js';
 import type { RunFace } from '../runtime/run/run-face.js';
+import { PhaseOrder } from '../runtime/run/phase-order.js';
 import { graphOfRun } from '../runtime/run/run-graph.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { maskSecrets } from '../text/mask-secrets.js';
 import { Secrets } from '../text/secrets.js';
 import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
+import { SpreadAftermath } from './spread-aftermath.js';
 import type { SpreadWorkflow } from './stage-workflow.js';
 import { createRun, stagesOf, type SpreadOptions } from './worker.js';
 
@@ -52,7 +55,6 @@ const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: []
 
 export class SpreadEngine implements EngineOfRun {
   readonly threads = NO_THREADS;
-  readonly isInAftermath = false;
   private readonly options: SpreadOptions;
   private readonly replication: number | undefined;
   private readonly parts: RunParts;
@@ -66,6 +68,9 @@ export class SpreadEngine implements EngineOfRun {
   private asked: 'drained' | 'cancelled' | undefined;
   private failure: { readonly error: unknown } | undefined;
   private readonly waiter = new Waiter();
+  /** How the tasks have ended; undefined before the end. */
+  private order: PhaseOrder | undefined;
+  private aftermath: SpreadAftermath | undefined;
 
   constructor(
     workflow: SpreadWorkflow,
@@ -93,6 +98,10 @@ export class SpreadEngine implements EngineOfRun {
     return this.totals.counts;
   }
 
+  get isInAftermath(): boolean {
+    return this.aftermath !== undefined;
+  }
+
   async start(): Promise<void> {
     let client: KafkaPort | undefined;
     let outcome: RunOutcome = 'failed';
@@ -111,11 +120,16 @@ export class SpreadEngine implements EngineOfRun {
       this.crew?.kill();
       await this.crew?.finished.catch(() => undefined);
     }
+    if (client !== undefined && this.crew !== undefined) outcome = await this.settle(outcome, client);
     await client?.close().catch(() => undefined);
     await this.end(outcome);
   }
 
   cancel(): void {
+    if (this.aftermath !== undefined) {
+      this.aftermath.cancel();
+      return;
+    }
     this.asked = 'cancelled';
     this.crew?.kill();
     this.waiter.wake();
@@ -216,6 +230,43 @@ export class SpreadEngine implements EngineOfRun {
     return this.asked;
   }
 
+  /** Records how the tasks have ended, and runs those whose rules are met by this end. Resolves with the outcome. */
+  private async settle(outcome: RunOutcome, client: KafkaPort): Promise<RunOutcome> {
+    const { parts, secrets, totals, startedAt } = this;
+    const { group } = stagesOf(this.options);
+    const begun = new Set(totals.begun);
+    const order = (this.order = new PhaseOrder(parts.plan, totals.endedCounts, begun));
+    const emit = (event: RunEvent): void => {
+      this.emit(event);
+    };
+    while (order.hasNext) {
+      for (const [task, reason] of order.begin() ?? []) {
+        emit({ type: 'task-skipped', at: systemClock.now(), task, reason });
+      }
+      if (order.tasks.length === 0) continue;
+      order.end(outcome, totals.counts, outcome === 'failed' ? this.errorInWords() : undefined);
+      break;
+    }
+    if (!order.hasNext) return outcome;
+    const { workflow } = this.options;
+    const aftermath = (this.aftermath = new SpreadAftermath({
+      ...{ workflow, parts, client, group, order, totals, secrets, outcome, startedAt, emit },
+    }));
+    const failures = await aftermath.run().catch((error: unknown) => [error]);
+    if (failures.length === 0) return outcome;
+    if (this.failure === undefined) this.failure = { error: failures.shift() };
+    for (const error of failures) {
+      const message = `After the end of the run: ${secrets.message(describeThrown(error))}`;
+      emit({ type: 'notice', at: systemClock.now(), message });
+    }
+    return 'failed';
+  }
+
+  private errorInWords(): { readonly code: string; readonly message: string } {
+    const error = this.failure?.error;
+    return { code: codeOf(error), message: this.secrets.message(describeThrown(error)) };
+  }
+
   private async end(wanted: RunOutcome): Promise<void> {
     let outcome = wanted;
     const fail = (error: unknown): void => {
@@ -236,14 +287,11 @@ export class SpreadEngine implements EngineOfRun {
 
   private summarize(outcome: RunOutcome): RunSummary {
     const { runId, description } = this.parts;
-    const error = this.failure?.error;
     const head = {
       ...{ runId, description, outcome, startedAt: this.startedAt, endedAt: systemClock.now() },
-      ...(outcome === 'failed'
-        ? { error: { code: codeOf(error), message: this.secrets.message(describeThrown(error)) } }
-        : {}),
+      ...(outcome === 'failed' ? { error: this.errorInWords() } : {}),
     };
-    return this.secrets.data(this.totals.summary(head));
+    return this.secrets.data(this.totals.summary(head, this.order));
   }
 
   private emit(event: RunEvent): void {

@@ -11,7 +11,9 @@ import { checkKey } from '../execution/check-key.js';
 import { MillraceError } from '../model/errors.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
+import { statefulTask } from '../tasks/stateful-task.js';
 import type { Timing } from '../tasks/task.js';
+import type { TaskEnd } from '../model/phases.js';
 import type { Edge, Stage } from './stages.js';
 
 /** The members of a workflow with its configuration that lanes use. */
@@ -35,6 +37,8 @@ export interface EdgeReading {
 export interface StageEnds {
   source(edge: Edge): Source<unknown>;
   sink(edge: Edge, reading: EdgeReading): Sink<unknown, NewRecord>;
+  /** How the tasks have ended after which this task runs. `prefix` is that of its declaration. */
+  startOf(task: string, prefix: string | undefined): Readonly<Record<string, TaskEnd>>;
 }
 
 /**
@@ -66,9 +70,11 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
     dependencies: [],
     task: connectorSource(ends.source(edge)),
   }));
+  const numbers = stage.isNumbered ? numbering(stage) : undefined;
   const tasks = stage.tasks.map((name) => {
     const own = declared.get(name) as TaskDeclaration;
-    return name === stage.name && stage.inputs.length > 0 ? first(own, stage.inputs) : own;
+    if (name !== stage.name) return own;
+    return stage.inputs.length > 0 ? first(own, numbers?.name, stage.inputs) : started(own, ends.startOf);
   });
   const writers = stage.outputs.map((edge) => ({
     name: edge.writer,
@@ -77,14 +83,38 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
     prefix: declared.get(edge.to)?.prefix,
     task: connectorSink(ends.sink(edge, { key: keyOf(edge, declared), timing: timingOf(edge, declared) })),
   }));
-  return [...readers, ...tasks, ...writers];
+  return [...readers, ...(numbers === undefined ? [] : [numbers]), ...tasks, ...writers];
+}
+
+/**
+ * The offset of a record in a topic is its number in one partition, and an expansion needs numbers of a root. A boundary
+ * whose state is kept numbers its outputs in that way, and keeps each of them until it has settled.
+ */
+function numbering({ name, tasks, inputs }: Stage): TaskDeclaration {
+  const [{ reader }] = inputs as readonly [Edge];
+  let own = `${name} (numbered)`;
+  while (tasks.includes(own)) own = `${own}'`;
+  const task = statefulTask<unknown, null, unknown>({ init: () => null, step: (state, record) => [state, record] });
+  return { name: own, dependencies: [reader], task };
 }
 
 /** The first task of a stage, behind the topics. The writer of a topic may have joined the records already. */
-function first({ name, join, prefix, task }: TaskDeclaration, inputs: readonly Edge[]): TaskDeclaration {
+function first(
+  { name, join, prefix, task }: TaskDeclaration,
+  numbered: string | undefined,
+  inputs: readonly Edge[],
+): TaskDeclaration {
   const isJoined = inputs.some(({ dependency }) => dependency === undefined);
-  const dependencies = inputs.map(({ reader }) => reader);
+  const dependencies = numbered === undefined ? inputs.map(({ reader }) => reader) : [numbered];
   return { name, dependencies, ...(join === undefined || isJoined ? {} : { join }), prefix, task };
+}
+
+/** A task as the first one of a run in which the tasks that its rule names are not. */
+export function started(own: TaskDeclaration, startOf: StageEnds['startOf']): TaskDeclaration {
+  const { after, when: _, ...rest } = own;
+  if (after === undefined) return own;
+  // A source is read. Any other task gets one record.
+  return own.task.bearing === 'source' ? rest : { ...rest, startsWith: startOf(own.name, own.prefix) };
 }
 
 function keyOf(edge: Edge, declared: ReadonlyMap<string, TaskDeclaration>): EdgeKey | undefined {

@@ -9,9 +9,10 @@
  * `gather` needs do not cross a topic. A workflow that would need them behind a topic is refused.
  */
 import { MillraceError } from '../model/errors.js';
-import { FAILED, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
+import { FAILED, joinRootOf, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Partitioning } from '../tasks/task.js';
+import { skippedIfCompleted } from './phase-ends.js';
 import { TopicNames } from './topic-names.js';
 
 /** A topic between two stages. */
@@ -52,6 +53,8 @@ export interface Stage {
   readonly name: string;
   /** The number of its lanes. */
   readonly lanes: number;
+  /** The number of its phase. Its lanes begin when all lanes of the phases before have completed. */
+  readonly phase: number;
   /** Its tasks, in the order of the graph. */
   readonly tasks: readonly string[];
   /**
@@ -61,6 +64,11 @@ export interface Stage {
   readonly inputs: readonly Edge[];
   /** The topics that its tasks write. */
   readonly outputs: readonly Edge[];
+  /**
+   * Whether an expansion has the records of the topic as its parents. They then get numbers that stay the same when
+   * another worker continues the lane.
+   */
+  readonly isNumbered: boolean;
 }
 
 /** The whole plan. */
@@ -71,6 +79,8 @@ export interface StagePlan {
   readonly run: string;
   /** The stages, in the order of the graph. */
   readonly stages: readonly Stage[];
+  /** The tasks whose rules are not met in a run that completes, with the reasons. No lane has them. */
+  readonly skipped: ReadonlyMap<string, string>;
   /** The group of the workers. It is also the prefix of the names of all topics. */
   readonly group: string;
   /** The compacted topic with the progress and the state of each lane, one partition per lane. */
@@ -91,6 +101,7 @@ export interface StageOptions {
 }
 
 interface OpenStage extends Stage {
+  isNumbered: boolean;
   readonly tasks: string[];
   readonly outputs: Edge[];
 }
@@ -110,6 +121,8 @@ class StagePlanner {
   private readonly declared: ReadonlyMap<string, TaskDeclaration>;
   private readonly names: TopicNames;
   private readonly stages: OpenStage[] = [];
+  private readonly skipped: ReadonlyMap<string, string>;
+  private readonly phaseOf: ReadonlyMap<string, number>;
   /** By task. */
   private readonly stageOf = new Map<string, OpenStage>();
 
@@ -118,9 +131,14 @@ class StagePlanner {
     this.options = options;
     this.declared = new Map(declarations.map((declaration) => [declaration.name, declaration]));
     this.names = new TopicNames(options.workflow, options.run);
+    this.skipped = skippedIfCompleted(plan);
+    this.phaseOf = new Map(
+      plan.phases.flatMap(({ parts }, phase) => parts.flatMap(({ tasks }) => tasks.map((task) => [task, phase] as const))),
+    );
   }
 
   planned(): StagePlan {
+    const { skipped } = this;
     const { workflow, run } = this.options;
     const of = (name: string): string => this.names.of(name);
     const stateTopic = of('state');
@@ -129,23 +147,23 @@ class StagePlanner {
     const eventTopic = of('events');
     for (const node of this.plan.nodes) this.place(node);
     return {
-      ...{ workflow, run, stages: this.stages, group: this.names.prefix },
+      ...{ workflow, run, stages: this.stages, skipped, group: this.names.prefix },
       ...{ stateTopic, letterTopic, runTopic, eventTopic },
     };
   }
 
   private place(node: NodePlan): void {
     const { name, bearing, after } = node.node;
-    if (after !== undefined) {
-      throw refuse(
-        `task '${name}' runs after other tasks, and no worker knows when all lanes of those tasks have ended. Run it as a workflow of its own after this one`,
-      );
-    }
+    if (this.skipped.has(name)) return;
     const { task } = this.declared.get(name) as TaskDeclaration;
     if (bearing === 'source') {
       if (!task.isRepeatable) {
         throw refuse(`source '${name}' cannot be read again after a crash. Let it write to a topic, and read that`);
       }
+      this.open(name, 1, []);
+      return;
+    }
+    if (after !== undefined) {
       this.open(name, 1, []);
       return;
     }
@@ -155,11 +173,8 @@ class StagePlanner {
     const isCut = before.length > 1 || isKeyed(need) || (need === 'whole' && only.lanes > 1);
     if (task.timing !== undefined) this.assertInTime(node, isCut);
     if (!isCut) {
-      if (task.expands && only.inputs.length > 0) {
-        throw refuse(
-          `'${name}' expands records behind a topic, where their order may differ after a crash. Expand them before ${describe(only)}`,
-        );
-      }
+      // The root of the parents lies in another stage, if no task of this stage makes it.
+      if (task.expands && only.inputs.length > 0 && !this.isMadeIn(only, node.inputRoot)) only.isNumbered = true;
       only.tasks.push(name);
       this.stageOf.set(name, only);
       return;
@@ -261,12 +276,22 @@ class StagePlanner {
     return maker.node.expands === true && maker.inputs.every((input) => this.isInTime(input.task, stage));
   }
 
+  /** Whether a task of the stage makes the root. */
+  private isMadeIn({ name, tasks, inputs }: OpenStage, root: string | undefined): boolean {
+    // The stages in front may have done the join of the first task.
+    const isJoinedBefore = inputs.some(({ dependency }) => dependency === undefined);
+    return tasks.some(
+      (task) => task === root || (joinRootOf(task) === root && !(task === name && isJoinedBefore)),
+    );
+  }
+
   private nodeOf(task: string): NodePlan {
     return this.plan.nodes.find(({ node }) => node.name === task) as NodePlan;
   }
 
   private open(name: string, lanes: number, inputs: readonly Edge[]): void {
-    const stage: OpenStage = { name, lanes, tasks: [name], inputs, outputs: [] };
+    const phase = this.phaseOf.get(name) as number;
+    const stage: OpenStage = { name, lanes, phase, tasks: [name], inputs, outputs: [], isNumbered: false };
     this.stages.push(stage);
     this.stageOf.set(name, stage);
   }

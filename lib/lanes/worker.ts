@@ -1,6 +1,7 @@
 /**
  * A worker: one process of a workflow that is spread over several processes. It joins the group of the run, works on
- * the lanes that the group assigns to it, and ends when all lanes of the run have ended, here or elsewhere.
+ * the lanes that the group assigns to it, and ends when all lanes of the run have ended, here or elsewhere. Lanes of a
+ * later phase begin when all lanes of the phases before have ended.
  *
  * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is tried again only while
  * the group assigns it to this worker. If a lane fails for another reason, the worker drains its other lanes and ends
@@ -201,6 +202,8 @@ export class Worker {
   private readonly owned = new Set<number>();
   private readonly ended = new Set<number>();
   private readonly retries = new Map<number, number>();
+  /** The phase whose lanes may begin. */
+  private phase = 0;
   private isStopping = false;
   /** The grace of `stop`. */
   private stopGraceMs: number | undefined;
@@ -319,11 +322,12 @@ export class Worker {
     const all = laneCount(plan);
     while (!this.isStopping) {
       // A worker with lanes knows without a request that the run is not over.
-      if (this.lanes.size === 0) {
+      if (this.lanes.size === 0 || this.hasWaiting) {
         for (const [lane, { metadata }] of await client.committed(plan.group, topic, 'current')) {
           if (metadata === CLOSED) this.ended.add(lane);
         }
         if (this.ended.size === all) return true;
+        this.beginNextPhases();
       }
       await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
@@ -332,7 +336,24 @@ export class Worker {
 
   private assign(lane: number): void {
     this.owned.add(lane);
-    void this.begin(lane);
+    if (!this.isWaiting(lane)) void this.begin(lane);
+  }
+
+  /** Whether the lane belongs to a phase that has not begun. */
+  private isWaiting(lane: number): boolean {
+    return (this.names[lane]?.of.phase ?? 0) > this.phase;
+  }
+
+  private get hasWaiting(): boolean {
+    return [...this.owned].some((lane) => this.isWaiting(lane));
+  }
+
+  /** Begins the lanes of each phase whose earlier phases have ended. */
+  private beginNextPhases(): void {
+    const waiting = [...this.owned].filter((lane) => this.isWaiting(lane));
+    // The phase of the first lane that has not ended.
+    this.phase = Math.min(...this.names.filter(({ lane }) => !this.ended.has(lane)).map(({ of }) => of.phase));
+    for (const lane of waiting) if (!this.isWaiting(lane)) void this.begin(lane);
   }
 
   private async begin(number: number): Promise<void> {

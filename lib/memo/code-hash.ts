@@ -67,9 +67,19 @@ function importedPath(specifier: string, from: string): string | undefined {
   }
 }
 
-/** The paths of compiled code and of its source: it is not known here which of the two runs. */
+/** The endings that loaders of CommonJS and of TypeScript add to a specifier without one. */
+const ENDINGS = ['.js', '.ts', '.tsx', '.jsx', '.mjs', '.mts', '.cjs', '.cts', '.json'];
+
+/**
+ * The paths of compiled code and of its source: it is not known here which of the two runs. A specifier without an
+ * extension may name a file with any of them, or a folder.
+ */
 function candidates(path: string): string[] {
-  return [path, ...SOURCES.filter(([js]) => js.test(path)).map(([js, ts]) => path.replace(js, ts))];
+  const sources = SOURCES.filter(([js]) => js.test(path)).map(([js, ts]) => path.replace(js, ts));
+  const isWhole = /\.([cm]?[jt]sx?|json)$/.test(path);
+  const folder = path.replace(/\/$/, '');
+  const added = isWhole ? [] : ENDINGS.flatMap((ending) => [`${folder}${ending}`, `${folder}/index${ending}`]);
+  return [path, ...sources, ...added];
 }
 
 function pathOf(module: string | URL): string {

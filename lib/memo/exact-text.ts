@@ -24,13 +24,12 @@ const BYTES: Readonly<Record<string, new (bytes: ArrayBuffer) => ArrayBufferView
 /** Thrown for a value without an exact text. It never leaves this file. */
 class NoText extends Error {}
 
-/** The text of the value; undefined if it has none. */
+/** The text of the value; undefined if it has none, also if the value throws when it is read, as a proxy may. */
 export function exactText(value: unknown): string | undefined {
   try {
     return new Writer().write(value);
-  } catch (error) {
-    if (error instanceof NoText) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }
 
@@ -41,6 +40,8 @@ export function exactValue(text: string): unknown {
 
 class Writer {
   private values = 0;
+  /** The characters of texts and bytes until now. They are counted first, because V8 throws for a text of 2^29. */
+  private chars = 0;
 
   write(value: unknown, depth = 0): string {
     if (++this.values > MOST_VALUES) throw new NoText();
@@ -49,11 +50,18 @@ class Writer {
     return text;
   }
 
+  private count(chars: number): void {
+    this.chars += chars;
+    if (this.chars > MOST_CHARS) throw new NoText();
+  }
+
   private textOf(value: unknown, depth: number): string {
     switch (typeof value) {
       case 'string':
-      case 'boolean':
+        this.count(value.length);
         return JSON.stringify(value);
+      case 'boolean':
+        return String(value);
       case 'number':
         return Number.isFinite(value) && !Object.is(value, -0) ? String(value) : `["number","${nameOf(value)}"]`;
       case 'undefined':
@@ -85,10 +93,12 @@ class Writer {
       return this.withoutMembers(value, `["Set",[${[...value].map((one) => this.write(one, depth)).join(',')}]]`);
     }
     if (types.isArrayBuffer(value) && name === 'ArrayBuffer') {
+      this.count(value.byteLength);
       return this.withoutMembers(value, bytesText(name, Buffer.from(value)));
     }
     if (ArrayBuffer.isView(value) && (name === 'Buffer' || Object.hasOwn(BYTES, name))) {
       if (types.isSharedArrayBuffer(value.buffer)) throw new NoText();
+      this.count(value.byteLength);
       return bytesText(name, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
     }
     throw new NoText();
@@ -115,6 +125,7 @@ class Writer {
     return Reflect.ownKeys(value).map((key) => {
       const member = Object.getOwnPropertyDescriptor(value, key);
       if (typeof key !== 'string' || member?.enumerable !== true || !('value' in member)) throw new NoText();
+      this.count(key.length);
       return `${JSON.stringify(key)}:${this.write(member.value, depth)}`;
     });
   }

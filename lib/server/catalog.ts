@@ -9,6 +9,7 @@ import { execFile } from 'node:child_process';
 import { statSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeThrown } from '../model/errors.js';
+import type { Explanation } from '../observe/report/explanation.js';
 import type { DescribedWorkflows, WorkflowFacts } from '../jobs/workflows/describe-workflows.js';
 
 export interface CatalogOptions {
@@ -20,6 +21,8 @@ export interface CatalogOptions {
 }
 
 const MOST_MS = 20_000;
+/** How long an explanation is used again. */
+const FRESH_MS = 10_000;
 const MOST_BYTES = 16 * 2 ** 20;
 /** The most files that are checked for changes. Folders of workflows are small. */
 const MOST_FILES = 2000;
@@ -27,6 +30,7 @@ const MOST_FILES = 2000;
 export class Catalog {
   private readonly options: CatalogOptions;
   private known = new Map<string, WorkflowFacts>();
+  private readonly explained = new Map<string, { readonly at: number; readonly found: Promise<Explanation | string> }>();
   private seen = '';
   /** One sentence per file that did not load. */
   problems: readonly string[] = [];
@@ -62,25 +66,46 @@ export class Catalog {
     return true;
   }
 
-  private describe(): Promise<DescribedWorkflows & { readonly isComplete: boolean }> {
+  /**
+   * The explanation of a workflow, beside the measures of its last run in `runs`; or the reason why there is none. It is at
+   * most some seconds old, because a page asks again with each change on the server.
+   */
+  explain(workflow: string, runs: string): Promise<Explanation | string> {
+    const known = this.explained.get(workflow);
+    if (known !== undefined && performance.now() - known.at < FRESH_MS) return known.found;
+    const words = ['explain', `--workflow=${workflow}`, '--json', `--runs=${runs}`];
+    const found = this.ask(words).then(({ stdout, why }) => {
+      try {
+        return JSON.parse(stdout) as Explanation;
+      } catch {
+        return why;
+      }
+    });
+    this.explained.set(workflow, { at: performance.now(), found });
+    return found;
+  }
+
+  private async describe(): Promise<DescribedWorkflows & { readonly isComplete: boolean }> {
+    const { stdout, why } = await this.ask(['list', '--json']);
+    try {
+      return { ...(JSON.parse(stdout) as DescribedWorkflows), isComplete: true };
+    } catch {
+      return { workflows: [], problems: [`The workflows cannot be described: ${why}`], isComplete: false };
+    }
+  }
+
+  /** Runs a command in a process of its own. Resolves with its output, and the reason why that may be missing. */
+  private ask(command: readonly string[]): Promise<{ readonly stdout: string; readonly why: string }> {
     const { script, folder, environment } = this.options;
     return new Promise((resolve) => {
-      const words = [script, 'list', '--json'];
+      const words = [script, ...command];
       const limits = { timeout: MOST_MS, maxBuffer: MOST_BYTES, killSignal: 'SIGKILL' } as const;
-      execFile(
-        process.execPath,
-        words,
-        { cwd: folder, env: { ...environment }, ...limits },
-        (error, stdout, stderr) => {
-          try {
-            resolve({ ...(JSON.parse(stdout) as DescribedWorkflows), isComplete: true });
-          } catch {
-            const why =
-              error?.killed === true ? `it took more than ${MOST_MS / 1000} s` : stderr.trim() || describeThrown(error);
-            resolve({ workflows: [], problems: [`The workflows cannot be described: ${why}`], isComplete: false });
-          }
-        },
-      );
+      const surroundings = { cwd: folder, env: { ...environment }, ...limits };
+      execFile(process.execPath, words, surroundings, (error, stdout, stderr) => {
+        const isLate = error?.killed === true;
+        const why = isLate ? `it took more than ${MOST_MS / 1000} s` : stderr.trim() || describeThrown(error);
+        resolve({ stdout, why });
+      });
     });
   }
 

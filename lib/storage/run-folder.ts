@@ -9,6 +9,7 @@
  *                 checkpoint.json.previous   the checkpoint before the last one
  *                 dead-letters.ndjson     the records that were given up, unless the workflow names another place
  *                 events.ndjson           the events
+ *                 plan.json               the plan of the workflow, to explain the run
  *                 summary.json            the end of its last incarnation
  *                 report.html             the report, once it was requested
  * ```
@@ -55,7 +56,13 @@ export interface RunManifest {
 }
 
 type RunFile =
-  'dead-letters.ndjson' | 'events.ndjson' | 'summary.json' | 'checkpoint.json' | 'broken-law.json' | 'report.html';
+  | 'dead-letters.ndjson'
+  | 'events.ndjson'
+  | 'summary.json'
+  | 'checkpoint.json'
+  | 'broken-law.json'
+  | 'plan.json'
+  | 'report.html';
 
 /** The state of a run, seen from another process. */
 export type RunState = 'running' | 'unfinished' | 'finished';

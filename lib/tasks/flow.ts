@@ -259,6 +259,11 @@ export interface TaskDeclaration {
    * millrace.
    */
   readonly members?: readonly string[] | undefined;
+  /**
+   * The record with which the task starts, in place of `after`, if the tasks that its rule names belong to another run.
+   * Set by millrace.
+   */
+  readonly startsWith?: Readonly<Record<string, TaskEnd>> | undefined;
   /** The task. It belongs to one run at a time. */
   readonly task: Task<never, unknown>;
 }
@@ -399,9 +404,10 @@ export function declare(given: {
   readonly after?: unknown;
   readonly when?: unknown;
   readonly prefix?: string | undefined;
+  readonly startsWith?: TaskDeclaration['startsWith'];
   readonly task: unknown;
 }): TaskDeclaration {
-  const { name, dependencies = [], join, after, when, prefix, task } = given;
+  const { name, dependencies = [], join, after, when, prefix, startsWith, task } = given;
   if (typeof name !== 'string' || name === '') {
     throw invalidOption(`Expected the name of a task to be a string that is not empty, got ${describeValue(name)}`);
   }
@@ -429,6 +435,7 @@ export function declare(given: {
     ...(join === undefined ? {} : { join: join as JoinOptions }),
     ...rule,
     ...(prefix === undefined ? {} : { prefix }),
+    ...(startsWith === undefined ? {} : { startsWith }),
     task,
   };
 }
@@ -491,9 +498,9 @@ function checkJoin(name: string, join: unknown): void {
 
 /** The graph of the declarations, in the form that the planner accepts. */
 export function graphOf(declarations: readonly TaskDeclaration[]): GraphNode[] {
-  return declarations.map(({ name, dependencies, join, after, when, members, task }) => ({
+  return declarations.map(({ name, dependencies, join, after, when, members, startsWith, task }) => ({
     name,
-    after,
+    after: startsWith === undefined ? after : [],
     when,
     members,
     dependencies,

@@ -62,6 +62,9 @@ type Query<Route extends keyof Routes> = Routes[Route] extends { query: infer Gi
 const HELD: { readonly [Route in keyof Routes]: Held } = {
   'GET /overview': { answer: answer<Answer<'GET /overview'>>()(schemas.Overview) },
   'GET /workflows': { answer: answer<Answer<'GET /workflows'>>()(schemas.Workflows) },
+  'GET /workflows/:workflow/explanation': {
+    answer: answer<Answer<'GET /workflows/:workflow/explanation'>>()(schemas.Explanation),
+  },
   'GET /alerts': {
     answer: answer<Answer<'GET /alerts'>>()(schemas.Alerts),
     query: schemas.AlertsQuery,
@@ -74,6 +77,7 @@ const HELD: { readonly [Route in keyof Routes]: Held } = {
   'GET /runs/:id': { answer: answer<Answer<'GET /runs/:id'>>()(schemas.Run) },
   'GET /runs/:id/view': { answer: answer<Answer<'GET /runs/:id/view'>>()(schemas.RunView) },
   'GET /runs/:id/history': { answer: answer<Answer<'GET /runs/:id/history'>>()(schemas.RunHistory) },
+  'GET /runs/:id/explanation': { answer: answer<Answer<'GET /runs/:id/explanation'>>()(schemas.Explanation) },
   'GET /runs/:id/dead-letters': { answer: answer<Answer<'GET /runs/:id/dead-letters'>>()(schemas.LetterGroups) },
   'GET /runs/:id/output': { answer: answer<Answer<'GET /runs/:id/output'>>()(schemas.Output) },
   'POST /runs/:id/stop': {

@@ -1,6 +1,6 @@
 /** The explanation of a workflow: from its plan, and beside it what a run has measured. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { of } from 'rxjs';
@@ -21,7 +21,10 @@ import { tumbling, windowTask } from 'millrace/windows';
 import { explanationText } from '#lib/commands/explanation-text.js';
 import { explainWorkflow } from '#lib/jobs/explain-workflow.js';
 import { openRunOf } from '#lib/jobs/kept-runs.js';
-import { lastMeasured, measuresOf, type RunMeasures } from '#lib/jobs/run-measures.js';
+import { explanationOf, keepPlan } from '#lib/jobs/kept-plan.js';
+import { writeReport } from '#lib/jobs/run-report.js';
+import { lastMeasured, measuresOf } from '#lib/jobs/run-measures.js';
+import type { RunMeasures } from '#lib/observe/report/explanation.js';
 import { RunFolder } from '#lib/storage/run-folder.js';
 import { eventFile } from 'millrace/storage';
 import { memoryStore } from '../memo/support/memory-store.js';
@@ -225,6 +228,34 @@ describe('the measures of kept runs', () => {
   });
   afterEach(() => rm(runs, { recursive: true }));
   const place = () => ({ folder: runs, environment: {}, node: process.execPath }) as never;
+
+  it('stand beside the kept plan of a run, also in its report, without its workflow', async () => {
+    const folder = await RunFolder.create(runs, {
+      ...{ format: 1, runId: 'kept', workflow: 'Shop', createdAt: 1, cwd: runs, deadLetters: null, request: null },
+    });
+    const checkpoints = await folder.begin();
+    const prepared = Shop.prepare(undefined);
+    await keepPlan(folder, prepared);
+    expect((await explanationOf(folder))?.run).toBeNull();
+    const run = prepared.run({ runId: 'kept', checkpoints });
+    const recorded = eventFile(run.events$, folder.file('events.ndjson'));
+    await folder.end(await run.finished);
+    await recorded;
+    const kept = await explanationOf(folder);
+    expect(kept).toEqual(explainWorkflow(Shop.prepare(undefined), await measuresOf(folder)));
+    expect(kept?.memory[0]).toMatchObject({ of: 'Orders', most: 100, seen: expect.any(Number) as unknown });
+    const reportText = async (): Promise<string> => readFile(await writeReport(folder, { folder: runs }), 'utf8');
+    const report = await reportText();
+    for (const text of ['Plan and measures', 'Critical path: ', 'continues with its state from the last checkpoint']) {
+      expect(report).toContain(text);
+    }
+    // The events alone are enough for a report.
+    await writeFile(folder.file('plan.json'), '{"format":1');
+    await expect(explanationOf(folder)).rejects.toMatchObject({ code: 'MILLRACE_FILE' });
+    expect(await reportText()).not.toContain('Plan and measures');
+    await rm(folder.file('plan.json'));
+    expect(await explanationOf(folder)).toBeUndefined();
+  });
 
   it('are those of the last run with a summary, and of the run that is named', async () => {
     for (const [index, runId] of ['one', 'two', 'three'].entries()) {

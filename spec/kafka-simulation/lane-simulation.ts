@@ -1,5 +1,5 @@
 /**
- * The lanes of a workflow with windows over a fake broker, whose network loses, repeats and delays requests. Owners of
+ * The lanes of a workflow over a fake broker, whose network loses, repeats and delays requests. Owners of
  * lanes die with open transactions, and others continue.
  *
  * Lanes, transactions, sources, sinks and the run of each lane are those of the package.
@@ -71,11 +71,17 @@ export async function simulateLanes(
     }
   };
   let lane = 0;
-  const all = Promise.all(
-    plan.stages.flatMap((stage) =>
-      [...new Array<undefined>(stage.lanes).keys()].map((partition) => work(lane++, stage, partition)),
-    ),
-  );
+  /** Lanes of a phase begin when all lanes of the phases before have completed, as those of workers do. */
+  const inPhases = async (): Promise<void> => {
+    const lanes = plan.stages.flatMap((stage) =>
+      [...new Array<undefined>(stage.lanes).keys()].map((partition) => ({ lane: lane++, stage, partition })),
+    );
+    for (const phase of [...new Set(plan.stages.map((stage) => stage.phase))].sort((a, b) => a - b)) {
+      const own = lanes.filter(({ stage }) => stage.phase === phase);
+      await Promise.all(own.map((one) => work(one.lane, one.stage, one.partition)));
+    }
+  };
+  const all = inPhases();
   try {
     await world.until(
       all,

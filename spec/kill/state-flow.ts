@@ -1,11 +1,11 @@
 /**
  * A workflow with durable state, made to be killed: an expansion that throws midway, an aggregate, a keyed join, a
- * latest join, states per key here and in threads, windows with late records, and records that fail until they are healed. What comes out is
- * decided by the input alone, except for the order of pairs.
+ * latest join, states per key here and in threads, windows with late records, and records that fail until they are healed, also behind a choice, a failed path
+ * and a merge, and in front of an optional input. What comes out is decided by the input alone, except for the order of pairs.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { aggregateTask, asyncTask, defineWorkflow, expandTask, statefulTask, syncTask } from 'millrace';
+import { aggregateTask, asyncTask, branch, defineWorkflow, expandTask, statefulTask, syncTask } from 'millrace';
 import { tumbling, windowTask } from 'millrace/windows';
 import { csvSink, csvSource } from 'millrace/csv';
 import { z } from 'zod';
@@ -27,6 +27,15 @@ type Name = z.output<typeof Name>;
 interface Part {
   readonly n: number;
   readonly part: number;
+}
+
+/** Fails each time on one of so many numbers. */
+function failing(of: number, rest: number) {
+  return asyncTask(async ({ n }: Row) => {
+    await sleep(n % 4);
+    if (n % of === rest) throw new Error(`${n} is no good`);
+    return { n };
+  });
 }
 
 function* partsOf({ n }: Row): Generator<Part> {
@@ -139,6 +148,42 @@ export const StateFlow = defineWorkflow({
         syncTask(({ record, lateByMs }) => ({ n: record.n, lateByMs })),
       )
       .task('Lates', ['Late'], csvSink({ path: 'late.csv', columns: ['n', 'lateByMs'] }))
+      // Records that fail behind a choice, a failed path and a merge, and in front of an optional input.
+      .task(
+        'Route',
+        ['Read'],
+        branch(['odd', 'even'], ({ n }: Row) => (n % 2 === 0 ? 'even' : 'odd')),
+      )
+      .task('Odd', ['Route.odd'], failing(61, 3))
+      .task(
+        'Repair',
+        ['Odd.failed'],
+        syncTask(({ record: { n } }) => ({ n })),
+      )
+      .task(
+        'Both',
+        ['Odd', 'Repair', 'Route.even'],
+        { join: 'merge', labelled: true },
+        syncTask(({ from, record: { n } }) => ({ n, from })),
+      )
+      .task(
+        'Approve',
+        ['Both'],
+        asyncTask(async ({ n, from }) => {
+          await sleep(n % 3);
+          if (n % 59 === 2 && !existsSync(healed)) throw new Error(`${n} is not approved`);
+          return { n, from };
+        }),
+      )
+      .task('Routed', ['Approve'], csvSink({ path: 'routed.csv', columns: ['n', 'from'] }))
+      .task('Extra', ['Approve'], failing(71, 4))
+      .task(
+        'Enrich',
+        ['Approve', 'Extra'],
+        { join: 'aligned', optional: ['Extra'] },
+        syncTask(([{ n }, extra]) => ({ n, found: extra !== undefined })),
+      )
+      .task('Enriched', ['Enrich'], csvSink({ path: 'enriched.csv', columns: ['n', 'found'] }))
       .task('Tally', ['Work'], statefulTask(tally, { partitionBy: 'key' }))
       .task('Tallied', ['Tally'], csvSink({ path: 'tallied.csv', columns: ['n', 'count', 'sum'] }))
       .task('List', ['Work'], aggregateTask(listed, { partitionBy: 'key' }))

@@ -84,6 +84,8 @@ export function stateFlowVictim(folder: string, rows: number): Victim {
       'listed.csv',
       'windows.csv',
       'late.csv',
+      'routed.csv',
+      'enriched.csv',
     ],
     letters: 'dead-letters.ndjson',
     isUnordered: true,

@@ -16,7 +16,7 @@ import {
   type FailedRecord,
 } from 'millrace';
 import { csvSink } from 'millrace/csv';
-import { iterateTask, pageTask } from 'millrace/iterate';
+import { iterateTask, pageTask, type PageContext } from 'millrace/iterate';
 import { tumbling, windowTask } from 'millrace/windows';
 import { z } from 'zod';
 
@@ -26,7 +26,7 @@ interface Item {
 }
 
 export const RECORDS = 240;
-export const FILES = ['routes', 'enriched', 'repaired', 'polled', 'rated', 'listed', 'totals', 'windows'];
+export const FILES = ['deep', 'deep-pages', 'routes', 'enriched', 'repaired', 'polled', 'rated', 'listed', 'totals', 'windows'];
 
 const isBad = (n: number, every: number): boolean => n % every === 3;
 
@@ -34,6 +34,17 @@ async function failing(item: Item, every: number): Promise<Item> {
   await sleep(3);
   if (isBad(item.n, every)) throw new Error('no good');
   return item;
+}
+
+/** One to three pages. */
+function pagesOf() {
+  return pageTask({
+    page: async (_token: number | undefined, { record, page }: PageContext<Item>) => {
+      await sleep(1);
+      return { items: [{ n: record.n, text: page }], next: page < 1 + (record.n % 3) ? page : undefined };
+    },
+    maxPages: 3,
+  });
 }
 
 /** Used as a part of the graph. */
@@ -89,7 +100,7 @@ export const FeatureFlow = defineWorkflow({
     return (
       flow
         .task('In', sourceTask([...new Array<undefined>(RECORDS).keys()].map((n): Item => ({ k: `k${n % 12}`, n }))))
-        // In front of the topics, where expansions are.
+        // In front of the topics.
         .task('Digits', ['In'], subWorkflow(Digits, { input: 'Numbers', output: 'Sum', forEach: 'one' }))
         .task(
           'Total',
@@ -100,13 +111,7 @@ export const FeatureFlow = defineWorkflow({
         .task(
           'Pages',
           ['In'],
-          pageTask({
-            page: async (_token: number | undefined, { record, page }) => {
-              await sleep(1);
-              return { items: [{ n: record.n, text: page }], next: page < 1 + (record.n % 3) ? page : undefined };
-            },
-            maxPages: 3,
-          }),
+          pagesOf(),
         )
         .task(
           'List',
@@ -189,6 +194,15 @@ export const FeatureFlow = defineWorkflow({
           }),
         )
         .task('Polled', ['Poll'], csvSink({ path: path('polled'), columns: ['n', 'text'] }))
+        .task('Deep digits', ['Maybe'], subWorkflow(Digits, { input: 'Numbers', output: 'Sum', forEach: 'one' }))
+        .task(
+          'Deep',
+          ['Maybe', 'Deep digits'],
+          syncTask(([{ n }, text]) => ({ n, text })),
+        )
+        .task('Deeps', ['Deep'], csvSink({ path: path('deep'), columns: ['n', 'text'] }))
+        .task('Deep pages', ['Spread'], pagesOf())
+        .task('Deep rows', ['Deep pages'], csvSink({ path: path('deep-pages'), columns: ['n', 'text'] }))
         .task('Rate', ['Spread'], subWorkflow(Rating, { input: 'Points', output: 'Stars' }))
         .task('Rated', ['Rate'], csvSink({ path: path('rated'), columns: ['n', 'text'] }))
     );

@@ -56,6 +56,16 @@ describe('the hash of code', () => {
     expect((await hashOf('typed.ts')).hash).not.toBe(before.hash);
   });
 
+  it('follows specifiers without an extension, to files and to folders', async () => {
+    await write('plain.cjs', "require('./tools'); require('./shared/');");
+    await write('tools.ts', 'module.exports = 1;');
+    await write('shared/index.js', 'module.exports = 2;');
+    const before = await hashOf('plain.cjs');
+    expect(before.files).toBe(3);
+    await write('shared/index.js', 'module.exports = 3;');
+    expect((await hashOf('plain.cjs')).hash).not.toBe(before.hash);
+  });
+
   it('passes over what looks like an import and can be no file', async () => {
     await write('other.js', "// import './50%.js' and import './a%2Fb.js'\nexport {};");
     expect(await hashOf('other.js')).toMatchObject({ files: 1 });

@@ -90,6 +90,21 @@ describe('the exact text of a value', () => {
     expect(without.map(exactText)).toEqual(without.map(() => undefined));
   });
 
+  it('does not exist for a value that is too large for a text, in one piece or in many', () => {
+    const part = 'x'.repeat(15 * 2 ** 20);
+    const parts = Array.from({ length: 40 }, () => part);
+    const large = [parts, new Map(parts.entries()), { ...parts }, Buffer.alloc(17 * 2 ** 20), { [part]: { [part]: 1 } }];
+    expect(large.map(exactText)).toEqual(large.map(() => undefined));
+  });
+
+  it('does not exist for a value that throws when it is read', () => {
+    const trap = (): never => {
+      throw new Error('trap');
+    };
+    const hostile = [new Proxy({}, { ownKeys: trap }), new Proxy({}, { getPrototypeOf: trap })];
+    expect(hostile.map(exactText)).toEqual([undefined, undefined]);
+  });
+
   it('does not grow without bound for a value that contains another one many times', () => {
     let doubled: unknown[] = [0];
     for (let depth = 0; depth < 60; depth++) doubled = [doubled, doubled];

@@ -41,6 +41,17 @@ it(
     expect(await client.runs.view(id)).toMatchObject({ outcome: 'completed', isConserved: true, settled: 3 });
     const { tasks, stretches } = await client.runs.history(id);
     expect([tasks.length, stretches.every(({ busy }) => busy.length === 3)]).toEqual([3, true]);
+    expect(await client.runs.explanation(id)).toMatchObject({
+      workflow: 'Flow',
+      run: id,
+      memory: expect.arrayContaining([{ of: 'Numbers', what: 'records in flight', most: 2048, seen: 3 }]) as unknown,
+    });
+    const { run, afterCrash } = await client.explanation('Flow');
+    expect([run, afterCrash[0]]).toEqual([
+      id,
+      { task: 'Numbers', text: 'continues: only what was in flight is processed again' },
+    ]);
+    await expect(client.explanation('Nothing')).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_WORKFLOW' });
     expect((await client.runs.deadLetters(id)).groups).toMatchObject([{ count: 1 }]);
     expect((await client.runs.output(id)).text).toEqual(expect.any(String));
     expect(await client.runs.report(id)).toContain('<html');

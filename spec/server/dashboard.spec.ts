@@ -43,7 +43,7 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
     page.on('console', (message) => {
       // The browser reports each refused request, such as one with a wrong pattern.
       const isRefusal = message.text().includes('the server responded with a status of 400');
-      if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
+      if (message.type() === 'error' && !isRefusal) complaints.push(`${message.text()} ${message.location().url}`);
     });
     page.on('pageerror', (error) => {
       complaints.push(error.message);
@@ -85,6 +85,10 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
       await page.keyboard.press('g');
       await page.keyboard.press('w');
       const card = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Flow', exact: true }) });
+      await card.getByRole('button', { name: 'Explain' }).click();
+      await card.getByRole('region', { name: 'Bounds of memory' }).waitFor();
+      await card.getByText('No run was measured yet').waitFor();
+      await card.getByRole('button', { name: 'Explain' }).click();
       await card.getByRole('button', { name: 'Start a run…' }).click();
       await card.getByLabel('text').fill('<b>typed</b>');
       await card.getByRole('button', { name: 'Start', exact: true }).click();
@@ -270,7 +274,7 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const { body } = await served.ask('/runs');
       const id = (body['runs'] as { id: string }[])[0]?.id ?? '';
-      const tabs = ['figures', 'timeline', 'charts', 'dead%20letters', 'output', 'notes', 'configuration'].map(
+      const tabs = ['figures', 'timeline', 'charts', 'plan', 'dead%20letters', 'output', 'notes', 'configuration'].map(
         (tab) => `runs/${id}?tab=${tab}`,
       );
       const screens = ['', 'workflows', 'runs', 'schedules', 'calendar', 'triggers', 'alerts', 'settings', compared];
@@ -279,6 +283,7 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
         await page.getByRole('heading', { level: 1 }).waitFor();
         if (screen === 'settings') await page.getByRole('heading', { name: 'Audit' }).waitFor();
         if (screen.includes('timeline')) await page.getByRole('region', { name: 'Timeline of the tasks' }).waitFor();
+        if (screen.includes('plan')) await page.getByRole('region', { name: 'After a crash, in a resumed run' }).waitFor();
         if (screen.includes('charts')) await page.getByRole('img', { name: /^Memory/ }).waitFor();
         if (screen === 'calendar') await page.getByRole('region', { name: 'Ticks by day' }).waitFor();
         if (screen === compared) await page.getByRole('heading', { name: 'Configuration' }).waitFor();

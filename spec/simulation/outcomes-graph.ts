@@ -9,7 +9,7 @@ import type { KeyedKind } from '#lib/stream/join-keyed.js';
 import { hashOf } from '../support/random-tasks.js';
 
 export type JoinKind = 'aligned' | 'gather' | 'keyed' | 'all' | 'latest' | 'merge';
-export type ExpandStyle = 'array' | 'generator' | 'async generator' | 'late generator';
+export type ExpandStyle = 'array' | 'generator' | 'async generator' | 'late generator' | 'pages';
 
 export interface SourceNode extends NodeBase {
   readonly kind: 'source';
@@ -140,7 +140,7 @@ export function isPure(path: string): boolean {
   return !path.includes('[') && !path.includes('{') && !path.includes('@');
 }
 
-/** @param isExtended whether the graph may contain sub-workflows that run once per record, and iterations. */
+/** @param isExtended whether the graph may contain sub-workflows that run once per record, iterations, and pages. */
 export function outcomesGraph(seed: number, isExtended = false): OutcomesGraph {
   return new Generator(seed, isExtended).generate();
 }
@@ -321,7 +321,8 @@ class Generator {
     const varies = this.chance(0.5);
     const throws = this.chance(0.5);
     const isPicky = this.chance(0.2);
-    const style = this.pick(['array', 'generator', 'async generator', 'late generator'] as const);
+    const styles = ['array', 'generator', 'async generator', 'late generator'] as const;
+    const style = this.pick<ExpandStyle>(this.isExtended ? [...styles, 'pages', 'pages', 'pages'] : styles);
     const most = node.most * MOST_CHILDREN;
     this.nodes.push({
       kind: 'expand',

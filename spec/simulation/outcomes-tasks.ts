@@ -17,13 +17,14 @@ import {
   type Task,
   type TaskDeclaration,
 } from 'millrace';
-import { iterateTask } from 'millrace/iterate';
+import { iterateTask, pageTask } from 'millrace/iterate';
 import { hashOf, late, type Value } from '../support/random-tasks.js';
 import { FileSink } from './file-sink.js';
 import type { Incarnation } from './incarnation.js';
 import { SeekableSource, type Surroundings } from './materials.js';
 import {
   isPure,
+  MOST_CHILDREN,
   short,
   type AggregateNode,
   type BranchNode,
@@ -270,6 +271,7 @@ export class OutcomesTasks {
     const { seed } = this.graph;
     const { laws } = this.surroundings;
     const { name, style } = node;
+    if (style === 'pages') return this.pages(node);
     return expandTask<string, string>((path, { lineage }) => {
       laws.started(incarnation, name, lineage);
       starts.started(incarnation, name, path);
@@ -294,6 +296,41 @@ export class OutcomesTasks {
       if (style === 'late generator') return late(hash, incarnation.outside, () => generator);
       return slowly(generator, hash, incarnation);
     }, this.refusing(node));
+  }
+
+  /** Pages of up to three children. A page of a parent that throws has one child, so the others are emitted before. */
+  private pages(node: ExpandNode): Task<never, Value> {
+    const { starts, incarnation } = this;
+    const { seed } = this.graph;
+    const { world, laws } = this.surroundings;
+    const { name } = node;
+    const begun = new Set<number>();
+    return pageTask<string, number, string>(
+      {
+        page: async (from = 0, { record: path, lineage }) => {
+          if (!begun.has(lineage)) {
+            laws.started(incarnation, name, lineage);
+            starts.started(incarnation, name, path);
+          }
+          begun.add(lineage);
+          const { count, throwsAt } = expansionOf(seed, incarnation.number, node, path);
+          const delayMs = world.below(120);
+          if (delayMs > 50) {
+            await new Promise<void>((resolve) => {
+              incarnation.outside.schedule(delayMs, resolve);
+            });
+          }
+          if (from === throwsAt)
+            throw new Error(`incarnation ${incarnation.number} throws after ${throwsAt} children of ${path}`);
+          const size = throwsAt === undefined ? 1 + (hashOf([seed, name, path, 'page']) % 3) : 1;
+          const to = Math.min(count, from + size);
+          const items = Array.from({ length: Math.max(0, to - from) }, (_, index) => short(`${path}/${from + index}`));
+          return to < count || to === throwsAt ? { items, next: to } : { items };
+        },
+        maxPages: 2 * MOST_CHILDREN,
+      },
+      this.refusing(node),
+    );
   }
 
   private each(node: EachNode): Task<never, Value> {

@@ -79,6 +79,8 @@ export interface ServerEdgeView {
    * the receiver runs after the sender, and no records flow.
    */
   readonly state: 'flowing' | 'starved' | 'blocked' | 'idle' | 'rule';
+  /** Whether the receiver also emits records for which this edge has none. */
+  readonly isOptional: boolean;
 }
 
 /** The graph of a run with one box per sub-workflow. */

@@ -9,6 +9,8 @@ import type { GroupAnswer, GroupBeat } from './port.js';
 
 const JOINING = 0;
 const EXPELLED = ['UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH'];
+const CONSUMER = 'consumer';
+const WITHOUT_MEMBERS = ['Empty', 'Dead'];
 const TOO_OLD = ['UNSUPPORTED_VERSION', 'GROUP_ID_NOT_FOUND'];
 
 export class GroupRequests {
@@ -16,6 +18,15 @@ export class GroupRequests {
 
   constructor(brokers: Brokers) {
     this.brokers = brokers;
+  }
+
+  hasMembers(group: string): Promise<boolean> {
+    return this.brokers.repeat(`look up the members of group '${group}'`, async () => {
+      const connection = await this.brokers.coordinator('group', group);
+      const { groups } = await this.brokers.kafka.listGroupsV5.api.async(connection, [], [CONSUMER]);
+      const found = groups.find(({ groupId }) => groupId === group);
+      return found !== undefined && !WITHOUT_MEMBERS.includes(found.groupState);
+    });
   }
 
   async beat({ group, member, epoch, topic, owned, rebalanceTimeoutMs }: GroupBeat): Promise<GroupAnswer> {

@@ -165,6 +165,8 @@ export interface KafkaPort {
   hasTopic(name: string): Promise<boolean>;
   /** Sends a heartbeat once, and does not repeat it. Needs brokers of Kafka 4.0. */
   beat(beat: GroupBeat): Promise<GroupAnswer>;
+  /** Whether a group in the protocol of KIP-848 has members. A member that died counts until its session ends. */
+  hasMembers(group: string): Promise<boolean>;
   /** Rejects with MILLRACE_KAFKA if the topic does not exist. */
   describe(topic: string): Promise<TopicDescription>;
   /** The value of a setting of the topic; undefined if this client may not read it. */

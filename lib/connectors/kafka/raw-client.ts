@@ -91,6 +91,10 @@ class RawClient implements KafkaPort {
     return this.groups.beat(beat);
   }
 
+  hasMembers(group: string): Promise<boolean> {
+    return this.groups.hasMembers(group);
+  }
+
   async describe(topic: string): Promise<TopicDescription> {
     const { topicId, cluster, leaders, copies } = await this.brokers.topology(topic, true);
     return { name: topic, id: topicId, cluster, partitions: leaders.length, copies };

@@ -11,6 +11,7 @@ import { codeOf, MillraceError } from '../../model/errors.js';
 import type { RunOptions } from '../../runtime/definition/run-options.js';
 import { deadLetterFile } from '../../storage/dead-letter-file.js';
 import { RunFolder } from '../../storage/run-folder.js';
+import { keepPlan } from '../kept-plan.js';
 import { requestToKeep, type ReadyRun } from '../kept-run.js';
 import { lettersOf, type LoadedJob } from '../load-job.js';
 import { pathFrom, type JobPlace } from '../place.js';
@@ -38,6 +39,7 @@ export async function prepareCarriedRun(
   if (runs === undefined) return { job, options: own === undefined ? options : { ...options, deadLetters: own } };
   const folder = await folderFor(job, place, { runs: pathFrom(place, runs), runId });
   await folder.begin();
+  await keepPlan(folder, job.prepared);
   await Promise.all([
     rm(folder.file('events.ndjson'), { force: true }),
     ...(own === undefined ? [rm(folder.file('dead-letters.ndjson'), { force: true })] : []),

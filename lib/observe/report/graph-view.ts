@@ -39,7 +39,7 @@ export function graphView({ graph, tasks, bottleneck, busy, rowIds }: GraphView)
   const edges = graph.flatMap(({ name, dependencies, optional = [], after = [] }) => [
     ...dependencies.map((from) => ({
       line: lineOf(from, name),
-      style: optional.some((input) => input === from || input.startsWith(`${from}.`)) ? 'optional' : '',
+      style: isOptional(optional, from) ? 'optional' : '',
     })),
     ...after.map((from) => ({ line: lineOf(from, name), style: 'rule' })),
   ]);
@@ -81,6 +81,11 @@ export function graphView({ graph, tasks, bottleneck, busy, rowIds }: GraphView)
       })}
     </svg>
   </div>`;
+}
+
+/** Whether an input that is optional comes from the task. */
+export function isOptional(optional: readonly string[], from: string): boolean {
+  return optional.some((input) => input === from || input.startsWith(`${from}.`));
 }
 
 /** The upper left corner of a box, or of the place that an edge passes. */

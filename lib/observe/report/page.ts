@@ -10,6 +10,8 @@ import { counted, grouped } from '../../text/printable.js';
 import { recordName } from '../../model/lineage-id.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { chart, type Series } from './chart.js';
+import type { Explanation } from './explanation.js';
+import { explanationView } from './explanation-view.js';
 import { graphView, type GraphView, type ShownCounts } from './graph-view.js';
 import { html, Html } from './html.js';
 import { duration, figure, mebibytes, moment, percent } from './in-words.js';
@@ -29,7 +31,8 @@ interface Section {
   readonly body: Html;
 }
 
-export function page(story: RunStory): string {
+/** @param explanation the explanation of the run; undefined if its plan was not kept. */
+export function page(story: RunStory, explanation?: Explanation): string {
   const busy = busyShares(story);
   const shown = shownTasks(story, busy);
   const sections = [
@@ -38,6 +41,9 @@ export function page(story: RunStory): string {
     { id: 'dead-letters', title: 'Dead letters', body: deadLetters(story) },
     { id: 'slowest', title: 'Slowest records', body: slowest(story) },
     { id: 'notes', title: 'What happened', body: notes(story) },
+    ...(explanation === undefined
+      ? []
+      : [{ id: 'explanation', title: 'Plan and measures', body: explanationView(explanation) }]),
     { id: 'config', title: 'Configuration', body: config(story) },
   ];
   return `<!doctype html>\n${

@@ -3,6 +3,7 @@ import { lastValueFrom, reduce, type Observable } from 'rxjs';
 import { MillraceError } from '../../model/errors.js';
 import type { RunEvent } from '../../model/events.js';
 import { page } from './page.js';
+import type { Explanation } from './explanation.js';
 import { StoryBuilder, type RunStory } from './run-story.js';
 
 /**
@@ -26,4 +27,12 @@ export async function storyOfRun(events$: Observable<RunEvent>): Promise<RunStor
  */
 export async function reportOf(events$: Observable<RunEvent>): Promise<string> {
   return page(await storyOfRun(events$));
+}
+
+/** Like `reportOf`, with the explanation of the run; undefined for a run whose plan was not kept. */
+export async function reportWith(
+  events$: Observable<RunEvent>,
+  explanation: Explanation | undefined,
+): Promise<string> {
+  return page(await storyOfRun(events$), explanation);
 }

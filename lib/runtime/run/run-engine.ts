@@ -97,7 +97,7 @@ export class RunEngine {
     const services = this.services(turn);
     if (progress !== undefined) this.keeper = this.keeperOf(progress, services);
     this.order = new PhaseOrder(parts.plan, this.keeper?.endedBefore, this.keeper?.begunBefore);
-    const prefixes = new Map(parts.declarations.map(({ name, prefix }) => [name, prefix]));
+    const declared = new Map(parts.declarations.map((declaration) => [declaration.name, declaration]));
     const { window, fusions } = parts;
     this.wiring = new Wiring(parts.plan, parts.declarations, services, {
       window,
@@ -107,7 +107,10 @@ export class RunEngine {
       past: this.keeper?.past,
       kept: this.keeper && progress && { keeper: this.keeper.state, plan: progress.plan },
       outlets,
-      startOf: (task) => secrets.data(this.order.startOf(task, prefixes.get(task))),
+      startOf: (task) => {
+        const { prefix, startsWith } = declared.get(task) ?? {};
+        return secrets.data(startsWith ?? this.order.startOf(task, prefix));
+      },
     });
     this.phase = new PresentPhase({
       order: this.order,

@@ -210,7 +210,8 @@ function notStarted(id: string): Error {
   return httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has not started yet`);
 }
 
-async function folderOf(api: Api, id: string): Promise<RunFolder> {
+/** The folder of a run. Throws status 404 if it has none, or if there are links in it. */
+export async function folderOf(api: Api, id: string): Promise<RunFolder> {
   await known(api, id);
   if (!existsSync(join(api.runs, id, 'manifest.json'))) {
     throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has no folder: it has not started, or was removed`);

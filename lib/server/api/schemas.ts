@@ -263,6 +263,7 @@ export const EdgeView = z.strictObject({
   perSecond: z.number(),
   fill: z.number(),
   state: z.enum(['flowing', 'starved', 'blocked', 'idle', 'rule']),
+  isOptional: z.boolean(),
 });
 const GraphView = z.strictObject({
   layers: z.number(),
@@ -313,6 +314,30 @@ export const RunHistory = z.strictObject({
   resources: z.array(
     z.strictObject({ at: time, rssBytes: z.number(), heapUsedBytes: z.number(), delayMs: z.number() }),
   ),
+});
+
+const PathTask = z.strictObject({
+  task: z.string(),
+  recordMs: z.number().nullable(),
+  busyMs: z.number().nullable(),
+});
+
+/** The plan of a workflow, beside the measures of a run. */
+export const Explanation = z.strictObject({
+  workflow: z.string(),
+  run: z.string().nullable(),
+  criticalPath: z.strictObject({
+    tasks: z.array(PathTask),
+    recordMs: z.number().nullable(),
+    busiest: PathTask.nullable(),
+  }),
+  memory: z.array(
+    z.strictObject({ of: z.string(), what: z.string(), most: z.number(), seen: z.number().nullable() }),
+  ),
+  memoryPeakBytes: z.number().nullable(),
+  obstacle: z.string().nullable(),
+  afterCrash: z.array(z.strictObject({ task: z.string(), text: z.string() })),
+  unrepeatable: z.array(z.strictObject({ task: z.string(), reason: z.string() })),
 });
 
 export const LetterGroups = z.strictObject({

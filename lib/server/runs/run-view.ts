@@ -7,6 +7,7 @@
 import type { GraphTask, RunEvent } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { arrange, countsOfWhole, outlineOf } from '../../model/sub-workflows.js';
+import { isOptional } from '../../observe/report/graph-view.js';
 import { layOut, type Layout } from '../../observe/report/layout.js';
 import { StoryBuilder, type Note, type Reason } from '../../observe/report/run-story.js';
 import { historyOf, type RunHistory } from './run-history.js';
@@ -75,6 +76,8 @@ export interface EdgeView {
    * no record moves. rule: the receiver runs after the sender, and no records flow.
    */
   readonly state: 'flowing' | 'starved' | 'blocked' | 'idle' | 'rule';
+  /** Whether the receiver also emits records for which this edge has none. */
+  readonly isOptional: boolean;
 }
 
 export interface RunView {
@@ -157,9 +160,10 @@ export class RunViewBuilder {
       return [{ name, kind: task.kind, depth, whole, layer, row, ...figuresOf(entry(story.tasks, name), isOver) }];
     });
     const edgeOf = this.edges(isOver);
-    const edges = story.graph.flatMap(({ name, dependencies, after = [] }) => [
-      ...dependencies.map((from) => edgeOf(from, name)),
-      ...after.map((from) => ({ from, to: name, records: 0, perSecond: 0, fill: 0, state: 'rule' as const })),
+    const rule = { records: 0, perSecond: 0, fill: 0, state: 'rule', isOptional: false } as const;
+    const edges = story.graph.flatMap(({ name, dependencies, optional = [], after = [] }) => [
+      ...dependencies.map((from) => ({ ...edgeOf(from, name), isOptional: isOptional(optional, from) })),
+      ...after.map((from) => ({ from, to: name, ...rule })),
     ]);
     const roots = Object.values(last?.roots ?? {});
     const shares = Object.values(story.tasks).flatMap(({ readShare }) => readShare ?? []);
@@ -200,7 +204,7 @@ export class RunViewBuilder {
     return story === undefined ? undefined : historyOf(story);
   }
 
-  private edges(isOver: boolean): (from: string, to: string) => EdgeView {
+  private edges(isOver: boolean): (from: string, to: string) => Omit<EdgeView, 'isOptional'> {
     const { last, before } = this;
     const [lastOf, beforeOf] = [byEnds(last?.edges ?? []), byEnds(before?.edges ?? [])];
     const seconds = last === undefined || before === undefined ? 0 : (last.elapsedMs - before.elapsedMs) / 1000;
@@ -219,11 +223,18 @@ export class RunViewBuilder {
   }
 }
 
-/** Finds an edge by its tasks. A graph may have thousands of them. */
-function byEnds(edges: readonly Edge[]): (from: string, to: string) => Edge | undefined {
-  const known = new Map<string, Edge>();
+/** The counts of all edges between two tasks. A task may read several outputs of another one. */
+type Between = Pick<Edge, 'records' | 'waiting'>;
+
+/** Finds the edges between two tasks. A graph may have thousands of them. */
+function byEnds(edges: readonly Edge[]): (from: string, to: string) => Between | undefined {
+  const known = new Map<string, Between>();
   const keyOf = (from: string, to: string): string => `${from.length} ${from}${to}`;
-  for (const edge of edges) known.set(keyOf(edge.from, edge.to), edge);
+  for (const edge of edges) {
+    const key = keyOf(edge.from, edge.to);
+    const { records = 0, waiting = 0 } = known.get(key) ?? {};
+    known.set(key, { records: records + edge.records, waiting: waiting + edge.waiting });
+  }
   return (from, to) => known.get(keyOf(from, to));
 }
 
@@ -265,6 +276,7 @@ function mergedEdge(one: EdgeView, other: EdgeView): EdgeView {
     perSecond: one.perSecond + other.perSecond,
     fill: Math.max(one.fill, other.fill),
     state: STATES.find((state) => state === one.state || state === other.state) ?? one.state,
+    isOptional: one.isOptional && other.isOptional,
   };
 }
 

@@ -58,7 +58,8 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
   private places: ChildrenPlace[];
   private hasRead = false;
   private isClosed = false;
-  private waiting: AttemptSignal | undefined;
+  /** Ends the present attempt. */
+  private abort: (error: Error) => void = () => undefined;
   private wake: () => void = () => undefined;
 
   constructor(parts: PageReaderParts<In, Token, Item>) {
@@ -87,7 +88,7 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
 
   override close(): void {
     this.isClosed = true;
-    this.waiting?.abort(nobodyWaits('The list is no longer read'));
+    this.abort(nobodyWaits('The list is no longer read'));
     this.wake();
   }
 
@@ -135,22 +136,23 @@ export class PageReader<In, Token, Item> extends ContinuedChildren<Item | Skip> 
   private async attempt([token, page]: Place<Token>, attempt: number): Promise<PageOf<Token, Item | Skip>> {
     const { paged, scope, policies } = this.parts;
     const { attemptMs } = policies.timeout.options;
-    const waiting = (this.waiting = new AttemptSignal());
-    let cancel = (): void => undefined;
-    const late = new Promise<never>((_, reject) => {
-      cancel = scope.clock.schedule(attemptMs, () => {
-        const error = new MillraceError(
-          'MILLRACE_TIMEOUT',
-          `\`page\` of '${scope.task}' did not return page ${page} within ${describeMs(attemptMs)}`,
-          { retryable: true },
-        );
+    const waiting = new AttemptSignal();
+    // A function that ignores its signal may outlive the run, but the timer must not.
+    const aborted = new Promise<never>((_, reject) => {
+      this.abort = (error) => {
         waiting.abort(error);
         reject(error);
-      });
+      };
+    });
+    // The function may throw before anything waits for this.
+    aborted.catch(() => undefined);
+    const cancel = scope.clock.schedule(attemptMs, () => {
+      const message = `\`page\` of '${scope.task}' did not return page ${page} within ${describeMs(attemptMs)}`;
+      this.abort(new MillraceError('MILLRACE_TIMEOUT', message, { retryable: true }));
     });
     try {
       const context = new ContextOfPage(this.parts, attempt, waiting, page);
-      return checked(await Promise.race([paged.page(token, context), late]), scope.task);
+      return checked(await Promise.race([paged.page(token, context), aborted]), scope.task);
     } finally {
       cancel();
     }

@@ -150,6 +150,37 @@ describe('a pageTask', () => {
     ]);
   });
 
+  it('leaves no timer behind when its run is cancelled during a page, or its function throws at once', async () => {
+    for (const isAsync of [true, false]) {
+      const clock = virtualClock();
+      const run = defineWorkflow({
+        name: 'Pages',
+        build: (flow) =>
+          flow.task('In', sourceTask([1])).task(
+            'List',
+            ['In'],
+            pageTask(
+              {
+                page: (): Promise<{ items: number[] }> => {
+                  if (!isAsync) throw new Error('at once');
+                  return new Promise(() => undefined);
+                },
+                maxPages: 2,
+              },
+              { timeoutMs: 60_000 },
+            ),
+          ),
+      }).run(undefined, { clock });
+      if (isAsync) {
+        clock.schedule(10, () => {
+          run.cancel();
+        });
+      }
+      await clock.runUntil(run.finished);
+      expect(clock.pending).toBe(0);
+    }
+  });
+
   it('skips items, waits between pages, and refuses what is no page', async () => {
     const { outputs, summary } = await trial([4], {
       page: async (token: number | undefined, { record }) => {
