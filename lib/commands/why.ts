@@ -1,4 +1,5 @@
 /** `why <run> <key>`: prints the story of a record as a table. A record without a trace is reported as such. */
+import { text } from 'node:stream/consumers';
 import { debugOptions, runsFrom, runsOptions, secretOptions, type Command } from './command.js';
 import { EXIT } from './exit-codes.js';
 import { here } from './here.js';
@@ -13,7 +14,8 @@ export const whyCommand: Command = {
     { name: 'run', describe: 'The id of the run' },
     {
       name: 'key',
-      describe: 'A value of the record, such as its id, or its number as a dead letter shows it: Root#12',
+      describe:
+        'A value of the record, such as its id, or its number as a dead letter shows it: Root#12. With -, the key is read from standard input',
     },
   ],
   options: { ...runsOptions, ...secretOptions, json: { type: 'boolean', describe: 'Print JSON' }, ...debugOptions },
@@ -23,7 +25,8 @@ export const whyCommand: Command = {
       import('../jobs/record-story.js'),
     ]);
     const folder = await openRun(runsFrom(args), args.word('run'), here());
-    const key = args.word('key');
+    const word = args.word('key');
+    const key = word === '-' ? await text(process.stdin) : word;
     const traces = await storyOfRecord(folder, key, here(context), args.texts('set'));
     if (args.flag('json')) process.stdout.write(`${JSON.stringify(traces)}\n`);
     else if (traces.length > 0) {

@@ -20,6 +20,7 @@ import type { ServerFacts } from './api/api.js';
 import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
 import { runProcesses } from './runs/run-processes.js';
+import { RecordStories } from './runs/record-stories.js';
 import { RunViews } from './runs/run-views.js';
 import { RunFolders } from './runs/run-folders.js';
 import { Member } from './servers/member.js';
@@ -157,7 +158,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   });
   let names: readonly string[] = [];
   const app = buildApp({
-    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt },
+    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, pools, startedAt },
+    stories: new RecordStories({ runs, folder, script, environment }),
     servers: () => shownServers(member),
     backups: join(home, 'backups'),
     triggers: () => triggers,

@@ -166,3 +166,23 @@ export interface ServerAuditEntry {
   /** The object of the action. */
   readonly subject: string;
 }
+
+/** A run in the queue, or at work. */
+export interface ServerQueuedRun {
+  /** The run; `waitsFor` is the reason why it waits. */
+  readonly run: ServerRun;
+  /** The pools in which it takes a place. */
+  readonly pools: readonly string[];
+  /** The priority of its workflow. */
+  readonly priority: number;
+}
+
+/** The runs that wait and those at work, and the pools of the server. */
+export interface ServerQueue {
+  /** The most runs at work. */
+  readonly maxRuns: number;
+  /** The pools, each with the ids of the runs at work that take its places. */
+  readonly pools: readonly { readonly name: string; readonly size: number; readonly runs: readonly string[] }[];
+  /** Oldest first, at most 500. */
+  readonly runs: readonly ServerQueuedRun[];
+}

@@ -16,6 +16,8 @@ import { servePages } from './pages.js';
 import { mayUse, type RouteRole } from './roles.js';
 import { accessRoutes } from './access-routes.js';
 import { overviewRoutes } from './overview-routes.js';
+import { queueRoutes } from './queue-routes.js';
+import { recordRoutes } from './record-routes.js';
 import { runRoutes } from './run-routes.js';
 import { backfillRoutes } from './backfill-routes.js';
 import { triggerRoutes } from './trigger-routes.js';
@@ -88,6 +90,8 @@ export function buildApp(options: AppOptions): App {
   const api: Api = { ...options, access, live, http: http.withTypeProvider<ZodProvider>() };
   overviewRoutes(api);
   runRoutes(api);
+  recordRoutes(api);
+  queueRoutes(api);
   scheduleRoutes(api);
   backfillRoutes(api);
   triggerRoutes(api);
