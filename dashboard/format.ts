@@ -39,3 +39,11 @@ export function duration(ms: number): string {
 export function relative(at: number, now = Date.now()): string {
   return at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
 }
+
+/** `512 bytes`, `3.4 MB`. */
+export function bytes(count: number): string {
+  if (count < 1000) return `${count} bytes`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length, Math.floor(Math.log10(count) / 3));
+  return `${(count / 1000 ** power).toFixed(1)} ${units[power - 1] ?? ''}`;
+}

@@ -33,8 +33,13 @@ export function Calendar(): JSX.Element {
     <>
       <h1>{schedule === null ? 'Calendar' : `Hours of ${schedule}`}</h1>
       <p>
-        <a href={linkTo(movedBy(first, -step), schedule)}>← before</a> · <a href={linkTo(undefined, schedule)}>now</a> ·{' '}
-        <a href={linkTo(movedBy(first, step), schedule)}>after →</a>
+        <a rel="prev" href={linkTo(movedBy(first, -step), schedule)}>
+          ← before
+        </a>{' '}
+        · <a href={linkTo(undefined, schedule)}>now</a> ·{' '}
+        <a rel="next" href={linkTo(movedBy(first, step), schedule)}>
+          after →
+        </a>
         {schedule !== null && (
           <>
             {' '}

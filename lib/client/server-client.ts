@@ -228,7 +228,8 @@ export function serverClient(options: ServerClientOptions): ServerClient {
       },
       pause: (workflow, name, note = '') =>
         requests.call('POST /triggers/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),
-      unpause: (workflow, name) => requests.call('POST /triggers/:workflow/:name/unpause', { path: { workflow, name } }),
+      unpause: (workflow, name) =>
+        requests.call('POST /triggers/:workflow/:name/unpause', { path: { workflow, name } }),
     },
     tokens: {
       list: async () => (await requests.call('GET /tokens', {})).tokens,

@@ -78,33 +78,45 @@ it('dead letters are shown with their records, page by page', async () => {
   expect(rest).toMatchObject({ letters: [{ name: 'Numbers#4', attempts: 1 }], hasMore: false });
 });
 
-it('the story of a record is told by a process of its own, whatever its key looks like', async () => {
-  expect(await client.runs.why(id, 'n3')).toMatchObject([{ task: 'Check', record: 'Numbers#2' }]);
-  expect(await client.runs.why(id, '--help')).toEqual([]);
-  await expect(client.runs.why('nothing', 'n3')).rejects.toMatchObject({ status: 404 });
-}, LIMIT_MS);
+it(
+  'the story of a record is told by a process of its own, whatever its key looks like',
+  async () => {
+    expect(await client.runs.why(id, 'n3')).toMatchObject([{ task: 'Check', record: 'Numbers#2' }]);
+    expect(await client.runs.why(id, '--help')).toEqual([]);
+    await expect(client.runs.why('nothing', 'n3')).rejects.toMatchObject({ status: 404 });
+  },
+  LIMIT_MS,
+);
 
-it('a replay works on the dead letters alone, and leaves those that fail again', async () => {
-  const before = await client.runs.processes(id);
-  expect(before).toMatchObject([{ number: 1, outcome: 'completed', isAtWork: false }]);
-  await client.runs.replay(id);
-  expect(await client.runs.ended(id)).toMatchObject({ state: 'completed', deadLetters: 3, problem: '' });
-  writeFileSync(join(folder, 'mended'), '');
-  await client.runs.replay(id);
-  expect(await client.runs.ended(id)).toMatchObject({ state: 'completed', deadLetters: 0 });
-  expect((await client.runs.processes(id)).map(({ outcome }) => outcome)).toEqual(Array(3).fill('completed'));
-  expect((await client.runs.deadLetters(id)).groups).toEqual([]);
-  await expect(client.runs.replay(id)).rejects.toMatchObject({ status: 409 });
-}, LIMIT_MS);
+it(
+  'a replay works on the dead letters alone, and leaves those that fail again',
+  async () => {
+    const before = await client.runs.processes(id);
+    expect(before).toMatchObject([{ number: 1, outcome: 'completed', isAtWork: false }]);
+    await client.runs.replay(id);
+    expect(await client.runs.ended(id)).toMatchObject({ state: 'completed', deadLetters: 3, problem: '' });
+    writeFileSync(join(folder, 'mended'), '');
+    await client.runs.replay(id);
+    expect(await client.runs.ended(id)).toMatchObject({ state: 'completed', deadLetters: 0 });
+    expect((await client.runs.processes(id)).map(({ outcome }) => outcome)).toEqual(Array(3).fill('completed'));
+    expect((await client.runs.deadLetters(id)).groups).toEqual([]);
+    await expect(client.runs.replay(id)).rejects.toMatchObject({ status: 409 });
+  },
+  LIMIT_MS,
+);
 
-it('the queue shows who takes the places of a pool, and why others wait', async () => {
-  const started = await client.runs.start('Flow');
-  let queue: ServerQueue | undefined;
-  await until(async () => {
-    queue = await client.queue();
-    return queue.pools[0]?.runs.includes(started.id) === true;
-  });
-  expect(queue).toMatchObject({ pools: [{ name: 'few', size: 9 }], runs: [{ pools: ['few'], priority: 1 }] });
-  await client.runs.cancel(started.id);
-  expect((await client.runs.ended(started.id)).state).toBe('cancelled');
-}, LIMIT_MS);
+it(
+  'the queue shows who takes the places of a pool, and why others wait',
+  async () => {
+    const started = await client.runs.start('Flow');
+    let queue: ServerQueue | undefined;
+    await until(async () => {
+      queue = await client.queue();
+      return queue.pools[0]?.runs.includes(started.id) === true;
+    });
+    expect(queue).toMatchObject({ pools: [{ name: 'few', size: 9 }], runs: [{ pools: ['few'], priority: 1 }] });
+    await client.runs.cancel(started.id);
+    expect((await client.runs.ended(started.id)).state).toBe('cancelled');
+  },
+  LIMIT_MS,
+);

@@ -52,7 +52,7 @@ export interface ServerOverview {
     readonly readShare: number | null;
     readonly perSecond: number;
   }[];
-  /** The next ticks of all schedules. */
+  /** The next tick of each schedule, soonest first, at most 20. */
   readonly next: readonly { readonly schedule: string; readonly at: number }[];
   /** The number of runs by state. */
   readonly counts: Readonly<Record<ServerRunState, number>>;

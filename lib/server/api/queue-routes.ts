@@ -11,7 +11,10 @@ export function queueRoutes(api: Api): void {
   http.get(
     '/api/v1/queue',
     {
-      config: { role: 'viewer', summary: 'The runs that wait and those at work, with the pools whose places they take' },
+      config: {
+        role: 'viewer',
+        summary: 'The runs that wait and those at work, with the pools whose places they take',
+      },
       schema: { response: { 200: Queue } },
     },
     async () => {

@@ -9,16 +9,7 @@ import { maskSecrets } from '../../text/mask-secrets.js';
 import { audit, httpError, type Api } from './api.js';
 import { folderOf, knownRun, linked } from './known-run.js';
 import { shownRun } from './present.js';
-import {
-  Letters,
-  LetterGroups,
-  LettersQuery,
-  Problem,
-  Run,
-  RunParams,
-  Story,
-  StoryQuery,
-} from './schemas.js';
+import { Letters, LetterGroups, LettersQuery, Problem, Run, RunParams, Story, StoryQuery } from './schemas.js';
 
 /** The most characters that are shown of a record. */
 const RECORD_LENGTH = 4000;

@@ -129,8 +129,7 @@ export function runRoutes(api: Api): void {
       const run = await knownRun(api, params.id);
       const last = run.incarnationBefore + 1;
       const path = outputFileOf(api.output, run.id, process ?? last);
-      const part =
-        find === undefined ? await readOutput(path, places) : await findInOutput(path, find, places.before);
+      const part = find === undefined ? await readOutput(path, places) : await findInOutput(path, find, places.before);
       return { ...part, process: process ?? last };
     },
   );

@@ -418,6 +418,7 @@ export const Overview = z.strictObject({
     z.strictObject({ about: z.enum(['run', 'schedule', 'workflow', 'alert']), subject: z.string(), text: z.string() }),
   ),
   active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
+  /** The next tick of each schedule, soonest first, at most 20. */
   next: z.array(z.strictObject({ schedule: z.string(), at: time })),
   counts: z.record(z.enum(RUN_STATES), z.number()),
   /** The servers that share the store, by number; empty for the only server of a store. */
