@@ -100,7 +100,10 @@ export function Runs(): JSX.Element {
                   <td class="number">{run.startedAt === null ? '' : duration((run.endedAt ?? now) - run.startedAt)}</td>
                   <td class="number">
                     {run.deadLetters > 0 && (
-                      <a href={`#/runs/${run.id}?tab=dead%20letters`} aria-label={`${grouped(run.deadLetters)} dead letters of run ${run.id}`}>
+                      <a
+                        href={`#/runs/${run.id}?tab=dead%20letters`}
+                        aria-label={`${grouped(run.deadLetters)} dead letters of run ${run.id}`}
+                      >
                         {grouped(run.deadLetters)}
                       </a>
                     )}
