@@ -19,6 +19,7 @@ import { alertTarget } from './alerts/alert-target.js';
 import type { ServerFacts } from './api/api.js';
 import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
+import { diskObstacle } from './disk.js';
 import { runProcesses } from './runs/run-processes.js';
 import { RecordStories } from './runs/record-stories.js';
 import { RunViews } from './runs/run-views.js';
@@ -146,6 +147,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     triggers: activeTriggers,
     isReady: () => catalog.isDescribed,
     sendsAlerts: target !== undefined,
+    obstacle: () => diskObstacle(runs),
     onChange: () => {
       changed();
     },
@@ -159,6 +161,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let names: readonly string[] = [];
   const app = buildApp({
     ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, pools, startedAt },
+    obstacle: () => diskObstacle(runs),
     stories: new RecordStories({ runs, folder, script, environment }),
     servers: () => shownServers(member),
     backups: join(home, 'backups'),

@@ -56,6 +56,8 @@ export interface SupervisorPorts {
   readonly isReady: () => boolean;
   /** Whether alerts are sent; otherwise they are only stored. */
   readonly sendsAlerts: boolean;
+  /** The reason why no run may start now, in one sentence; '' if runs may start. Default: always ''. */
+  readonly obstacle?: () => string;
   /** Called after each change of a run or a schedule. */
   readonly onChange?: () => void;
 }
@@ -519,8 +521,9 @@ export class Supervisor {
   private async dispatch(): Promise<void> {
     const { store, membership, now, maxRuns, pools, rulesOf } = this.ports;
     const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE, oldestFirst: true });
-    if (!this.ports.isReady()) {
-      const why = 'It waits until the workflows can be described';
+    if (this.ports.isReady() && membership.isLeader()) await this.watchTimes(active);
+    const why = this.ports.isReady() ? this.ports.obstacle?.() : 'It waits until the workflows can be described';
+    if (why !== undefined && why !== '') {
       this.waiting = new Map(active.filter((run) => !isAtWork(run)).map(({ id }) => [id, why]));
       return;
     }
@@ -529,7 +532,6 @@ export class Supervisor {
     const places = { maxRuns, pools, rulesOf, server, hasElsewhere, now: now() };
     const { start, waiting } = chooseFromQueue(active, places);
     this.waiting = waiting;
-    if (membership.isLeader()) await this.watchTimes(active);
     const changes = new Map<string, Partial<StoredRun>>();
     for (const run of active.filter(({ id }) => start.includes(id))) {
       const sight = await this.sightOf(run);

@@ -1,10 +1,12 @@
 /** The records of a run over the API: its output in parts, its dead letters, their replay, and the story of a record. */
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { ServerQueue } from '#lib/client/shapes/server.js';
 import { serverClient, type ServerClient } from '#lib/client/server-client.js';
-import { end, newFolder, removeFolder, serve, until, type Served } from './support/served.js';
+import { end, newFolder, removeFolder, SCRIPT, serve, until, type Served } from './support/served.js';
 
 const LIMIT_MS = 60_000;
 const LINES = 6000;
@@ -14,7 +16,6 @@ import { existsSync } from 'node:fs';
 import { asyncTask, defineWorkflow, sinkTask, sourceTask } from '${import.meta.resolve('#lib/index.js')}';
 const config = { '~standard': { version: 1, vendor: 'spec', validate: (value) => ({ value: value ?? {} }) } };
 export const Mended = defineWorkflow({ name: 'Mended', config, params: ['a=b.c'], serving: { pools: ['few'] },
-  triggers: { after: { after: 'Mended' } },
   build: (flow, given) => flow
     .task('Numbers', sourceTask([1, 2, 3, 4, 5].map((id) => ({ id, name: 'n' + id, given: given['a=b.c'] }))))
     .task('Check', ['Numbers'], asyncTask(async (one) => {
@@ -31,7 +32,7 @@ let client: ServerClient;
 let id: string;
 beforeAll(async () => {
   folder = newFolder();
-  writeFileSync(join(folder, 'workflows', 'mended.js'), FLOW.replace("triggers: { after: { after: 'Mended' } },", ''));
+  writeFileSync(join(folder, 'workflows', 'mended.js'), FLOW);
   served = await serve(folder);
   client = serverClient({ url: served.url, token: served.token });
   ({ id } = await client.runs.start('Mended', { settings: { 'a=b.c': 'x=y.z' } }));
@@ -101,6 +102,33 @@ it(
     expect((await client.runs.processes(id)).map(({ outcome }) => outcome)).toEqual(Array(3).fill('completed'));
     expect((await client.runs.deadLetters(id)).groups).toEqual([]);
     await expect(client.runs.replay(id)).rejects.toMatchObject({ status: 409 });
+  },
+  LIMIT_MS,
+);
+
+it(
+  'commands read the whole output, the dead letters and the story of a record from the server, and replay',
+  async () => {
+    const command = (...words: readonly string[]): { readonly out: string; readonly err: string } => {
+      const { stdout, stderr } = spawnSync(process.execPath, [SCRIPT, ...words, '--server', served.url], {
+        cwd: tmpdir(),
+        env: { ...process.env, MILLRACE_TOKEN: served.token },
+        encoding: 'utf8',
+      });
+      return { out: stdout, err: stderr };
+    };
+    expect(command('logs', id, '--process', '1').out.split('\n').length).toBeLessThan(LINES);
+    expect(command('logs', id, '--process', '1', '--all').out.match(/line \d+ /g)).toHaveLength(LINES);
+    expect(command('dead-letters', id).err).toBe(`Run ${id} has no dead letters\n`);
+    expect(command('dead-letters', 'replay', id).err).toContain('has no dead letters to replay');
+    expect(command('why', id, 'nothing').err).toContain("wrote holds 'nothing'");
+    rmSync(join(folder, 'mended'));
+    const { id: other } = await client.runs.start('Mended');
+    await client.runs.ended(other);
+    expect(command('dead-letters', other).out).toContain('is too large');
+    expect(command('why', other, 'Numbers#3').out).toContain('given up after 1 attempt');
+    expect(command('dead-letters', 'replay', other).err).toBe(`Run ${other} is queued, and replays its dead letters\n`);
+    await client.runs.ended(other);
   },
   LIMIT_MS,
 );

@@ -42,7 +42,7 @@ export interface ServerOverview {
   readonly maxRuns: number;
   /** The problems that need attention, most urgent first; `subject` is the id of a run or of a schedule, or ''. */
   readonly attention: readonly {
-    readonly about: 'run' | 'schedule' | 'workflow' | 'alert';
+    readonly about: 'server' | 'run' | 'schedule' | 'workflow' | 'alert';
     readonly subject: string;
     readonly text: string;
   }[];

@@ -51,6 +51,8 @@ export interface ApiPorts {
   readonly pauseTrigger: (triggerId: string, pause: Pause | null) => Promise<void>;
   /** The problem with the files of a trigger; '' if there is none. */
   readonly fileProblem: (triggerId: string) => string;
+  /** The reason why no run may start, in one sentence; '' if runs may start. */
+  readonly obstacle: () => string;
   readonly maxRuns: number;
   /** The sizes of the pools, by name. */
   readonly pools: ReadonlyMap<string, number>;

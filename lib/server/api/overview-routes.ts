@@ -102,7 +102,7 @@ export function overviewRoutes(api: Api): void {
 type Attention = z.input<typeof Overview>['attention'];
 
 async function attentionOf(
-  { store, catalog, now }: Api,
+  { store, catalog, obstacle, now }: Api,
   schedules: readonly {
     readonly id: string;
     readonly problem: string;
@@ -112,7 +112,9 @@ async function attentionOf(
 ): Promise<Attention> {
   const since = now() - DAY_MS;
   const troubled = await store.runs({ states: ['failed', 'interrupted'], limit: MOST_ATTENTION });
+  const blocked = obstacle();
   return [
+    ...(blocked === '' ? [] : [{ about: 'server' as const, subject: '', text: blocked }]),
     ...catalog.problems.map((text) => ({ about: 'workflow' as const, subject: '', text })),
     ...schedules.flatMap(({ id, problem, decidedTo }) => {
       // The clock was ahead when the tick was decided, and was set back.

@@ -415,7 +415,11 @@ export const Overview = z.strictObject({
   maxRuns: z.number(),
   /** The problems that need attention, most urgent first. */
   attention: z.array(
-    z.strictObject({ about: z.enum(['run', 'schedule', 'workflow', 'alert']), subject: z.string(), text: z.string() }),
+    z.strictObject({
+      about: z.enum(['server', 'run', 'schedule', 'workflow', 'alert']),
+      subject: z.string(),
+      text: z.string(),
+    }),
   ),
   active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
   /** The next tick of each schedule, soonest first, at most 20. */

@@ -31,6 +31,8 @@ export interface Sight {
   readonly deadLetters: number;
   /** With 'working', if the system reports it: the bytes of memory that its process uses. */
   readonly memory?: number | undefined;
+  /** With 'working': the bytes that its process has printed, if a server has started it. */
+  readonly printed?: number | undefined;
   /** With 'working': the host of its process, if the process cannot be checked or signalled from here. */
   readonly elsewhere?: string | undefined;
   /** True if a child process of this server works on it, or begins to. */

@@ -6,6 +6,7 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
+import { printable } from '../../text/printable.js';
 
 /** Places in bytes from the start of the file. */
 export interface OutputPart {
@@ -35,7 +36,7 @@ export async function readOutput(path: string, { before, after }: OutputQuery = 
     if (after !== undefined) {
       const from = Math.min(after, size);
       const bytes = await readBytes(file, from, Math.min(size, from + PART_BYTES));
-      return partOf(bytes.subarray(0, wholeLength(bytes)), from, size);
+      return partOf(bytes.subarray(0, wholeLength(bytes, from + bytes.length === size)), from, size);
     }
     const to = Math.min(before ?? size, size);
     const first = Math.max(0, to - PART_BYTES);
@@ -97,7 +98,13 @@ async function readBytes(file: FileHandle, from: number, to: number): Promise<Bu
 }
 
 function partOf(bytes: Buffer, from: number, size: number): OutputPart {
-  return { text: stripVTControlCharacters(bytes.toString('utf8')), from, to: from + bytes.length, size };
+  return { text: shownText(bytes.toString('utf8')), from, to: from + bytes.length, size };
+}
+
+/** Text without colours and other control sequences. Marks that would hide or reorder text are written as escapes. */
+function shownText(text: string): string {
+  const plain = stripVTControlCharacters(text).replace(/\r\n?/g, '\n');
+  return plain.replace(/[^\n\t]+/g, printable);
 }
 
 /** The place after the first line feed; without one, the first place that is not within a character. */
@@ -109,8 +116,10 @@ function startOfLine(bytes: Buffer): number {
   return at;
 }
 
-/** The length without the beginning of a character that goes on after the part. */
-function wholeLength(bytes: Buffer): number {
+/** The length of the lines; with a line longer than the part, or at the end of the file, of the whole characters. */
+function wholeLength(bytes: Buffer, isEnd: boolean): number {
+  const feed = isEnd ? -1 : bytes.lastIndexOf(LINE_FEED);
+  if (feed >= 0) return feed + 1;
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0;
     if (isWithin(byte)) continue;

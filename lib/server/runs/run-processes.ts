@@ -6,7 +6,7 @@
  * values of users reach the configuration unchanged.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, fstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { keyWithName } from '../../jobs/config/setting-key.js';
@@ -115,7 +115,14 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const isThere = last.endedAt === undefined && isKnown === true;
     if (isThere || (await isAlive(run.path, last))) {
       const elsewhere = isKnown === undefined ? last.host : undefined;
-      return { ...facts, state: 'working', elsewhere, memory: isThere ? memoryOfProcess(last.pid) : undefined };
+      const printed = statSync(outputFileOf(output, runId, last.number), { throwIfNoEntry: false })?.size;
+      return {
+        ...facts,
+        state: 'working',
+        elsewhere,
+        printed,
+        memory: isThere ? memoryOfProcess(last.pid) : undefined,
+      };
     }
     // The run may have ended, or been resumed, between the reading of its record and the check of its process.
     if (last.endedAt === undefined) {

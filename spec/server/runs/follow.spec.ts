@@ -40,6 +40,10 @@ describe('a run with limits', () => {
       stopWish: 'cancel',
       stopReason: expect.stringContaining('more than 256MB of memory'),
     });
+    expect(followUp(run, { ...working, printed: 257 * MEGABYTE }, 1)?.change).toMatchObject({
+      stopWish: 'cancel',
+      stopReason: expect.stringContaining('printed more than 256 MB'),
+    });
     const stopped = { ...run, ...late?.change };
     expect(followUp(stopped, working, 90_000, limits)).toBeUndefined();
     const ended = { ...working, state: 'ended', hasChild: false } as const;
