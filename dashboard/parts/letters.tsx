@@ -83,7 +83,7 @@ export function Letters({ run, reload }: LettersProps): JSX.Element {
         </table>
       </div>
       {data.others > 0 && <p class="quiet">{grouped(data.others)} more dead letters have further reasons</p>}
-      {data.groups[open] !== undefined && <Records key={open} run={run} group={data.groups[open] as Group} />}
+      {data.groups[open] !== undefined && <Records key={open} run={run} group={data.groups[open]} />}
     </>
   );
 }

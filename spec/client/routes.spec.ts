@@ -227,3 +227,8 @@ it.each(Object.keys(HELD) as (keyof Routes)[])('%s has the shapes of the documen
   const inPath = parameters.filter((one) => one.in === 'path').map(({ name }) => name);
   expect(inPath.sort()).toEqual([...route.matchAll(/:(\w+)/g)].map(([, name]) => name).sort());
 });
+
+it('the server closes connections that are slow with their headers or their body, and has a bound for them', () => {
+  const { headersTimeout, requestTimeout, maxConnections } = app.http.server;
+  expect([headersTimeout, requestTimeout, maxConnections]).toEqual([10_000, 30_000, 1000]);
+});
