@@ -1,11 +1,7 @@
 /** Numbers and times in words. */
+import { formatter } from './zone.js';
 
 const numbers = new Intl.NumberFormat('en');
-const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-const moments = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
-
-export const zoneName = zone;
-
 export function grouped(count: number): string {
   return numbers.format(Math.round(count));
 }
@@ -18,8 +14,9 @@ export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
+/** The moment in the chosen time zone. */
 export function moment(at: number): string {
-  return moments.format(at);
+  return formatter({ dateStyle: 'medium', timeStyle: 'medium' }).format(at);
 }
 
 /** The moment in another zone. */

@@ -2,9 +2,9 @@
 import { Fragment, render, type JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { exchange, follow, isLive, signIn, signOut, token } from './api.js';
-import { zoneName } from './format.js';
 import { Notice } from './parts/state.js';
-import { go, route } from './router.js';
+import { go, route, withParam } from './router.js';
+import { chooseZone, ownZone, zone } from './zone.js';
 import { ApiReference } from './screens/api-reference.js';
 import { Alerts } from './screens/alerts.js';
 import { Calendar } from './screens/calendar.js';
@@ -81,8 +81,9 @@ function Page(): JSX.Element {
           ))}
         </nav>
         <span class="quiet" role="status">
-          {isLive.value ? '● live' : '○ not connected'} · {zoneName}
+          {isLive.value ? '● live' : '○ not connected'}
         </span>
+        <ZoneChoice />
         <button
           type="button"
           onClick={() => {
@@ -136,6 +137,29 @@ function Page(): JSX.Element {
         )}
       </main>
     </>
+  );
+}
+
+/** The choice of the time zone, which the address of the page then has too. */
+function ZoneChoice(): JSX.Element {
+  const given = route.value.query.get('zone');
+  useEffect(() => {
+    if (given !== null) chooseZone(given);
+  }, [given]);
+  const names = [...new Set([zone.value, ownZone, 'UTC', ...Intl.supportedValuesOf('timeZone')])];
+  return (
+    <select
+      aria-label="Time zone"
+      value={zone.value}
+      onChange={({ currentTarget }) => {
+        chooseZone(currentTarget.value);
+        go(withParam('zone', currentTarget.value));
+      }}
+    >
+      {names.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
   );
 }
 

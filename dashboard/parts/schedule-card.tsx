@@ -2,12 +2,13 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { remove, type Decision, type Schedule } from '../api.js';
-import { grouped, moment, momentIn, relative, zoneName } from '../format.js';
+import { grouped, moment, momentIn, relative } from '../format.js';
 import { BackfillForm } from './backfill-form.js';
 import { useData, useNow } from './data.js';
 import { Pause } from './pause.js';
 import { ScheduleForm } from './schedule-form.js';
 import { Notice } from './state.js';
+import { zone } from '../zone.js';
 
 const REASONS: Readonly<Record<NonNullable<Decision['reason']>, string>> = {
   overlap: 'skipped: a run of the schedule was queued or at work',
@@ -29,7 +30,7 @@ export function ScheduleCard({ schedule, reload }: ScheduleCardProps): JSX.Eleme
   const toggle = (part: typeof open): void => {
     setOpen(open === part ? '' : part);
   };
-  const { id, workflow, name, pause, next, zone } = schedule;
+  const { id, workflow, name, pause, next } = schedule;
   const path = `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(name)}`;
   const act = (work: () => Promise<unknown>): void => {
     setError('');
@@ -41,7 +42,7 @@ export function ScheduleCard({ schedule, reload }: ScheduleCardProps): JSX.Eleme
     <li class="card">
       <h2>{id}</h2>
       <p>
-        <code>{schedule.rule}</code> {zone} · overlap {schedule.overlap} · catch-up {schedule.catchUp}
+        <code>{schedule.rule}</code> {schedule.zone} · overlap {schedule.overlap} · catch-up {schedule.catchUp}
         {schedule.madeBy === null ? ' · stated by the workflow' : ` · made by ${schedule.madeBy}`}
         {schedule.isPresent ? '' : ' · no longer exists'}
       </p>
@@ -104,12 +105,14 @@ export function ScheduleCard({ schedule, reload }: ScheduleCardProps): JSX.Eleme
       )}
       {open === 'ticks' && (
         <>
-          <h3>Next ticks, in {zoneName}</h3>
+          <h3>Next ticks, in {zone.value}</h3>
           <ol>
             {next.map((at) => (
               <li key={at}>
                 {moment(at)}
-                {zone === null || zone === zoneName ? '' : ` (${momentIn(at, zone)} in ${zone})`}
+                {schedule.zone === null || schedule.zone === zone.value
+                  ? ''
+                  : ` (${momentIn(at, schedule.zone)} in ${schedule.zone})`}
               </li>
             ))}
           </ol>

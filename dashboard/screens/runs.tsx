@@ -19,7 +19,7 @@ const STATES: readonly (keyof Overview['counts'])[] = [
 
 export function Runs(): JSX.Element {
   const { query } = route.value;
-  const { data, error } = useData<{ runs: readonly Run[]; before: string | null }>(`/runs?${query.toString()}`);
+  const { data, error } = useData<{ runs: readonly Run[]; before: string | null }>(`/runs?${filtersOf(query)}`);
   const known = useData<Workflows>('/workflows').data?.workflows.map(({ name }) => name) ?? [];
   const given = query.get('workflow');
   // A run of a workflow that no longer exists is still there.
@@ -122,4 +122,11 @@ export function Runs(): JSX.Element {
       )}
     </>
   );
+}
+
+/** The query without what belongs to the page. */
+function filtersOf(query: URLSearchParams): string {
+  const filters = new URLSearchParams(query);
+  filters.delete('zone');
+  return filters.toString();
 }

@@ -344,6 +344,17 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
       await page.getByText('to come', { exact: true }).waitFor();
       await page.getByRole('link', { name: 'All schedules, by day' }).click();
       await cell.nth(6).waitFor();
+      // The week in which the clocks of New York go back.
+      await page.goto(`${served.url}/#/calendar?from=2032-11-01&zone=America/New_York`);
+      await page.getByRole('columnheader', { name: 'Sun 7 Nov 25 hours' }).waitFor();
+      await page.getByText('Times are in America/New_York').waitFor();
+      await page.locator('header select').selectOption('Asia/Tokyo');
+      await page.getByText('Times are in Asia/Tokyo').waitFor();
+      expect(page.url()).toContain('zone=Asia%2FTokyo');
+      await page.goto(`${served.url}/#/runs?zone=UTC`);
+      await page.getByRole('region', { name: 'Runs' }).waitFor();
+      await page.goto(`${served.url}/#/`);
+      await page.getByRole('columnheader', { name: 'in UTC' }).waitFor();
     },
     LIMIT_MS,
   );

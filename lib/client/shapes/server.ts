@@ -173,7 +173,7 @@ export interface ServerQueuedRun {
   readonly run: ServerRun;
   /** The pools in which it takes a place. */
   readonly pools: readonly string[];
-  /** The priority of its workflow. */
+  /** The priority of its workflow; lower by 10 for a run of a backfill. */
   readonly priority: number;
 }
 

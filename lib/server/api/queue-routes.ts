@@ -1,4 +1,5 @@
 /** The route for the queue: the runs that wait, those at work, and the places that they share. */
+import { priorityOf } from '../runs/queue.js';
 import { ACTIVE_STATES, isAtWork, type StoredRun } from '../runs/stored-run.js';
 import type { Api } from './api.js';
 import { shownRun } from './present.js';
@@ -21,7 +22,6 @@ export function queueRoutes(api: Api): void {
       const runs = await store.runs({ states: ACTIVE_STATES, limit: MOST_SHOWN, oldestFirst: true });
       const poolsOf = ({ workflow }: StoredRun): readonly string[] => catalog.workflow(workflow)?.serving.pools ?? [];
       const atWork = runs.filter(isAtWork);
-      const priorityOf = ({ workflow }: StoredRun): number => catalog.workflow(workflow)?.serving.priority ?? 0;
       return {
         maxRuns,
         pools: [...pools].map(([name, size]) => ({
@@ -32,7 +32,7 @@ export function queueRoutes(api: Api): void {
         runs: runs.map((run) => ({
           run: shownRun(run, supervisor),
           pools: [...poolsOf(run)],
-          priority: priorityOf(run),
+          priority: priorityOf(run, catalog.workflow(run.workflow)?.serving),
         })),
       };
     },
