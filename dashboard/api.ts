@@ -25,6 +25,11 @@ export type Me = z.output<typeof schemas.Me>;
 export type AuditEntry = z.output<typeof schemas.Audit>['entries'][number];
 export type Trigger = z.output<typeof schemas.Trigger>;
 export type Delivery = z.output<typeof schemas.Deliveries>['deliveries'][number];
+export type Letters = z.output<typeof schemas.Letters>;
+export type Story = z.output<typeof schemas.Story>;
+export type Output = z.output<typeof schemas.Output>;
+export type Processes = z.output<typeof schemas.Processes>;
+export type Queue = z.output<typeof schemas.Queue>;
 export type LetterGroups = z.output<typeof schemas.LetterGroups>;
 
 const KEY = 'millrace token';

@@ -1,11 +1,7 @@
 /** Numbers and times in words. */
+import { formatter } from './zone.js';
 
 const numbers = new Intl.NumberFormat('en');
-const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-const moments = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
-
-export const zoneName = zone;
-
 export function grouped(count: number): string {
   return numbers.format(Math.round(count));
 }
@@ -18,8 +14,9 @@ export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
+/** The moment in the chosen time zone. */
 export function moment(at: number): string {
-  return moments.format(at);
+  return formatter({ dateStyle: 'medium', timeStyle: 'medium' }).format(at);
 }
 
 /** The moment in another zone. */
@@ -38,4 +35,12 @@ export function duration(ms: number): string {
 /** `in 5 min`, `3 s ago`. */
 export function relative(at: number, now = Date.now()): string {
   return at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
+}
+
+/** `512 bytes`, `3.4 MB`. */
+export function bytes(count: number): string {
+  if (count < 1000) return `${count} bytes`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length, Math.floor(Math.log10(count) / 3));
+  return `${(count / 1000 ** power).toFixed(1)} ${units[power - 1] ?? ''}`;
 }

@@ -1,11 +1,12 @@
 /** An axis of time: places of moments, and its marks at round times. */
 import type { JSX } from 'preact';
+import { formatter, localOf } from '../zone.js';
 
 const SECOND = 1000;
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
 const MOST_MARKS = 9;
-const seconds = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
-const days = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const SECONDS = { timeStyle: 'medium' } as const;
+const DAYS = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' } as const;
 
 export interface Span {
   readonly from: number;
@@ -20,7 +21,7 @@ export function placeOf({ from, to }: Span, left: number, width: number): (at: n
 
 /** The moments of a span at which the local time is a multiple of the step. The offset of the zone may change in it. */
 function roundTimes({ from, to }: Span, step: number): readonly number[] {
-  const offsetAt = (at: number): number => new Date(at).getTimezoneOffset() * 60 * SECOND;
+  const offsetAt = (at: number): number => at - localOf(at);
   const first = Math.ceil((from - offsetAt(from)) / step) * step;
   const times = new Set<number>();
   for (let local = first; local <= to - offsetAt(to); local += step) {
@@ -38,7 +39,7 @@ export function TimeAxis(
   const wanted = (to - from) / SECOND / MOST_MARKS;
   const step = (STEPS.find((one) => one >= wanted) ?? Math.ceil(wanted / 86_400) * 86_400) * SECOND;
   const marks = roundTimes({ from, to }, step);
-  const words = to - from > 86_400 * SECOND ? days : seconds;
+  const words = formatter(to - from > 86_400 * SECOND ? DAYS : SECONDS);
   return (
     <g aria-hidden="true">
       {marks.map((at) => (

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { get, post, type Backfill, type BackfillPreview } from '../api.js';
 import { grouped, moment } from '../format.js';
 import { go } from '../router.js';
+import { momentOf, zone } from '../zone.js';
 import { Notice } from './state.js';
 
 export function BackfillForm({ id, path }: { readonly id: string; readonly path: string }): JSX.Element {
@@ -14,7 +15,11 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
   const [error, setError] = useState('');
   // A second press of the button refers to the same backfill.
   const [requestKey] = useState(() => crypto.randomUUID());
-  const range = { from: Date.parse(from), to: Date.parse(to) };
+  // The fields have local times without a zone.
+  const rangeOf = (): { readonly from: number; readonly to: number } => ({
+    from: momentOf(Date.parse(`${from}Z`)),
+    to: momentOf(Date.parse(`${to}Z`)),
+  });
   const attempt = (work: () => Promise<void>): void => {
     setError('');
     work().catch((failure: unknown) => {
@@ -23,12 +28,13 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
   };
   const look = (): void => {
     attempt(async () => {
+      const range = rangeOf();
       setPreview(await get<BackfillPreview>(`${path}/backfill?from=${range.from}&to=${range.to}`));
     });
   };
   const start = (): void => {
     attempt(async () => {
-      const { id: made } = await post<Backfill>(`${path}/backfill`, { ...range, overlaps, requestKey });
+      const { id: made } = await post<Backfill>(`${path}/backfill`, { ...rangeOf(), overlaps, requestKey });
       go(`/runs?backfill=${made}`);
     });
   };
@@ -55,7 +61,10 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
         else start();
       }}
     >
-      <p>Each tick after the beginning, up to the end, gets a run of its own, oldest tick first</p>
+      <p>
+        Each tick after the beginning, up to the end, gets a run of its own, oldest tick first. Times are in{' '}
+        {zone.value}
+      </p>
       {field('After', from, setFrom)}
       {field('Until', to, setTo)}
       <p>

@@ -8,7 +8,8 @@ export interface Loaded<Answer> {
   readonly reload: () => void;
 }
 
-export function useData<Answer>(path: string): Loaded<Answer> {
+/** @param when 'once': not again when the server reports a change. */
+export function useData<Answer>(path: string, when: 'always' | 'once' = 'always'): Loaded<Answer> {
   const [state, setState] = useState<{ path: string; data: Answer | undefined; error: string }>();
   const [asked, setAsked] = useState(0);
   useEffect(() => {
@@ -29,7 +30,7 @@ export function useData<Answer>(path: string): Loaded<Answer> {
     return () => {
       isOver = true;
     };
-  }, [path, asked, version.value, token.value]);
+  }, [path, asked, when === 'once' ? 0 : version.value, token.value]);
   // Data of another screen is not shown on this one.
   const own = state?.path === path ? state : undefined;
   return {

@@ -228,8 +228,7 @@ function Task({ task, x, y, isHot }: TaskProps): JSX.Element {
         {name}
       </text>
       <text class="quiet" x={x + 11} y={y + 38}>
-        {kindOf(task)}
-        {isHot ? ' · bottleneck' : ''}
+        {isHot ? 'bottleneck' : kindOf(task)}
         {letters}
       </text>
       <text class="quiet" x={x + 11} y={y + 55}>

@@ -22,25 +22,27 @@ export function Pause({ id, path, pause, effect, act, children }: PauseProps): J
   const [note, setNote] = useState('');
   const now = useNow();
   return pause === null ? (
-    <p>
-      {children}
-      <label for={`note-${id}`}>Note</label>{' '}
-      <input
-        id={`note-${id}`}
-        value={note}
-        onInput={(event) => {
-          setNote(event.currentTarget.value);
-        }}
-      />{' '}
-      <button
-        type="button"
-        onClick={() => {
-          act(() => post(`${path}/pause`, { note }));
-        }}
-      >
-        Pause
-      </button>
-    </p>
+    <>
+      {children !== undefined && <p>{children}</p>}
+      <p class="actions">
+        <label for={`note-${id}`}>Note for a pause</label>
+        <input
+          id={`note-${id}`}
+          value={note}
+          onInput={(event) => {
+            setNote(event.currentTarget.value);
+          }}
+        />
+        <button
+          type="button"
+          onClick={() => {
+            act(() => post(`${path}/pause`, { note }));
+          }}
+        >
+          Pause
+        </button>
+      </p>
+    </>
   ) : (
     <p>
       ⏸ Paused by {pause.by} {relative(pause.at, now)}

@@ -2,7 +2,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { post, put, type Schedule, type SchedulePreview } from '../api.js';
-import { moment, momentIn, zoneName } from '../format.js';
+import { moment, momentIn } from '../format.js';
+import { zone } from '../zone.js';
 import { Notice } from './state.js';
 
 const KINDS = ['cron', 'every', 'at'] as const;
@@ -27,7 +28,7 @@ export function ScheduleForm({ workflows, schedule, onSaved }: FormProps): JSX.E
   const [name, setName] = useState(schedule?.name ?? '');
   const [kind, setKind] = useState<Kind>(KINDS.find((one) => one in stated) ?? 'cron');
   const [rule, setRule] = useState(textOf(stated[kind]));
-  const [zone, setZone] = useState(textOf(stated['zone']) || zoneName);
+  const [ruleZone, setZone] = useState(textOf(stated['zone']) || zone.value);
   const [overlap, setOverlap] = useState(textOf(stated['overlap']) || 'skip');
   const [catchUp, setCatchUp] = useState(textOf(stated['catchUp']) || 'last');
   const [preview, setPreview] = useState<SchedulePreview>();
@@ -35,7 +36,7 @@ export function ScheduleForm({ workflows, schedule, onSaved }: FormProps): JSX.E
   const { settings, jitter, anchor } = stated;
   const body = {
     [kind]: rule,
-    ...(kind === 'cron' ? { zone } : {}),
+    ...(kind === 'cron' ? { zone: ruleZone } : {}),
     ...(kind === 'every' && anchor !== undefined ? { anchor } : {}),
     ...{ overlap, catchUp },
     ...(settings === undefined ? {} : { settings }),
@@ -117,7 +118,7 @@ export function ScheduleForm({ workflows, schedule, onSaved }: FormProps): JSX.E
         setKind(text as Kind);
       })}
       {field(kind === 'cron' ? 'Pattern' : kind === 'every' ? 'Interval' : 'Moment', rule, HINTS[kind], setRule)}
-      {kind === 'cron' && field('Time zone', zone, 'Europe/Berlin', setZone)}
+      {kind === 'cron' && field('Time zone', ruleZone, 'Europe/Berlin', setZone)}
       {choice('Overlap', overlap, ['skip', 'queue', 'allow'], setOverlap)}
       {choice('Catch-up', catchUp, ['last', 'none', 'all'], setCatchUp)}
       <Notice error={error} />
@@ -126,13 +127,13 @@ export function ScheduleForm({ workflows, schedule, onSaved }: FormProps): JSX.E
       ))}
       {preview !== undefined && (
         <>
-          <h3>Its next ticks, in {zoneName}</h3>
+          <h3>Its next ticks, in {zone.value}</h3>
           {preview.next.length === 0 && <p class="quiet">No future tick</p>}
           <ol>
             {preview.next.map((at) => (
               <li key={at}>
                 {moment(at)}
-                {kind !== 'cron' || zone === zoneName ? '' : ` (${momentIn(at, zone)} in ${zone})`}
+                {kind !== 'cron' || ruleZone === zone.value ? '' : ` (${momentIn(at, ruleZone)} in ${ruleZone})`}
               </li>
             ))}
           </ol>

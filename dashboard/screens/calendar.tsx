@@ -1,15 +1,17 @@
 /** The ticks of the schedules by day, or of one schedule by hour: with a run, without a run, and future ticks. */
 import type { JSX } from 'preact';
 import type { CalendarCell, CalendarRow } from '../api.js';
-import { grouped, zoneName } from '../format.js';
+import { grouped } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
 import { Notice } from '../parts/state.js';
 import { route } from '../router.js';
+import { formatter, localOf, momentOf, zone } from '../zone.js';
 
 const DAYS = 7;
 const HOUR_MS = 3_600_000;
-const dayNames = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' });
-const hourNames = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const DAY_MS = 86_400_000;
+const DAY_NAME = { weekday: 'short', day: 'numeric', month: 'short' } as const;
+const HOUR_NAME = { hour: '2-digit', minute: '2-digit' } as const;
 
 const REASONS: Readonly<Record<keyof CalendarCell['noRuns'], string>> = {
   overlap: 'another run was at work',
@@ -23,8 +25,9 @@ export function Calendar(): JSX.Element {
   const { query } = route.value;
   const now = useNow();
   const schedule = query.get('schedule');
-  const [, year, month, day] = /^(2\d{3})-(\d\d)-(\d\d)$/.exec(query.get('from') ?? '') ?? [];
-  const first = year === undefined ? startOfWeek(now) : new Date(Number(year), Number(month) - 1, Number(day));
+  const [given] = /^2\d{3}-\d\d-\d\d$/.exec(query.get('from') ?? '') ?? [];
+  const day = Date.parse(given ?? '');
+  const first = Number.isNaN(day) ? startOfWeek(now) : day;
   const edges = schedule === null ? daysFrom(first, DAYS) : hoursOf(first);
   const only = schedule === null ? '' : `&schedule=${encodeURIComponent(schedule)}`;
   const { data, error } = useData<{ rows: readonly CalendarRow[] }>(`/calendar?edges=${edges.join(',')}${only}`);
@@ -33,17 +36,22 @@ export function Calendar(): JSX.Element {
     <>
       <h1>{schedule === null ? 'Calendar' : `Hours of ${schedule}`}</h1>
       <p>
-        <a href={linkTo(movedBy(first, -step), schedule)}>← before</a> · <a href={linkTo(undefined, schedule)}>now</a> ·{' '}
-        <a href={linkTo(movedBy(first, step), schedule)}>after →</a>
+        <a rel="prev" href={linkTo(movedBy(first, -step), schedule)}>
+          ← before
+        </a>{' '}
+        · <a href={linkTo(undefined, schedule)}>now</a> ·{' '}
+        <a rel="next" href={linkTo(movedBy(first, step), schedule)}>
+          after →
+        </a>
         {schedule !== null && (
           <>
             {' '}
-            · <a href={linkTo(startOfWeek(first.getTime()), null)}>All schedules, by day</a>
+            · <a href={linkTo(startOfWeek(momentOf(first)), null)}>All schedules, by day</a>
           </>
         )}
       </p>
       <p class="quiet">
-        Times are in {zoneName}. ✓ completed, ✕ failed or interrupted, ▶ queued or at work, ■ stopped, ⊘ no run, ◷ to
+        Times are in {zone.value}. ✓ completed, ✕ failed or interrupted, ▶ queued or at work, ■ stopped, ⊘ no run, ◷ to
         come.
       </p>
       <Notice error={error} />
@@ -73,7 +81,7 @@ function Days({ rows, edges, now }: DaysProps): JSX.Element {
               const hours = Math.round(((edges[index + 1] ?? 0) - at) / HOUR_MS);
               return (
                 <th scope="col" key={at} class={isNow(index) ? 'now' : ''}>
-                  {dayNames.format(at)}
+                  {formatter(DAY_NAME).format(at)}
                   {isNow(index) && <span class="quiet"> today</span>}
                   {hours !== 24 && <span class="quiet"> {hours} hours</span>}
                 </th>
@@ -90,10 +98,10 @@ function Days({ rows, edges, now }: DaysProps): JSX.Element {
               </th>
               {cells.map((cell, index) => (
                 <td key={days[index]} class={isNow(index) ? 'now' : ''}>
-                  <a class="plain" href={linkTo(new Date(days[index] ?? 0), schedule)}>
+                  <a class="plain" href={linkTo(dayOf(days[index] ?? 0), schedule)}>
                     <Ticks cell={cell} />
                     <span class="hidden">
-                      , {schedule}, {dayNames.format(days[index])}
+                      , {schedule}, {formatter(DAY_NAME).format(days[index])}
                     </span>
                   </a>
                 </td>
@@ -111,7 +119,7 @@ function Hours({ row, edges, now }: { readonly row: CalendarRow } & Omit<DaysPro
   return (
     <>
       <p>
-        <strong>{dayNames.format(edges[0])}</strong> ·{' '}
+        <strong>{formatter(DAY_NAME).format(edges[0])}</strong> ·{' '}
         <a href={`#/runs?workflow=${encodeURIComponent(workflow)}&schedule=${encodeURIComponent(row.schedule)}`}>
           Runs of this schedule
         </a>
@@ -130,7 +138,7 @@ function Hours({ row, edges, now }: { readonly row: CalendarRow } & Omit<DaysPro
             return (
               <tr key={at}>
                 <th scope="row" class={now >= at && now < end ? 'now' : ''}>
-                  {hourNames.format(at)}
+                  {formatter(HOUR_NAME).format(at)}
                   {now >= at && now < end && <span class="quiet"> now</span>}
                 </th>
                 <td>
@@ -180,35 +188,37 @@ function Ticks({ cell: { runs, noRuns, coming } }: { readonly cell: CalendarCell
   );
 }
 
-/** Days in the time zone of the page: one of them may have 23 or 25 hours. */
-function daysFrom(first: Date, count: number): readonly number[] {
-  return Array.from({ length: count + 1 }, (_, index) => movedBy(first, index).getTime());
+/** Days of the chosen time zone: one of them may have 23 or 25 hours. Each day is its midnight as a local time. */
+function daysFrom(first: number, count: number): readonly number[] {
+  return Array.from({ length: count + 1 }, (_, index) => momentOf(movedBy(first, index)));
 }
 
 /** The hours of a day: there may be 23 or 25 of them, or one of half an hour. */
-function hoursOf(day: Date): readonly number[] {
-  const end = movedBy(day, 1).getTime();
+function hoursOf(day: number): readonly number[] {
+  const end = momentOf(movedBy(day, 1));
   const edges: number[] = [];
-  for (let at = day.getTime(); at < end; at += HOUR_MS) edges.push(at);
+  for (let at = momentOf(day); at < end; at += HOUR_MS) edges.push(at);
   return [...edges, end];
 }
 
-function movedBy(day: Date, days: number): Date {
-  return new Date(day.getFullYear(), day.getMonth(), day.getDate() + days);
+function movedBy(day: number, days: number): number {
+  return day + days * DAY_MS;
+}
+
+function dayOf(at: number): number {
+  return Math.floor(localOf(at) / DAY_MS) * DAY_MS;
 }
 
 /** The Monday at or before a moment. */
-function startOfWeek(at: number): Date {
-  const day = new Date(at);
-  return new Date(day.getFullYear(), day.getMonth(), day.getDate() - ((day.getDay() + 6) % 7));
+function startOfWeek(at: number): number {
+  const day = dayOf(at);
+  return movedBy(day, -((new Date(day).getUTCDay() + 6) % 7));
 }
 
-function linkTo(day: Date | undefined, schedule: string | null): string {
+function linkTo(day: number | undefined, schedule: string | null): string {
   const query = new URLSearchParams();
-  const part = (value: number): string => String(value).padStart(2, '0');
-  const shown = day ?? (schedule === null ? undefined : new Date());
-  if (shown !== undefined)
-    query.set('from', `${shown.getFullYear()}-${part(shown.getMonth() + 1)}-${part(shown.getDate())}`);
+  const shown = day ?? (schedule === null ? undefined : dayOf(Date.now()));
+  if (shown !== undefined) query.set('from', new Date(shown).toISOString().slice(0, 10));
   if (schedule !== null) query.set('schedule', schedule);
   return `#/calendar?${query.toString()}`;
 }

@@ -4,6 +4,7 @@ import type { Overview } from '../api.js';
 import { duration, grouped, moment, percent, rate, relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
 import { Notice, State } from '../parts/state.js';
+import { zone } from '../zone.js';
 
 export function Home(): JSX.Element {
   const { data, error } = useData<Overview>('/overview');
@@ -66,7 +67,7 @@ export function Home(): JSX.Element {
                 <tr>
                   <th scope="col">schedule</th>
                   <th scope="col">when</th>
-                  <th scope="col">your time</th>
+                  <th scope="col">in {zone.value}</th>
                 </tr>
               </thead>
               <tbody>

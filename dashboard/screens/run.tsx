@@ -1,17 +1,24 @@
-/** One run: its graph, live, its figures, dead letters and output. */
+/** One run: its graph, live, its figures, logs, dead letters and processes. */
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { follow, post, save, type LetterGroups, type Run as RunRow, type RunHistory, type RunView } from '../api.js';
+import { follow, post, save, type Run as RunRow, type RunHistory, type RunView } from '../api.js';
 import { duration, grouped, moment, percent } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
 import { Explanation } from '../parts/explanation.js';
 import { Charts } from '../parts/charts.js';
 import { Timeline } from '../parts/timeline.js';
 import { Graph, TaskTable } from '../parts/graph.js';
+import { Letters } from '../parts/letters.js';
+import { Output } from '../parts/output.js';
+import { Processes } from '../parts/processes.js';
+import { Why } from '../parts/why.js';
 import { Notice, State } from '../parts/state.js';
 import { go, route } from '../router.js';
 
-const TABS = ['figures', 'timeline', 'charts', 'plan', 'dead letters', 'output', 'notes', 'configuration'] as const;
+const TABS = [
+  ...(['figures', 'timeline', 'charts', 'plan', 'logs', 'dead letters', 'why', 'processes', 'notes'] as const),
+  'configuration',
+] as const;
 type Tab = (typeof TABS)[number];
 
 export function Run({ id }: { readonly id: string }): JSX.Element {
@@ -25,14 +32,14 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
   // A large view is drawn when it changes, and not each second with the time.
   const parts = useMemo(
     () =>
-      view === undefined ? undefined : (
+      view === undefined || run === undefined ? undefined : (
         <>
           <Facts view={view} />
           <Graph view={view} />
-          <Details id={id} view={view} />
+          <Details run={run} view={view} reload={reload} />
         </>
       ),
-    [id, view],
+    [run, view],
   );
   if (run === undefined) return <Notice error={error} />;
   const isOpen = run.endedAt === null;
@@ -40,7 +47,7 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
   return (
     <>
       <h1>
-        {run.workflow} <State state={run.state} />
+        <a href={`#/workflows/${encodeURIComponent(run.workflow)}`}>{run.workflow}</a> <State state={run.state} />
       </h1>
       <p class="quiet">
         Run {run.id} · {startOf(run)}
@@ -51,7 +58,12 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
       <Notice error={run.problem || error} />
       {run.waitsFor !== '' && <p>{run.waitsFor}</p>}
       <Actions run={run} isOpen={isOpen} isStopped={isStopped} reload={reload} />
-      {parts ?? <p class="quiet">{isOpen ? 'The run has not started yet' : 'The run has left no events'}</p>}
+      {parts ?? (
+        <>
+          <p class="quiet">{isOpen ? 'The run has not started yet' : 'The run has left no events'}</p>
+          {run.state !== 'queued' && <Output id={id} isOpen={isOpen} />}
+        </>
+      )}
     </>
   );
 }
@@ -104,6 +116,7 @@ function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {
           Save the report
         </button>
       )}
+      <a href={`#/workflows/${encodeURIComponent(run.workflow)}?start=${encodeURIComponent(run.id)}`}>Run again…</a>
       <Others run={run} />
       {run.stopWish !== null && <span role="status">The run was asked to {run.stopWish}</span>}
       <Notice error={error} />
@@ -115,9 +128,16 @@ function Actions({ run, isOpen, isStopped, reload }: ActionProps): JSX.Element {
 function Others({ run }: { readonly run: RunRow }): JSX.Element | null {
   const { data } = useData<{ runs: readonly RunRow[] }>(`/runs?workflow=${encodeURIComponent(run.workflow)}&limit=20`);
   const others = data?.runs.filter(({ id, startedAt }) => id !== run.id && startedAt !== null) ?? [];
+  // Newest first.
+  const index = data?.runs.findIndex(({ id }) => id === run.id) ?? -1;
+  const later = index > 0 ? data?.runs[index - 1] : undefined;
+  const earlier = index >= 0 ? data?.runs[index + 1] : undefined;
   if (others.length === 0 || run.startedAt === null) return null;
+  const tab = route.value.query.get('tab');
+  const query = tab === null ? '' : `?tab=${encodeURIComponent(tab)}`;
   return (
     <form
+      class="actions"
       onSubmit={(event) => {
         event.preventDefault();
         const other = new FormData(event.currentTarget).get('other');
@@ -133,6 +153,16 @@ function Others({ run }: { readonly run: RunRow }): JSX.Element | null {
         ))}
       </select>{' '}
       <button type="submit">Compare</button>
+      {earlier !== undefined && (
+        <a rel="prev" href={`#/runs/${encodeURIComponent(earlier.id)}${query}`}>
+          ← earlier run
+        </a>
+      )}
+      {later !== undefined && (
+        <a rel="next" href={`#/runs/${encodeURIComponent(later.id)}${query}`}>
+          later run →
+        </a>
+      )}
     </form>
   );
 }
@@ -163,7 +193,14 @@ function Facts({ view }: { readonly view: RunView }): JSX.Element {
   );
 }
 
-function Details({ id, view }: { readonly id: string; readonly view: RunView }): JSX.Element {
+interface DetailsProps {
+  readonly run: RunRow;
+  readonly view: RunView;
+  readonly reload: () => void;
+}
+
+function Details({ run, view, reload }: DetailsProps): JSX.Element {
+  const { id } = run;
   const given = route.value.query.get('tab');
   const tab: Tab = TABS.find((one) => one === given) ?? 'figures';
   return (
@@ -182,8 +219,10 @@ function Details({ id, view }: { readonly id: string; readonly view: RunView }):
       {tab === 'figures' && <TaskTable view={view} />}
       {(tab === 'timeline' || tab === 'charts') && <History id={id} view={view} tab={tab} />}
       {tab === 'plan' && <Explanation path={`/runs/${encodeURIComponent(id)}/explanation`} />}
-      {tab === 'dead letters' && <Letters id={id} />}
-      {tab === 'output' && <Output id={id} />}
+      {tab === 'dead letters' && <Letters run={run} reload={reload} />}
+      {tab === 'logs' && <Output id={id} isOpen={run.endedAt === null} />}
+      {tab === 'why' && <Why id={id} />}
+      {tab === 'processes' && <Processes id={id} />}
       {tab === 'notes' && (
         <ul>
           {view.notes.length === 0 && <li class="quiet">None</li>}
@@ -214,44 +253,4 @@ function History({ id, view, tab }: { readonly id: string; readonly view: RunVie
   }, [view.seenAt]);
   if (data === undefined) return <Notice error={error} />;
   return tab === 'timeline' ? <Timeline history={data} /> : <Charts history={data} />;
-}
-
-function Letters({ id }: { readonly id: string }): JSX.Element {
-  const { data, error } = useData<LetterGroups>(`/runs/${encodeURIComponent(id)}/dead-letters`);
-  if (data === undefined) return <Notice error={error} />;
-  if (data.groups.length === 0) return <p class="quiet">No record was given up</p>;
-  return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Dead letters">
-      <table>
-        <thead>
-          <tr>
-            <th class="number" scope="col">
-              records
-            </th>
-            <th scope="col">task</th>
-            <th scope="col">code</th>
-            <th scope="col">message of the first</th>
-            <th scope="col">first</th>
-          </tr>
-        </thead>
-        <tbody>
-          {data.groups.map((group, index) => (
-            <tr key={index}>
-              <td class="number">{grouped(group.count)}</td>
-              <td>{group.task}</td>
-              <td>{group.code}</td>
-              <td class="problem">{group.message}</td>
-              <td>{group.example}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function Output({ id }: { readonly id: string }): JSX.Element {
-  const { data, error } = useData<{ text: string }>(`/runs/${encodeURIComponent(id)}/output`);
-  if (data === undefined) return <Notice error={error} />;
-  return data.text === '' ? <p class="quiet">The run has printed nothing</p> : <pre tabIndex={0}>{data.text}</pre>;
 }

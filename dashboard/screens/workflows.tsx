@@ -1,12 +1,13 @@
 /** Workflows: their newest runs and next ticks, and a form to start one. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { post, type Run, type Workflow, type Workflows as Answer } from '../api.js';
+import type { Workflows as Answer } from '../api.js';
 import { relative } from '../format.js';
 import { Explanation } from '../parts/explanation.js';
 import { useData, useNow } from '../parts/data.js';
+import { StartForm } from '../parts/start-form.js';
 import { Notice, RunMarks, State } from '../parts/state.js';
-import { go } from '../router.js';
+import { Rates } from '../parts/rates.js';
 
 export function Workflows(): JSX.Element {
   const { data, error } = useData<Answer>('/workflows');
@@ -28,13 +29,16 @@ export function Workflows(): JSX.Element {
           const last = workflow.recent[0];
           return (
             <li class="card" key={workflow.name}>
-              <h2>{workflow.name}</h2>
+              <h2>
+                <a href={`#/workflows/${encodeURIComponent(workflow.name)}`}>{workflow.name}</a>
+              </h2>
               <p>{workflow.description}</p>
               <RunMarks runs={workflow.recent} />
               <p class="quiet">
                 {last === undefined ? 'Never run' : <State state={last.state} />}
                 {Number.isFinite(next) ? ` · next tick ${relative(next, now)}` : ' · no future tick'}
               </p>
+              <Rates runs={workflow.recent} />
               <button
                 type="button"
                 aria-expanded={open === workflow.name}
@@ -57,96 +61,11 @@ export function Workflows(): JSX.Element {
               {explained === workflow.name && (
                 <Explanation path={`/workflows/${encodeURIComponent(workflow.name)}/explanation`} />
               )}
-              {open === workflow.name && <TriggerForm workflow={workflow} />}
+              {open === workflow.name && <StartForm workflow={workflow} />}
             </li>
           );
         })}
       </ul>
     </>
   );
-}
-
-interface ParamSchema {
-  readonly type?: string;
-  readonly enum?: readonly unknown[];
-  readonly default?: unknown;
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
-
-function TriggerForm({ workflow }: { readonly workflow: Workflow }): JSX.Element {
-  const [error, setError] = useState('');
-  const [isBusy, setBusy] = useState(false);
-  const start = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault();
-    const given = new FormData(event.currentTarget as HTMLFormElement);
-    const settings: Record<string, unknown> = {};
-    for (const [key, text] of given)
-      if (typeof text === 'string' && text !== '') settings[key] = valueOf(text, schemaOf(workflow, key));
-    setBusy(true);
-    try {
-      const run = await post<Run>(`/workflows/${encodeURIComponent(workflow.name)}/runs`, { settings });
-      go(`/runs/${run.id}`);
-    } catch (failure) {
-      setError((failure as Error).message);
-      setBusy(false);
-    }
-  };
-  return (
-    <form onSubmit={(event) => void start(event)}>
-      {workflow.params.length === 0 && (
-        <p class="quiet">This workflow has no params: it starts with its configuration</p>
-      )}
-      {workflow.params.map((key) => {
-        const schema = schemaOf(workflow, key);
-        const id = `param-${workflow.name}-${key}`;
-        const hint =
-          schema.default === undefined ? 'as configured' : `as configured; otherwise ${JSON.stringify(schema.default)}`;
-        return (
-          <p key={key}>
-            <label for={id}>{key}</label>
-            {schema.enum === undefined ? (
-              <input
-                id={id}
-                name={key}
-                placeholder={hint}
-                inputMode={isNumber(schema) ? 'numeric' : 'text'}
-                autocomplete="off"
-              />
-            ) : (
-              <select id={id} name={key}>
-                <option value="">{hint}</option>
-                {schema.enum.map((value) => (
-                  <option key={String(value)}>{String(value)}</option>
-                ))}
-              </select>
-            )}
-          </p>
-        );
-      })}
-      <Notice error={error} />
-      <button class="main" type="submit" disabled={isBusy}>
-        Start
-      </button>
-    </form>
-  );
-}
-
-function schemaOf({ paramSchema }: Workflow, key: string): ParamSchema {
-  const schema: unknown = paramSchema[key];
-  return typeof schema === 'object' && schema !== null ? schema : {};
-}
-
-function isNumber({ type }: ParamSchema): boolean {
-  return type === 'integer' || type === 'number';
-}
-
-/** A text stays a text if the schema requires a string. Any other text is parsed as JSON if possible. */
-function valueOf(text: string, schema: ParamSchema): unknown {
-  if (schema.type === 'string') return text;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }

@@ -8,7 +8,7 @@
 import { Observable } from 'rxjs';
 import { sleep, systemClock } from '../model/clock.js';
 import { MillraceError } from '../model/errors.js';
-import { queryOf, type Channel } from './channel.js';
+import { queryOf, type ServerRequests } from './requests.js';
 import type { ServerRunView } from './shapes/run-view.js';
 
 /** `change`: runs, schedules or workflows have changed. `run`: the run that was named has a new view. */
@@ -34,7 +34,7 @@ export interface EventsQuery {
 
 /** The events from now on. Throws a ServerRefusedError if the server refuses them. */
 export async function* readEvents(
-  channel: Channel,
+  requests: ServerRequests,
   retryMs: number,
   { run, signal = new AbortController().signal }: EventsQuery,
 ): AsyncGenerator<ServerEvent, void, undefined> {
@@ -42,7 +42,7 @@ export async function* readEvents(
     const connection = new AbortController();
     const stop = AbortSignal.any([signal, connection.signal]);
     try {
-      const { body } = await channel.send('GET', `/live${queryOf({ run })}`, undefined, stop);
+      const { body } = await requests.send('GET', `/live${queryOf({ run })}`, undefined, stop);
       if (body !== null) yield* eventsOf(body);
     } catch (error) {
       // A server that has too many streams, or that fails, may answer later. Any other refusal is final.
@@ -56,13 +56,13 @@ export async function* readEvents(
 }
 
 /** The same events. Unsubscribing ends the request. */
-export function eventsFrom(channel: Channel, retryMs: number, query: EventsQuery): Observable<ServerEvent> {
+export function eventsFrom(requests: ServerRequests, retryMs: number, query: EventsQuery): Observable<ServerEvent> {
   return new Observable((subscriber) => {
     const stop = new AbortController();
     const signal = query.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, query.signal]);
     void (async () => {
       try {
-        for await (const event of readEvents(channel, retryMs, { ...query, signal })) subscriber.next(event);
+        for await (const event of readEvents(requests, retryMs, { ...query, signal })) subscriber.next(event);
         subscriber.complete();
       } catch (error) {
         subscriber.error(error);

@@ -9,18 +9,24 @@ export {
   type ServerTokens,
   type ServerTriggers,
 } from './server-client.js';
-export { ServerRefusedError } from './channel.js';
+export { ServerRefusedError } from './requests.js';
 export type { EventsQuery, ServerEvent } from './events.js';
 export type {
   LetterGroup,
   LetterGroups,
+  LettersPage,
+  LettersQuery,
+  OutputQuery,
   RunOutput,
+  RunProcess,
   RunRequest,
   RunsPage,
   RunsQuery,
+  ServerLetter,
   ServerRun,
   ServerRunOrigin,
   ServerRunState,
+  ServerTrace,
 } from './shapes/runs.js';
 export type { ServerExplanation, ServerPathTask } from './shapes/explanation.js';
 export type { ServerRunHistory, ServerStretch } from './shapes/run-history.js';
@@ -49,6 +55,8 @@ export type {
   ServerAuditEntry,
   ServerDelivery,
   ServerOverview,
+  ServerQueue,
+  ServerQueuedRun,
   ServerRole,
   ServerToken,
   ServerTrigger,

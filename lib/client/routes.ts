@@ -2,7 +2,19 @@
  * The routes of the API of a server, with the types of requests and answers. `spec/client/routes.spec.ts` compares this
  * table with the schemas from which the server makes its OpenAPI document: both have the same routes and shapes.
  */
-import type { LetterGroups, RunOutput, RunRequest, RunsPage, RunsQuery, ServerRun } from './shapes/runs.js';
+import type {
+  LetterGroups,
+  LettersPage,
+  LettersQuery,
+  OutputQuery,
+  RunOutput,
+  RunProcess,
+  RunRequest,
+  RunsPage,
+  RunsQuery,
+  ServerRun,
+  ServerTrace,
+} from './shapes/runs.js';
 import type { ServerExplanation } from './shapes/explanation.js';
 import type { ServerRunHistory } from './shapes/run-history.js';
 import type { ServerRunView } from './shapes/run-view.js';
@@ -24,6 +36,7 @@ import type {
   ServerAuditEntry,
   ServerDelivery,
   ServerOverview,
+  ServerQueue,
   ServerRole,
   ServerToken,
   ServerTrigger,
@@ -47,7 +60,12 @@ export interface Routes {
   'GET /runs/:id/history': { answer: ServerRunHistory };
   'GET /runs/:id/explanation': { answer: ServerExplanation };
   'GET /runs/:id/dead-letters': { answer: LetterGroups };
-  'GET /runs/:id/output': { answer: RunOutput };
+  'GET /runs/:id/letters': { query: LettersQuery; answer: LettersPage };
+  'POST /runs/:id/replay': { answer: ServerRun };
+  'GET /runs/:id/why': { query: { readonly key: string }; answer: { readonly traces: readonly ServerTrace[] } };
+  'GET /runs/:id/output': { query: OutputQuery; answer: RunOutput };
+  'GET /runs/:id/processes': { answer: { readonly processes: readonly RunProcess[] } };
+  'GET /queue': { answer: ServerQueue };
   'POST /runs/:id/stop': { body: { readonly how: 'drain' | 'cancel' }; answer: ServerRun };
   'POST /runs/:id/resume': { answer: ServerRun };
   'GET /schedules': { answer: { readonly schedules: readonly ServerSchedule[] } };

@@ -6,16 +6,21 @@
 import type { Observable } from 'rxjs';
 import { MillraceError } from '../model/errors.js';
 import { count, resolveOptions, text, type OptionRules, type OptionTable } from '../options/options.js';
-import { Channel } from './channel.js';
+import { ServerRequests } from './requests.js';
 import { eventsFrom, readEvents, type EventsQuery, type ServerEvent } from './events.js';
 import type {
   LetterGroups,
+  LettersPage,
+  LettersQuery,
+  OutputQuery,
   RunOutput,
+  RunProcess,
   RunRequest,
   RunsPage,
   RunsQuery,
   ServerRun,
   ServerRunState,
+  ServerTrace,
 } from './shapes/runs.js';
 import type { ServerExplanation } from './shapes/explanation.js';
 import type { ServerRunHistory } from './shapes/run-history.js';
@@ -37,6 +42,7 @@ import type {
   ServerAuditEntry,
   ServerDelivery,
   ServerOverview,
+  ServerQueue,
   ServerRole,
   ServerToken,
   ServerTrigger,
@@ -93,8 +99,16 @@ export interface ServerRuns {
   explanation(id: string): Promise<ServerExplanation>;
   /** Dead letters by reason. Role operator. */
   deadLetters(id: string): Promise<LetterGroups>;
-  /** The end of the output of the last process of a run. Role operator. */
-  output(id: string): Promise<RunOutput>;
+  /** The dead letters of one group, with their records. Role operator. */
+  letters(id: string, query: LettersQuery): Promise<LettersPage>;
+  /** Processes the records of the dead letters of a completed run again. Role operator. */
+  replay(id: string): Promise<ServerRun>;
+  /** The traces of a record: where it was read, given up and written. None if it left no trace. Role operator. */
+  why(id: string, key: string): Promise<readonly ServerTrace[]>;
+  /** A part of the output of a process of a run; by default the end of that of the last one. Role operator. */
+  output(id: string, query?: OutputQuery): Promise<RunOutput>;
+  /** The processes that have worked on a run, oldest first. Role viewer. */
+  processes(id: string): Promise<readonly RunProcess[]>;
   /** The report of a run, as HTML. Role viewer. */
   report(id: string): Promise<string>;
   /** Stops the sources of a run, and lets records in flight settle. Role operator. */
@@ -176,6 +190,8 @@ export interface ServerClient {
   readonly tokens: ServerTokens;
   /** What needs attention, what runs, and what comes next. Role viewer. */
   overview(): Promise<ServerOverview>;
+  /** The runs that wait and those at work, and the pools of the server. Role viewer. */
+  queue(): Promise<ServerQueue>;
   /** The workflows, their schedules and their newest runs. Role viewer. */
   workflows(): Promise<ServerWorkflows>;
   /** The plan of a workflow, beside the measures of its last run. The server runs the file of the workflow. Role operator. */
@@ -203,48 +219,50 @@ export interface ServerClient {
  */
 export function serverClient(options: ServerClientOptions): ServerClient {
   const { url, token, retryMs } = resolveOptions(TABLE, options);
-  const channel = new Channel(url, token);
-  const events = (query: EventsQuery = {}): AsyncIterable<ServerEvent> => readEvents(channel, retryMs, query);
+  const requests = new ServerRequests(url, token);
+  const events = (query: EventsQuery = {}): AsyncIterable<ServerEvent> => readEvents(requests, retryMs, query);
   return {
-    runs: runsOf(channel, events),
-    schedules: schedulesOf(channel),
-    backfills: backfillsOf(channel),
+    runs: runsOf(requests, events),
+    schedules: schedulesOf(requests),
+    backfills: backfillsOf(requests),
     triggers: {
-      list: async () => (await channel.call('GET /triggers', {})).triggers,
+      list: async () => (await requests.call('GET /triggers', {})).triggers,
       deliveries: async (workflow, name) => {
         const path = { workflow, name };
-        return (await channel.call('GET /triggers/:workflow/:name/deliveries', { path })).deliveries;
+        return (await requests.call('GET /triggers/:workflow/:name/deliveries', { path })).deliveries;
       },
       pause: (workflow, name, note = '') =>
-        channel.call('POST /triggers/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),
-      unpause: (workflow, name) => channel.call('POST /triggers/:workflow/:name/unpause', { path: { workflow, name } }),
+        requests.call('POST /triggers/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),
+      unpause: (workflow, name) =>
+        requests.call('POST /triggers/:workflow/:name/unpause', { path: { workflow, name } }),
     },
     tokens: {
-      list: async () => (await channel.call('GET /tokens', {})).tokens,
-      make: async (body) => (await channel.call('POST /tokens', { body })).token,
+      list: async () => (await requests.call('GET /tokens', {})).tokens,
+      make: async (body) => (await requests.call('POST /tokens', { body })).token,
       remove: async (id) => {
-        await channel.call('DELETE /tokens/:id', { path: { id } });
+        await requests.call('DELETE /tokens/:id', { path: { id } });
       },
     },
-    overview: () => channel.call('GET /overview', {}),
-    workflows: () => channel.call('GET /workflows', {}),
-    explanation: (workflow) => channel.call('GET /workflows/:workflow/explanation', { path: { workflow } }),
-    alerts: async (query = {}) => (await channel.call('GET /alerts', { query })).alerts,
-    audit: async () => (await channel.call('GET /audit', {})).entries,
-    backup: async () => (await channel.call('POST /backup', {})).path,
-    me: () => channel.call('GET /me', {}),
+    overview: () => requests.call('GET /overview', {}),
+    queue: () => requests.call('GET /queue', {}),
+    workflows: () => requests.call('GET /workflows', {}),
+    explanation: (workflow) => requests.call('GET /workflows/:workflow/explanation', { path: { workflow } }),
+    alerts: async (query = {}) => (await requests.call('GET /alerts', { query })).alerts,
+    audit: async () => (await requests.call('GET /audit', {})).entries,
+    backup: async () => (await requests.call('POST /backup', {})).path,
+    me: () => requests.call('GET /me', {}),
     events,
-    events$: (query = {}) => eventsFrom(channel, retryMs, query),
+    events$: (query = {}) => eventsFrom(requests, retryMs, query),
   };
 }
 
-function runsOf(channel: Channel, events: (query: EventsQuery) => AsyncIterable<ServerEvent>): ServerRuns {
-  const get = (id: string): Promise<ServerRun> => channel.call('GET /runs/:id', { path: { id } });
+function runsOf(requests: ServerRequests, events: (query: EventsQuery) => AsyncIterable<ServerEvent>): ServerRuns {
+  const get = (id: string): Promise<ServerRun> => requests.call('GET /runs/:id', { path: { id } });
   const stop = (id: string, how: 'drain' | 'cancel'): Promise<ServerRun> =>
-    channel.call('POST /runs/:id/stop', { path: { id }, body: { how } });
+    requests.call('POST /runs/:id/stop', { path: { id }, body: { how } });
   return {
-    list: (query = {}) => channel.call('GET /runs', { query }),
-    start: (workflow, body = {}) => channel.call('POST /workflows/:workflow/runs', { path: { workflow }, body }),
+    list: (query = {}) => requests.call('GET /runs', { query }),
+    start: (workflow, body = {}) => requests.call('POST /workflows/:workflow/runs', { path: { workflow }, body }),
     get,
     ended: async (id, { signal } = {}) => {
       // Each connection begins with a `change` event, so an end before the connection is noticed as well.
@@ -254,47 +272,51 @@ function runsOf(channel: Channel, events: (query: EventsQuery) => AsyncIterable<
       }
       throw new MillraceError('MILLRACE_ABORTED', `The signal was aborted before the end of run ${id} was seen`);
     },
-    view: (id) => channel.call('GET /runs/:id/view', { path: { id } }),
-    history: (id) => channel.call('GET /runs/:id/history', { path: { id } }),
-    explanation: (id) => channel.call('GET /runs/:id/explanation', { path: { id } }),
-    deadLetters: (id) => channel.call('GET /runs/:id/dead-letters', { path: { id } }),
-    output: (id) => channel.call('GET /runs/:id/output', { path: { id } }),
-    report: (id) => channel.text(`/runs/${encodeURIComponent(id)}/report`),
+    view: (id) => requests.call('GET /runs/:id/view', { path: { id } }),
+    history: (id) => requests.call('GET /runs/:id/history', { path: { id } }),
+    explanation: (id) => requests.call('GET /runs/:id/explanation', { path: { id } }),
+    deadLetters: (id) => requests.call('GET /runs/:id/dead-letters', { path: { id } }),
+    letters: (id, query) => requests.call('GET /runs/:id/letters', { path: { id }, query }),
+    replay: (id) => requests.call('POST /runs/:id/replay', { path: { id } }),
+    why: async (id, key) => (await requests.call('GET /runs/:id/why', { path: { id }, query: { key } })).traces,
+    output: (id, query = {}) => requests.call('GET /runs/:id/output', { path: { id }, query }),
+    processes: async (id) => (await requests.call('GET /runs/:id/processes', { path: { id } })).processes,
+    report: (id) => requests.text(`/runs/${encodeURIComponent(id)}/report`),
     drain: (id) => stop(id, 'drain'),
     cancel: (id) => stop(id, 'cancel'),
-    resume: (id) => channel.call('POST /runs/:id/resume', { path: { id } }),
+    resume: (id) => requests.call('POST /runs/:id/resume', { path: { id } }),
   };
 }
 
-function schedulesOf(channel: Channel): ServerSchedules {
+function schedulesOf(requests: ServerRequests): ServerSchedules {
   return {
-    list: async () => (await channel.call('GET /schedules', {})).schedules,
+    list: async () => (await requests.call('GET /schedules', {})).schedules,
     decisions: async (workflow, name, query = {}) => {
       const path = { workflow, name };
-      return (await channel.call('GET /schedules/:workflow/:name/decisions', { path, query })).decisions;
+      return (await requests.call('GET /schedules/:workflow/:name/decisions', { path, query })).decisions;
     },
     calendar: async (edges, schedule) => {
       const query = { edges: edges.join(','), schedule };
-      return (await channel.call('GET /calendar', { query })).rows;
+      return (await requests.call('GET /calendar', { query })).rows;
     },
     pause: (workflow, name, note = '') =>
-      channel.call('POST /schedules/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),
-    unpause: (workflow, name) => channel.call('POST /schedules/:workflow/:name/unpause', { path: { workflow, name } }),
-    preview: (body) => channel.call('POST /schedules/preview', { body }),
-    put: (workflow, name, body) => channel.call('PUT /schedules/:workflow/:name', { path: { workflow, name }, body }),
+      requests.call('POST /schedules/:workflow/:name/pause', { path: { workflow, name }, body: { note } }),
+    unpause: (workflow, name) => requests.call('POST /schedules/:workflow/:name/unpause', { path: { workflow, name } }),
+    preview: (body) => requests.call('POST /schedules/preview', { body }),
+    put: (workflow, name, body) => requests.call('PUT /schedules/:workflow/:name', { path: { workflow, name }, body }),
     remove: async (workflow, name) => {
-      await channel.call('DELETE /schedules/:workflow/:name', { path: { workflow, name } });
+      await requests.call('DELETE /schedules/:workflow/:name', { path: { workflow, name } });
     },
   };
 }
 
-function backfillsOf(channel: Channel): ServerBackfills {
+function backfillsOf(requests: ServerRequests): ServerBackfills {
   return {
-    list: async () => (await channel.call('GET /backfills', {})).backfills,
+    list: async () => (await requests.call('GET /backfills', {})).backfills,
     preview: (workflow, name, query) =>
-      channel.call('GET /schedules/:workflow/:name/backfill', { path: { workflow, name }, query }),
+      requests.call('GET /schedules/:workflow/:name/backfill', { path: { workflow, name }, query }),
     start: (workflow, name, body) =>
-      channel.call('POST /schedules/:workflow/:name/backfill', { path: { workflow, name }, body }),
-    stop: async (id, how) => (await channel.call('POST /backfills/:id/stop', { path: { id }, body: { how } })).stopped,
+      requests.call('POST /schedules/:workflow/:name/backfill', { path: { workflow, name }, body }),
+    stop: async (id, how) => (await requests.call('POST /backfills/:id/stop', { path: { id }, body: { how } })).stopped,
   };
 }

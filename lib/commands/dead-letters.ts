@@ -3,11 +3,13 @@ import type { Arguments } from './arguments.js';
 import { debugOptions, runsFrom, runsOptions, secretOptions, type Command, type CommandContext } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { here } from './here.js';
+import type { LetterGroups } from '../jobs/dead-letters.js';
 import type { ReadyRun } from '../jobs/kept-run.js';
 import { MillraceError } from '../model/errors.js';
 import type { RunFolder } from '../storage/run-folder.js';
 import { counted, grouped, oneLine } from '../text/printable.js';
 import { resumeLine } from './resume-line.js';
+import { assertForServer, serverFrom, withServer } from './server-client.js';
 import { reportFor, reportOptions, stopOptions } from './report-options.js';
 import { renderTable } from './table.js';
 
@@ -18,7 +20,14 @@ export const deadLettersCommand: Command = {
     { name: 'what', describe: 'The id of a run, or replay' },
     { name: 'run', describe: 'The id of the run to replay', isOptional: true },
   ],
-  options: { ...runsOptions, ...secretOptions, ...reportOptions, ...stopOptions, ...debugOptions },
+  options: {
+    ...runsOptions,
+    ...withServer('it has the run'),
+    ...secretOptions,
+    ...reportOptions,
+    ...stopOptions,
+    ...debugOptions,
+  },
   run: async (args, context) => {
     const isReplay = args.word('what') === 'replay';
     const runId = args.word(isReplay ? 'run' : 'what');
@@ -33,9 +42,12 @@ export const deadLettersCommand: Command = {
         throw new MillraceError('MILLRACE_USAGE', `Expected the id of one run, got '${runId} ${args.word('run')}'`);
       args.refuseOptions(REPLAY_ONLY, 'applies only to `dead-letters replay`');
     }
+    if (args.text('server') !== undefined) return onServer(args, runId, isReplay);
     const { openRun } = await import('../jobs/kept-runs.js');
     const folder = await openRun(runsFrom(args), runId, here(context));
-    return isReplay ? replay(folder, args, context) : show(folder, args);
+    if (isReplay) return replay(folder, args, context);
+    const { groupLetters } = await import('../jobs/dead-letters.js');
+    return show(await groupLetters(folder), runId, args);
   },
 };
 
@@ -44,11 +56,19 @@ const REPLAY_ONLY = Object.keys({ ...reportOptions, ...stopOptions, ...secretOpt
   (name) => !['json', 'no-color'].includes(name),
 );
 
-async function show(folder: RunFolder, args: Arguments): Promise<ExitCode> {
-  const { groupLetters } = await import('../jobs/dead-letters.js');
-  const { groups, others } = await groupLetters(folder);
+/** Asks a server for the letters, or to replay them. The server chooses the other options of the replay. */
+async function onServer(args: Arguments, runId: string, isReplay: boolean): Promise<ExitCode> {
+  assertForServer(args, deadLettersCommand.options, isReplay ? [] : ['json', 'no-color']);
+  const { runs } = await serverFrom(args);
+  if (!isReplay) return show(await runs.deadLetters(runId), runId, args);
+  await runs.replay(runId);
+  process.stderr.write(`Run ${runId} is queued, and replays its dead letters\n`);
+  return EXIT.success;
+}
+
+function show({ groups, others }: LetterGroups, runId: string, args: Arguments): ExitCode {
   if (args.flag('json')) process.stdout.write(`${JSON.stringify({ groups, others })}\n`);
-  else if (groups.length === 0) process.stderr.write(`Run ${folder.manifest.runId} has no dead letters\n`);
+  else if (groups.length === 0) process.stderr.write(`Run ${runId} has no dead letters\n`);
   else {
     const columns = [
       { title: 'count', align: 'right' },

@@ -2,7 +2,7 @@
  * Reads a plain command line: a command, its words, and options that it has, each with its value. Most command lines
  * are plain. Reading them needs no parser, whose loading takes as long as the rest of a short command.
  *
- * Guarantees: the result is the same that yargs returns for these words; undefined for anything else, such as help, an
+ * Guarantees: the result is the same that yargs returns for these words, but for `-`; undefined for anything else, such as help, an
  * unknown option or a missing value.
  */
 import type { Options } from 'yargs';
@@ -25,11 +25,12 @@ export function plainWords(words: readonly string[], commands: readonly Command[
   let found = 0;
   const rest = (named === undefined ? words : words.slice(1)).values();
   for (const word of rest) {
-    if (word.startsWith('-')) {
+    // `-` alone is a word: yargs would drop it.
+    if (word.startsWith('-') && word !== '-') {
       if (!readOption(word, rest, command.options, given)) return undefined;
     } else {
       const next = meant[found++];
-      if (next === undefined || !isPlain(word)) return undefined;
+      if (next === undefined || !(isPlain(word) || word === '-')) return undefined;
       given[next.name] = word;
     }
   }

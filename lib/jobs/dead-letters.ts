@@ -38,13 +38,22 @@ export async function groupLetters(folder: RunFolder): Promise<LetterGroups> {
   const groups = new Map<string, LetterGroup & { count: number }>();
   let others = 0;
   for await (const letter of readLetters(lettersFileOf(folder))) {
-    const key = JSON.stringify([letter.task, letter.code, letter.message.replace(/\d+/g, '#')]);
+    const key = keyOf(letter);
     const group = groups.get(key);
     if (group !== undefined) group.count++;
     else if (groups.size === MAX_GROUPS) others++;
     else groups.set(key, { ...reasonOf(letter), count: 1 });
   }
   return { groups: [...groups.values()].sort((a, b) => b.count - a.count), others };
+}
+
+/** The letters with the reason of a group, in the order of the file. Throws MILLRACE_FILE as `groupLetters` does. */
+export async function* lettersOf(
+  folder: RunFolder,
+  reason: Pick<LetterGroup, 'task' | 'code' | 'message'>,
+): AsyncGenerator<DeadLetter> {
+  const key = keyOf(reason);
+  for await (const letter of readLetters(lettersFileOf(folder))) if (keyOf(letter) === key) yield letter;
 }
 
 /** The plan for a replay of a finished run. */
@@ -81,6 +90,10 @@ export async function findReplay(
     else stay++;
   }
   return { job, redo, stay };
+}
+
+function keyOf({ task, code, message }: Pick<DeadLetter, 'task' | 'code' | 'message'>): string {
+  return JSON.stringify([task, code, message.replace(/\d+/g, '#')]);
 }
 
 function reasonOf({ task, code, message, lineage }: DeadLetter): Omit<LetterGroup, 'count'> {

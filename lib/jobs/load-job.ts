@@ -13,7 +13,7 @@ import { assertDistinctFiles, claimsBy, claimsOf, type FileClaim } from '../runt
 import { deadLetterFile } from '../storage/dead-letter-file.js';
 import { touchedFile } from '../storage/touched-file.js';
 import { Secrets } from '../text/secrets.js';
-import { keyOf } from './config/config-secrets.js';
+import { keyOf } from './config/setting-key.js';
 import { configFileOf, loadConfig } from './config/load-config.js';
 import { absolutePath, pathFrom, type JobPlace } from './place.js';
 import { describeWithPlace } from './workflows/import-module.js';

@@ -19,7 +19,9 @@ import { alertTarget } from './alerts/alert-target.js';
 import type { ServerFacts } from './api/api.js';
 import { buildApp } from './api/app.js';
 import { Catalog } from './catalog.js';
+import { diskObstacle } from './disk.js';
 import { runProcesses } from './runs/run-processes.js';
+import { RecordStories } from './runs/record-stories.js';
 import { RunViews } from './runs/run-views.js';
 import { RunFolders } from './runs/run-folders.js';
 import { Member } from './servers/member.js';
@@ -145,6 +147,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     triggers: activeTriggers,
     isReady: () => catalog.isDescribed,
     sendsAlerts: target !== undefined,
+    obstacle: () => diskObstacle(runs),
     onChange: () => {
       changed();
     },
@@ -157,7 +160,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   });
   let names: readonly string[] = [];
   const app = buildApp({
-    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, startedAt },
+    ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, pools, startedAt },
+    obstacle: () => diskObstacle(runs),
+    stories: new RecordStories({ runs, folder, script, environment }),
     servers: () => shownServers(member),
     backups: join(home, 'backups'),
     triggers: () => triggers,

@@ -21,7 +21,14 @@ import { followUp, type Sight } from './runs/follow.js';
 import { chooseFromQueue } from './runs/queue.js';
 import { queuedRun } from './runs/queued-run.js';
 import { literal, type RunProcesses } from './runs/run-processes.js';
-import { ACTIVE_STATES, isAtWork, UNSIGNALLED, type StopWish, type StoredRun } from './runs/stored-run.js';
+import {
+  ACTIVE_STATES,
+  isAtWork,
+  UNSIGNALLED,
+  type ServerRunState,
+  type StopWish,
+  type StoredRun,
+} from './runs/stored-run.js';
 import type { Membership } from './servers/membership.js';
 import type { DeliveredRun, ServerStore, StoredAlert } from './store/server-store.js';
 import { firesAfter, kindOf, type KnownTrigger, type StoredDelivery } from './triggers/known-triggers.js';
@@ -49,6 +56,8 @@ export interface SupervisorPorts {
   readonly isReady: () => boolean;
   /** Whether alerts are sent; otherwise they are only stored. */
   readonly sendsAlerts: boolean;
+  /** The reason why no run may start now, in one sentence; '' if runs may start. Default: always ''. */
+  readonly obstacle?: () => string;
   /** Called after each change of a run or a schedule. */
   readonly onChange?: () => void;
 }
@@ -198,7 +207,9 @@ export class Supervisor {
   async stop(runId: string, wish: StopWish): Promise<boolean> {
     return this.inTurn(async () => {
       const { store, now } = this.ports;
-      const isQueued = await store.changeRun(runId, ['queued'], { state: 'cancelled', endedAt: now() });
+      // A run whose replay has not begun is still completed.
+      const state = (await store.run(runId))?.isReplay === true ? 'completed' : 'cancelled';
+      const isQueued = await store.changeRun(runId, ['queued'], { state, isReplay: false, endedAt: now() });
       const isWished = isQueued || (await store.changeRun(runId, ['starting', 'running'], { stopWish: wish }));
       const run = isWished && !isQueued ? await store.run(runId) : undefined;
       // Another owner finds the wish in its next pass.
@@ -228,7 +239,16 @@ export class Supervisor {
   }
 
   /** Queues a run that has ended without completing, so that it resumes. Returns false if it is in another state. */
-  async resume(runId: string): Promise<boolean> {
+  resume(runId: string): Promise<boolean> {
+    return this.queueAgain(runId, ['failed', 'drained', 'cancelled', 'interrupted'], false);
+  }
+
+  /** Queues a completed run, so that its dead letters are replayed. Returns false if it is in another state. */
+  replay(runId: string): Promise<boolean> {
+    return this.queueAgain(runId, ['completed'], true);
+  }
+
+  private async queueAgain(runId: string, from: readonly ServerRunState[], isReplay: boolean): Promise<boolean> {
     const { store, now } = this.ports;
     const change = {
       state: 'queued',
@@ -237,9 +257,10 @@ export class Supervisor {
       workingSince: null,
       queuedAt: now(),
       problem: '',
+      isReplay,
       ...UNSIGNALLED,
     } as const;
-    const isQueued = await store.changeRun(runId, ['failed', 'drained', 'cancelled', 'interrupted'], change);
+    const isQueued = await store.changeRun(runId, from, change);
     this.changed();
     return isQueued;
   }
@@ -359,7 +380,8 @@ export class Supervisor {
       // A run of the command line may have ended long before this server began.
       const isNews = run.origin !== 'command line' || this.seenAtWork.has(run.id);
       const alerts = isNews ? this.alertsOf({ ...run, ...step.change }) : [];
-      const runsAfter = isEnd ? this.runsAfter({ ...run, ...step.change }) : [];
+      // The end of a replay is no news for the workflows after it.
+      const runsAfter = isEnd && !run.isReplay ? this.runsAfter({ ...run, ...step.change }) : [];
       if (!(await store.changeRun(run.id, ['starting', 'running'], step.change, { alerts, runsAfter }))) continue;
       if (step.start) await this.start(run, sight.incarnation + 1);
       else if (isEnd) {
@@ -499,8 +521,9 @@ export class Supervisor {
   private async dispatch(): Promise<void> {
     const { store, membership, now, maxRuns, pools, rulesOf } = this.ports;
     const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE, oldestFirst: true });
-    if (!this.ports.isReady()) {
-      const why = 'It waits until the workflows can be described';
+    if (this.ports.isReady() && membership.isLeader()) await this.watchTimes(active);
+    const why = this.ports.isReady() ? this.ports.obstacle?.() : 'It waits until the workflows can be described';
+    if (why !== undefined && why !== '') {
       this.waiting = new Map(active.filter((run) => !isAtWork(run)).map(({ id }) => [id, why]));
       return;
     }
@@ -509,7 +532,6 @@ export class Supervisor {
     const places = { maxRuns, pools, rulesOf, server, hasElsewhere, now: now() };
     const { start, waiting } = chooseFromQueue(active, places);
     this.waiting = waiting;
-    if (membership.isLeader()) await this.watchTimes(active);
     const changes = new Map<string, Partial<StoredRun>>();
     for (const run of active.filter(({ id }) => start.includes(id))) {
       const sight = await this.sightOf(run);

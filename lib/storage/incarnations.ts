@@ -76,6 +76,12 @@ export async function endIncarnation(
   return true;
 }
 
+/** All incarnations of the run in this folder, oldest first. */
+export async function allIncarnations(folder: string): Promise<readonly Incarnation[]> {
+  const numbers = (await numbersIn(folder)).sort((a, b) => a - b);
+  return Promise.all(numbers.map((number) => readIncarnation(folder, number)));
+}
+
 /** The last incarnation of the run in this folder; undefined before the first. */
 export async function lastIncarnation(folder: string): Promise<Incarnation | undefined> {
   const numbers = await numbersIn(folder);
@@ -93,8 +99,7 @@ export async function lastAtWork(folder: string): Promise<Incarnation | undefine
 
 /** The files of incarnations that are damaged. */
 export async function damagedIncarnations(folder: string): Promise<string[]> {
-  const numbers = (await numbersIn(folder)).sort((a, b) => a - b);
-  const found = await Promise.all(numbers.map((number) => readIncarnation(folder, number)));
+  const found = await allIncarnations(folder);
   return found.flatMap(({ isDamaged, number }) => (isDamaged === true ? [incarnationPath(folder, number)] : []));
 }
 

@@ -79,7 +79,18 @@ const HELD: { readonly [Route in keyof Routes]: Held } = {
   'GET /runs/:id/history': { answer: answer<Answer<'GET /runs/:id/history'>>()(schemas.RunHistory) },
   'GET /runs/:id/explanation': { answer: answer<Answer<'GET /runs/:id/explanation'>>()(schemas.Explanation) },
   'GET /runs/:id/dead-letters': { answer: answer<Answer<'GET /runs/:id/dead-letters'>>()(schemas.LetterGroups) },
-  'GET /runs/:id/output': { answer: answer<Answer<'GET /runs/:id/output'>>()(schemas.Output) },
+  'GET /runs/:id/letters': {
+    answer: answer<Answer<'GET /runs/:id/letters'>>()(schemas.Letters),
+    query: schemas.LettersQuery,
+  },
+  'POST /runs/:id/replay': { answer: answer<Answer<'POST /runs/:id/replay'>>()(schemas.Run) },
+  'GET /runs/:id/why': { answer: answer<Answer<'GET /runs/:id/why'>>()(schemas.Story), query: schemas.StoryQuery },
+  'GET /runs/:id/output': {
+    answer: answer<Answer<'GET /runs/:id/output'>>()(schemas.Output),
+    query: schemas.OutputQuery,
+  },
+  'GET /runs/:id/processes': { answer: answer<Answer<'GET /runs/:id/processes'>>()(schemas.Processes) },
+  'GET /queue': { answer: answer<Answer<'GET /queue'>>()(schemas.Queue) },
   'POST /runs/:id/stop': {
     answer: answer<Answer<'POST /runs/:id/stop'>>()(schemas.Run),
     body: request<Body<'POST /runs/:id/stop'>>()(schemas.StopBody),
@@ -149,6 +160,9 @@ const queries: readonly true[] = [
   true satisfies IsQuery<typeof schemas.AlertsQuery, Query<'GET /alerts'>>,
   true satisfies IsQuery<typeof schemas.RunsQuery, Query<'GET /runs'>>,
   true satisfies IsQuery<typeof schemas.CalendarQuery, Query<'GET /calendar'>>,
+  true satisfies IsQuery<typeof schemas.LettersQuery, Query<'GET /runs/:id/letters'>>,
+  true satisfies IsQuery<typeof schemas.StoryQuery, Query<'GET /runs/:id/why'>>,
+  true satisfies IsQuery<typeof schemas.OutputQuery, Query<'GET /runs/:id/output'>>,
   true satisfies IsQuery<typeof schemas.PageQuery, Query<'GET /schedules/:workflow/:name/decisions'>>,
   true satisfies IsQuery<typeof schemas.BackfillQuery, Query<'GET /schedules/:workflow/:name/backfill'>>,
   true satisfies IsQuery<typeof schemas.BackfillBody, Body<'POST /schedules/:workflow/:name/backfill'>>,
@@ -216,4 +230,9 @@ it.each(Object.keys(HELD) as (keyof Routes)[])('%s has the shapes of the documen
   expect(inQuery.sort()).toEqual(Object.keys(shape).sort());
   const inPath = parameters.filter((one) => one.in === 'path').map(({ name }) => name);
   expect(inPath.sort()).toEqual([...route.matchAll(/:(\w+)/g)].map(([, name]) => name).sort());
+});
+
+it('the server closes connections that are slow with their headers or their body, and has a bound for them', () => {
+  const { headersTimeout, requestTimeout, maxConnections } = app.http.server;
+  expect([headersTimeout, requestTimeout, maxConnections]).toEqual([10_000, 30_000, 1000]);
 });

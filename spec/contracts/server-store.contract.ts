@@ -17,7 +17,15 @@ export function aRun(id: string, facts: Partial<StoredRun> = {}): StoredRun {
       notBefore: null,
       startedAt: null,
     },
-    ...{ endedAt: null, stopWish: null, incarnationBefore: 0, fruitlessResumes: 0, settledAtStart: 0, settled: 0 },
+    ...{
+      endedAt: null,
+      stopWish: null,
+      incarnationBefore: 0,
+      fruitlessResumes: 0,
+      isReplay: false,
+      settledAtStart: 0,
+      settled: 0,
+    },
     ...{ deadLetters: 0, problem: '', requestKey: null, signalled: null, signalledAt: null, owner: null },
     ...facts,
   };

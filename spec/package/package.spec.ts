@@ -321,7 +321,7 @@ describe('the package', () => {
       const { code, stderr } = await failureOf(common, 'npx', ...run, './flow.js');
       expect(code).toBe(2);
       expect(stderr).toBe(
-        `MILLRACE_UNKNOWN_WORKFLOW: Cannot load ./flow.js: it is an ES module (it has import or export), and ${manifest} says "type": "commonjs". Write "type": "module" there, or name the file flow.mjs\n`,
+        `MILLRACE_UNKNOWN_WORKFLOW: Cannot load ./flow.js: it is an ES module (it has import or export), and ${manifest} has "type": "commonjs". Change it to "type": "module" there, or name the file flow.mjs\n`,
       );
       // Both ways out lead out.
       expect(await sh(common, 'npx', ...run, './flow.mjs')).toBe('');

@@ -180,6 +180,22 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
     const endless = requestOf(target, 'POST /api/v1/workflows/Flow/runs', chunked, chunk.repeat(40));
     await refused(target, endless, [413, 0]);
   },
+  '21: connections that send half of a request keep nobody waiting': async (target) => {
+    const { hostname, port } = new URL(target.url);
+    const sockets = Array.from({ length: 300 }, (_, index) => {
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => undefined);
+      const half = 'POST /api/v1/workflows/Flow/runs HTTP/1.1\r\nContent-Type: application/json\r\n';
+      socket.write(index % 2 === 0 ? half : `${half}Host: ${hostname}:${port}\r\nContent-Length: 9\r\n\r\n{`);
+      return socket;
+    });
+    try {
+      const { status, body } = await raw(target, requestOf(target, 'GET /api/v1/me'));
+      expect([status, body.includes('admin')]).toEqual([200, true]);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+  },
   '22: requests that two readers could understand otherwise are refused': async (target) => {
     const both = ['Content-Type: application/json', 'Content-Length: 2', 'Transfer-Encoding: chunked'];
     await refused(target, requestOf(target, 'POST /api/v1/workflows/Flow/runs', both, '0\r\n\r\n{}'), [400]);

@@ -23,6 +23,23 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
 ] });
 `;
 
+/** A workflow with 10,000 lines of output, whose record fails until the file `mended` exists. */
+function addLong(folder: string): void {
+  const code = `
+import { existsSync } from 'node:fs';
+import { defineWorkflow, sinkTask, sourceTask, syncTask } from '${import.meta.resolve('#lib/index.js')}';
+export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
+  .task('One', sourceTask([{ id: 7, name: '<b>seven</b>' }]))
+  .task('Fail', ['One'], syncTask((one) => {
+    for (let line = 0; line < 10000; line++) console.log('line ' + line + ' <i>');
+    if (!existsSync('mended')) throw new Error('It is not mended');
+    return one;
+  }))
+  .task('Keep', ['Fail'], sinkTask(() => {})) });
+`;
+  writeFileSync(join(folder, 'workflows', 'long.js'), code);
+}
+
 (existsSync(CHROMIUM) ? describe : describe.skip)('the dashboard', () => {
   let folder: string;
   let served: Served;
@@ -110,10 +127,10 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
       await page.keyboard.press('g');
       await page.keyboard.press('s');
       await page.getByLabel('Note').fill('holidays');
-      await page.getByRole('button', { name: 'Pause' }).click();
+      await page.getByRole('button', { name: 'Pause', exact: true }).click();
       await page.getByText('holidays').waitFor();
       await page.getByRole('button', { name: 'Go on' }).click();
-      await page.getByRole('button', { name: 'Pause' }).waitFor();
+      await page.getByRole('button', { name: 'Pause', exact: true }).waitFor();
     },
     LIMIT_MS,
   );
@@ -162,11 +179,11 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
       await page.getByText('No event yet').waitFor();
       const hook = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Hooked/hook' }) });
       await hook.getByLabel('Note').fill('moved');
-      await hook.getByRole('button', { name: 'Pause' }).click();
+      await hook.getByRole('button', { name: 'Pause', exact: true }).click();
       await hook.getByText('moved').waitFor();
       await page.keyboard.press('Escape');
       await hook.getByRole('button', { name: 'Go on' }).click();
-      await hook.getByRole('button', { name: 'Pause' }).waitFor();
+      await hook.getByRole('button', { name: 'Pause', exact: true }).waitFor();
       for (const key of ['g', 'a']) await page.keyboard.press(key);
       await page.getByRole('cell', { name: 'dead letters' }).first().waitFor();
       for (const key of ['g', 'e']) await page.keyboard.press(key);
@@ -221,6 +238,73 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
   );
 
   it(
+    'shows the page of a workflow, starts a run again with its settings, and moves by keys',
+    async () => {
+      await page.goto(`${served.url}/#/workflows`);
+      await page.getByRole('heading', { name: 'Flow', exact: true }).waitFor();
+      for (const key of ['j', 'Enter']) await page.keyboard.press(key);
+      await page.getByRole('region', { name: 'Durations of the newest runs' }).waitFor();
+      await page.getByText('of the newest').first().waitFor();
+      await page.getByRole('heading', { name: 'Flow/nightly' }).waitFor();
+      await page.keyboard.press('t');
+      await page.getByRole('region', { name: 'Start a run' }).getByLabel('text').waitFor();
+      expect(page.url()).toContain('start=new');
+      const { body } = await served.ask('/runs?workflow=Flow&state=completed');
+      const started = (body['runs'] as { id: string; origin: string }[]).filter(({ origin }) => origin === 'request');
+      await page.goto(`${served.url}/#/runs/${started.at(-1)?.id ?? ''}`);
+      await page.getByRole('link', { name: 'Run again…' }).click();
+      await page.getByText('With the settings of run').waitFor();
+      const field = page.getByRole('region', { name: 'Start a run' }).getByLabel('text');
+      expect(await field.inputValue()).toBe('<b>typed</b>');
+      await page.goto(`${served.url}/#/runs/${started.at(-1)?.id ?? ''}`);
+      await page.getByRole('link', { name: 'later run →' }).waitFor();
+      await page.keyboard.press(']');
+      await page.getByRole('link', { name: '← earlier run' }).waitFor();
+      expect(page.url()).not.toContain(started.at(-1)?.id ?? '');
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'shows older lines of a long output, finds a line, and replays dead letters whose records it has shown',
+    async () => {
+      addLong(folder);
+      await until(async () => {
+        const { body } = await served.ask('/workflows');
+        return (body['workflows'] as { name: string }[]).some(({ name }) => name === 'Long');
+      });
+      const { body } = await served.ask('/workflows/Long/runs', { method: 'POST', body: {} });
+      const id = body['id'] as string;
+      await until(async () => (await served.ask(`/runs/${id}`)).body['state'] === 'completed');
+      await page.goto(`${served.url}/#/runs/${id}?tab=logs`);
+      const log = page.getByLabel('Output');
+      await log.getByText('line 9999').waitFor();
+      expect(await log.textContent()).not.toContain('line 5000 ');
+      await page.getByRole('button', { name: 'Older lines' }).click();
+      await until(async () => ((await log.textContent()) ?? '').length > 70_000);
+      await page.keyboard.press('/');
+      await page.keyboard.type('line 42 ');
+      await page.keyboard.press('Enter');
+      await log.locator('mark').getByText('line 42 <i>').waitFor();
+      await page.getByRole('button', { name: 'Newer lines' }).click();
+      await page.getByRole('button', { name: 'To the end' }).click();
+      await log.getByText('line 9999').waitFor();
+      await page.getByRole('link', { name: 'dead letters' }).click();
+      await page.getByRole('button', { name: /^Records of Fail/ }).click();
+      await page.getByText('{"id":7,"name":"<b>seven</b>"}').waitFor();
+      await page.getByRole('link', { name: 'One#0' }).click();
+      await page.getByRole('cell', { name: /^given up after 1 attempt/ }).waitFor();
+      writeFileSync(join(folder, 'mended'), '');
+      await page.goBack();
+      await page.getByRole('button', { name: 'Replay the dead letters' }).click();
+      await page.getByText('No record was given up').waitFor();
+      await page.getByRole('link', { name: 'processes' }).click();
+      await page.getByRole('link', { name: 'logs of 2' }).waitFor();
+    },
+    LIMIT_MS,
+  );
+
+  it(
     'draws of a large graph what is in view, and has pages of its tasks',
     async () => {
       const { body } = await served.ask('/workflows/Wide/runs', { method: 'POST', body: {} });
@@ -264,6 +348,17 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
       await page.getByText('to come', { exact: true }).waitFor();
       await page.getByRole('link', { name: 'All schedules, by day' }).click();
       await cell.nth(6).waitFor();
+      // The week in which the clocks of New York go back.
+      await page.goto(`${served.url}/#/calendar?from=2032-11-01&zone=America/New_York`);
+      await page.getByRole('columnheader', { name: 'Sun 7 Nov 25 hours' }).waitFor();
+      await page.getByText('Times are in America/New_York').waitFor();
+      await page.locator('header select').selectOption('Asia/Tokyo');
+      await page.getByText('Times are in Asia/Tokyo').waitFor();
+      expect(page.url()).toContain('zone=Asia%2FTokyo');
+      await page.goto(`${served.url}/#/runs?zone=UTC`);
+      await page.getByRole('region', { name: 'Runs' }).waitFor();
+      await page.goto(`${served.url}/#/`);
+      await page.getByRole('columnheader', { name: 'in UTC' }).waitFor();
     },
     LIMIT_MS,
   );
@@ -274,20 +369,37 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       const { body } = await served.ask('/runs');
       const id = (body['runs'] as { id: string }[])[0]?.id ?? '';
-      const tabs = ['figures', 'timeline', 'charts', 'plan', 'dead%20letters', 'output', 'notes', 'configuration'].map(
-        (tab) => `runs/${id}?tab=${tab}`,
-      );
-      const screens = ['', 'workflows', 'runs', 'schedules', 'calendar', 'triggers', 'alerts', 'settings', compared];
+      const tabs = [
+        ...['figures', 'timeline', 'charts', 'plan', 'logs', 'dead%20letters', 'why&key=One', 'processes', 'notes'],
+        'configuration',
+      ].map((tab) => `runs/${id}?tab=${tab}`);
+      const screens = [
+        ...[
+          '',
+          'workflows',
+          'workflows/Flow?start=new',
+          'runs',
+          'schedules',
+          'calendar',
+          'queue',
+          'triggers',
+          'alerts',
+        ],
+        ...['settings', 'api', compared],
+      ];
       for (const screen of [...screens, ...tabs]) {
         await page.goto(`${served.url}/#/${screen}`);
         await page.getByRole('heading', { level: 1 }).waitFor();
         if (screen === 'settings') await page.getByRole('heading', { name: 'Audit' }).waitFor();
         if (screen.includes('timeline')) await page.getByRole('region', { name: 'Timeline of the tasks' }).waitFor();
-        if (screen.includes('plan')) await page.getByRole('region', { name: 'After a crash, in a resumed run' }).waitFor();
+        if (screen.includes('plan'))
+          await page.getByRole('region', { name: 'After a crash, in a resumed run' }).waitFor();
         if (screen.includes('charts')) await page.getByRole('img', { name: /^Memory/ }).waitFor();
+        if (screen.includes('why')) await page.getByText('Nothing that the run read').waitFor();
+        if (screen.includes('processes')) await page.getByRole('region', { name: 'Processes' }).waitFor();
         if (screen === 'calendar') await page.getByRole('region', { name: 'Ticks by day' }).waitFor();
         if (screen === compared) await page.getByRole('heading', { name: 'Configuration' }).waitFor();
-        if (!/tab|compare/.test(screen)) await shot(`${screen || 'home'}-${colorScheme}`);
+        if (!/tab|compare/.test(screen)) await shot(`${screen.replace(/\W/g, '-') || 'home'}-${colorScheme}`);
         if (screen.startsWith('runs/')) await page.getByRole('region', { name: 'Graph of the tasks' }).waitFor();
         expect([screen, await faults()]).toEqual([screen, []]);
         await page.setViewportSize(NARROW);

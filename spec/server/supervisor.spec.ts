@@ -153,3 +153,40 @@ function wrapped<Port extends object>(port: Port, over: Partial<Port>): Port {
     },
   });
 }
+
+it('no run starts while there is an obstacle, which each waiting run names', async () => {
+  const store = sqliteStore(':memory:', 'wasm');
+  const started: string[] = [];
+  let obstacle = 'The disk is full';
+  const processes: RunProcesses = {
+    look: () => Promise.resolve({ state: 'none', incarnation: 0, settled: 0, deadLetters: 0, hasChild: false }),
+    start: async ({ id }) => void started.push(id),
+    stop: () => Promise.resolve(false),
+    forget: () => undefined,
+  };
+  const ports = { store, processes, now: () => 1, maxRuns: 1, ...SERVING };
+  const server = new Supervisor({ ...ports, obstacle: () => obstacle });
+  await store.addRun(aRun('r', { state: 'queued' }));
+  await server.pass();
+  expect([started, server.whyWaiting('r')]).toEqual([[], 'The disk is full']);
+  obstacle = '';
+  await server.pass();
+  expect(started).toEqual(['r']);
+  await store.close();
+});
+
+it('a replay that is cancelled before it begins leaves its run completed', async () => {
+  const store = sqliteStore(':memory:', 'wasm');
+  const ports = { store, processes: {} as RunProcesses, now: () => 1, maxRuns: 1, ...SERVING };
+  const server = new Supervisor(ports);
+  await store.addRun(aRun('r', { state: 'completed', deadLetters: 2 }));
+  await store.addRun(aRun('s', { state: 'failed' }));
+  expect([await server.replay('r'), await server.replay('s')]).toEqual([true, false]);
+  expect(await store.run('r')).toMatchObject({ state: 'queued', isReplay: true });
+  await server.stop('r', 'cancel');
+  expect(await store.run('r')).toMatchObject({ state: 'completed', isReplay: false, deadLetters: 2 });
+  await server.resume('s');
+  await server.stop('s', 'cancel');
+  expect((await store.run('s'))?.state).toBe('cancelled');
+  await store.close();
+});

@@ -89,10 +89,48 @@ export interface RunRequest {
   readonly requestKey?: string | undefined;
 }
 
-/** The end of the output of the last process of a run, at most 64 kB. */
+/** A part of what a process of a run has printed, at most 64 kB. */
 export interface RunOutput {
   /** The text, without control sequences of terminals. */
   readonly text: string;
+  /** Where the part begins, in bytes from the start of the output. */
+  readonly from: number;
+  /** Where the part ends. */
+  readonly to: number;
+  /** The bytes of the whole output. */
+  readonly size: number;
+  /** The process, counted from 1. */
+  readonly process: number;
+}
+
+/** Which part of the output of a run to read. Default: the end of the output of its last process. */
+export interface OutputQuery {
+  /** The process, counted from 1. Default: the last one. */
+  readonly process?: number | undefined;
+  /** The part ends here, at most 64 kB after its begin. */
+  readonly before?: number | undefined;
+  /** The part begins here. Not with `before` or `find`. */
+  readonly after?: number | undefined;
+  /** The part begins with the last line, before `before`, that contains this text. It is empty without such a line. */
+  readonly find?: string | undefined;
+}
+
+/** A process that has worked on a run. */
+export interface RunProcess {
+  /** Counted from 1. */
+  readonly number: number;
+  /** The machine. */
+  readonly host: string;
+  /** The id of the process on its machine. */
+  readonly pid: number;
+  /** When it began. */
+  readonly startedAt: number;
+  /** When it ended; null while it is at work, and for one that died. */
+  readonly endedAt: number | null;
+  /** The outcome of the run in this process; null for one that has done no work, and without an end. */
+  readonly outcome: string | null;
+  /** Whether it is at work. */
+  readonly isAtWork: boolean;
 }
 
 /** Dead letters with the same reason. */
@@ -115,4 +153,52 @@ export interface LetterGroups {
   readonly groups: readonly LetterGroup[];
   /** The number of letters in no group. */
   readonly others: number;
+}
+
+/** Which dead letters to list: those of one group. */
+export interface LettersQuery {
+  /** The task that gave the records up. */
+  readonly task: string;
+  /** The code of the error. */
+  readonly code: string;
+  /** The message of the group. */
+  readonly message: string;
+  /** The number of letters to leave out. Default 0. */
+  readonly skip?: number | undefined;
+  /** The most letters to list, 1 to 100. Default 20. */
+  readonly limit?: number | undefined;
+}
+
+/** A record that was given up. */
+export interface ServerLetter {
+  /** `Root#number`. */
+  readonly name: string;
+  /** The record as JSON, at most 4,000 characters of it. Secrets are masked. */
+  readonly record: string;
+  /** The number of tries. */
+  readonly attempts: number;
+  /** The message of the last error. */
+  readonly message: string;
+  /** When it was given up. */
+  readonly at: number;
+}
+
+/** A page of dead letters. */
+export interface LettersPage {
+  /** In the order in which the records were given up. */
+  readonly letters: readonly ServerLetter[];
+  /** Whether there are more. */
+  readonly hasMore: boolean;
+}
+
+/** One trace of a record. */
+export interface ServerTrace {
+  /** The task. */
+  readonly task: string;
+  /** ISO 8601; '' if it is not known. */
+  readonly at: string;
+  /** `Root#number`; '' if it is not known. */
+  readonly record: string;
+  /** What happened to the record there. */
+  readonly what: string;
 }

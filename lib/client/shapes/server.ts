@@ -42,7 +42,7 @@ export interface ServerOverview {
   readonly maxRuns: number;
   /** The problems that need attention, most urgent first; `subject` is the id of a run or of a schedule, or ''. */
   readonly attention: readonly {
-    readonly about: 'run' | 'schedule' | 'workflow' | 'alert';
+    readonly about: 'server' | 'run' | 'schedule' | 'workflow' | 'alert';
     readonly subject: string;
     readonly text: string;
   }[];
@@ -52,7 +52,7 @@ export interface ServerOverview {
     readonly readShare: number | null;
     readonly perSecond: number;
   }[];
-  /** The next ticks of all schedules. */
+  /** The next tick of each schedule, soonest first, at most 20. */
   readonly next: readonly { readonly schedule: string; readonly at: number }[];
   /** The number of runs by state. */
   readonly counts: Readonly<Record<ServerRunState, number>>;
@@ -165,4 +165,24 @@ export interface ServerAuditEntry {
   readonly what: string;
   /** The object of the action. */
   readonly subject: string;
+}
+
+/** A run in the queue, or at work. */
+export interface ServerQueuedRun {
+  /** The run; `waitsFor` is the reason why it waits. */
+  readonly run: ServerRun;
+  /** The pools in which it takes a place. */
+  readonly pools: readonly string[];
+  /** The priority of its workflow; lower by 10 for a run of a backfill. */
+  readonly priority: number;
+}
+
+/** The runs that wait and those at work, and the pools of the server. */
+export interface ServerQueue {
+  /** The most runs at work. */
+  readonly maxRuns: number;
+  /** The pools, each with the ids of the runs at work that take its places. */
+  readonly pools: readonly { readonly name: string; readonly size: number; readonly runs: readonly string[] }[];
+  /** Oldest first, at most 500. */
+  readonly runs: readonly ServerQueuedRun[];
 }

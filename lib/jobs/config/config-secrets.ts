@@ -9,6 +9,7 @@ import { dirname, isAbsolute } from 'node:path';
 import { secretsIn } from '../../text/find-secrets.js';
 import type { Secrets } from '../../text/secrets.js';
 import { absolutePath, type JobPlace } from '../place.js';
+import { keyOf, pathOf } from './setting-key.js';
 
 /** The value of a setting that is not kept. */
 const NOT_KEPT = '***';
@@ -34,18 +35,12 @@ export function keyWithoutValue(setting: string): string | undefined {
   return setting === `${key}=${NOT_KEPT}` ? key : undefined;
 }
 
-/** The key of `key=value`. */
-export function keyOf(setting: string): string {
-  const at = setting.indexOf('=');
-  return at === -1 ? setting : setting.slice(0, at);
-}
-
 function secretsOfSetting(setting: string): readonly string[] {
   const key = keyOf(setting);
   // Values of environment variables are added to the secrets by `hideVariable`.
   const value = setting.slice(key.length + 1).replace(/\$\{[A-Za-z_]\w*\}/g, '');
   if (value === '' || value === NOT_KEPT) return [];
-  const config = key.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), parsed(value));
+  const config = [...pathOf(key)].reduceRight<unknown>((inner, name) => ({ [name]: inner }), parsed(value));
   return secretsIn(config);
 }
 

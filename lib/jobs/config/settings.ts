@@ -4,6 +4,7 @@
  * Guarantees: the given config is never changed; a value that is JSON is parsed as JSON, any other value is a string.
  */
 import { MillraceError, describeValue } from '../../model/errors.js';
+import { keyOf, pathOf } from './setting-key.js';
 import { FORBIDDEN_KEYS, JsonError, parseStrictJson, type JsonObject, type JsonValue } from './strict-json.js';
 
 export interface Setting {
@@ -14,9 +15,9 @@ export interface Setting {
 
 /** Parses one setting. Throws MILLRACE_USAGE. */
 export function parseSetting(given: string): Setting {
-  const at = given.indexOf('=');
-  const path = given.slice(0, at === -1 ? undefined : at).split('.');
-  if (at === -1) {
+  const key = keyOf(given);
+  const path = pathOf(key);
+  if (key.length === given.length) {
     throw refuse(`Expected a setting to be key=value, such as concurrency=16, got '${given}'`);
   }
   if (path.includes('')) {
@@ -25,7 +26,7 @@ export function parseSetting(given: string): Setting {
   const forbidden = path.find((key) => FORBIDDEN_KEYS.includes(key));
   if (forbidden !== undefined)
     throw refuse(`The key '${forbidden}' of the setting '${given}' is not allowed. Use another key`);
-  return { path, value: valueOf(given.slice(at + 1), given) };
+  return { path, value: valueOf(given.slice(key.length + 1), given) };
 }
 
 /** The config with the settings applied in order. Throws MILLRACE_USAGE. */

@@ -15,10 +15,10 @@ import type { NodeFacts } from '../place.js';
 export function kindProblem(path: string, node: NodeFacts): string | undefined {
   if (extname(path) !== '.js') return undefined;
   const home = packageAround(path);
-  if (home === undefined || !saysCommonJs(home)) return undefined;
+  if (home === undefined || !isCommonJsPackage(home)) return undefined;
   const source = readFileSync(path, 'utf8');
   if (isCommonJs(source) || !isModule(source, node)) return undefined;
-  return `it is an ES module (it has import or export), and ${home} says "type": "commonjs". Write "type": "module" there, or name the file ${basename(path, '.js')}.mjs`;
+  return `it is an ES module (it has import or export), and ${home} has "type": "commonjs". Change it to "type": "module" there, or name the file ${basename(path, '.js')}.mjs`;
 }
 
 /** The nearest package.json, as Node looks for it. */
@@ -30,7 +30,7 @@ function packageAround(path: string): string | undefined {
   }
 }
 
-function saysCommonJs(file: string): boolean {
+function isCommonJsPackage(file: string): boolean {
   try {
     const found = JSON.parse(readFileSync(file, 'utf8')) as { readonly type?: unknown } | null;
     return found?.type === 'commonjs';

@@ -107,7 +107,7 @@ export class Watchdog {
     });
     const roots = [...this.wiring.activeRoots].filter((root) => root.inFlight > 0);
     const full = roots.map((root) => `${root.inFlight} of ${root.window} records of '${root.name}'`).join(', ');
-    const message = `Nothing is queued or running, and ${full} are in flight: ${waits.join('; ') || 'no task says what it waits for'}`;
+    const message = `Nothing is queued or running, and ${full} are in flight: ${waits.join('; ') || 'no task reports a reason'}`;
     if (this.mayMoveByItself()) {
       const who = stalled.map(({ task }) => task);
       this.noticeOnce(who, `${message}. A source or the timer of an operator may still move it`);

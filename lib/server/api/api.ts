@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Catalog } from '../catalog.js';
+import type { RecordStories } from '../runs/record-stories.js';
 import type { RunViews } from '../runs/run-views.js';
 import type { ServerStore } from '../store/server-store.js';
 import type { Pause } from '../schedules/stored-schedule.js';
@@ -34,6 +35,7 @@ export interface ApiPorts {
   readonly supervisor: Supervisor;
   readonly catalog: Catalog;
   readonly views: RunViews;
+  readonly stories: RecordStories;
   readonly now: () => number;
   /** The folder of runs, and the folder of the output of their processes; absolute. */
   readonly runs: string;
@@ -49,7 +51,11 @@ export interface ApiPorts {
   readonly pauseTrigger: (triggerId: string, pause: Pause | null) => Promise<void>;
   /** The problem with the files of a trigger; '' if there is none. */
   readonly fileProblem: (triggerId: string) => string;
+  /** The reason why no run may start, in one sentence; '' if runs may start. */
+  readonly obstacle: () => string;
   readonly maxRuns: number;
+  /** The sizes of the pools, by name. */
+  readonly pools: ReadonlyMap<string, number>;
   readonly startedAt: number;
   /** The servers that share the store, by number; empty for the only server of a store. */
   readonly servers: () => readonly ServerFacts[];

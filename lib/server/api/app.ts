@@ -17,6 +17,8 @@ import { mayUse, type RouteRole } from './roles.js';
 import { accessRoutes } from './access-routes.js';
 import { overviewRoutes } from './overview-routes.js';
 import { explanationRoutes } from './explanation-routes.js';
+import { queueRoutes } from './queue-routes.js';
+import { recordRoutes } from './record-routes.js';
 import { runRoutes } from './run-routes.js';
 import { backfillRoutes } from './backfill-routes.js';
 import { triggerRoutes } from './trigger-routes.js';
@@ -90,6 +92,8 @@ export function buildApp(options: AppOptions): App {
   overviewRoutes(api);
   runRoutes(api);
   explanationRoutes(api);
+  recordRoutes(api);
+  queueRoutes(api);
   scheduleRoutes(api);
   backfillRoutes(api);
   triggerRoutes(api);

@@ -7,7 +7,7 @@ import { explanationOf } from '../../jobs/kept-plan.js';
 import { crashText, type Explanation as Explained } from '../../observe/report/explanation.js';
 import type { z } from 'zod';
 import { httpError, type Api } from './api.js';
-import { folderOf } from './run-routes.js';
+import { folderOf } from './known-run.js';
 import { Explanation, Problem, RunParams, WorkflowParams } from './schemas.js';
 
 export function explanationRoutes(api: Api): void {

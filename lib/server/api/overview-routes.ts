@@ -9,7 +9,7 @@ import { Alerts, AlertsQuery, LiveQuery, Overview, Problem, Workflows } from './
 const RECENT_RUNS = 30;
 const MOST_ATTENTION = 50;
 const MOST_ACTIVE = 200;
-const NEXT_TICKS = 10;
+const MOST_NEXT = 20;
 const DAY_MS = 86_400_000;
 
 export function overviewRoutes(api: Api): void {
@@ -24,7 +24,8 @@ export function overviewRoutes(api: Api): void {
       const active = await store.runs({ states: ACTIVE_STATES, limit: MOST_ACTIVE });
       const schedules = (await store.schedules()).filter(({ isPresent }) => isPresent);
       const shown = schedules.map((one) => shownSchedule(one, supervisor, now()));
-      const next = shown.flatMap(({ id, next: ticks }) => ticks.map((at) => ({ schedule: id, at })));
+      // One tick per schedule: one with a tick each second would hide the others.
+      const next = shown.flatMap(({ id, next: ticks }) => ticks.slice(0, 1).map((at) => ({ schedule: id, at })));
       return {
         version: versionOfMillrace(),
         startedAt: api.startedAt,
@@ -39,7 +40,7 @@ export function overviewRoutes(api: Api): void {
             return { run: shownRun(run, supervisor), readShare: view?.readShare ?? null, perSecond };
           }),
         ),
-        next: next.sort((a, b) => a.at - b.at).slice(0, NEXT_TICKS),
+        next: next.sort((a, b) => a.at - b.at).slice(0, MOST_NEXT),
         counts: await store.counts(),
         servers: api.servers().map((one) => ({ ...one, pools: { ...one.pools } })),
       };
@@ -101,7 +102,7 @@ export function overviewRoutes(api: Api): void {
 type Attention = z.input<typeof Overview>['attention'];
 
 async function attentionOf(
-  { store, catalog, now }: Api,
+  { store, catalog, obstacle, now }: Api,
   schedules: readonly {
     readonly id: string;
     readonly problem: string;
@@ -111,7 +112,9 @@ async function attentionOf(
 ): Promise<Attention> {
   const since = now() - DAY_MS;
   const troubled = await store.runs({ states: ['failed', 'interrupted'], limit: MOST_ATTENTION });
+  const blocked = obstacle();
   return [
+    ...(blocked === '' ? [] : [{ about: 'server' as const, subject: '', text: blocked }]),
     ...catalog.problems.map((text) => ({ about: 'workflow' as const, subject: '', text })),
     ...schedules.flatMap(({ id, problem, decidedTo }) => {
       // The clock was ahead when the tick was decided, and was set back.

@@ -1,25 +1,22 @@
 /** The routes for runs. */
-import { open } from 'node:fs/promises';
-import { isDeepStrictEqual, stripVTControlCharacters } from 'node:util';
-import { groupLetters } from '../../jobs/dead-letters.js';
-import { lettersFileOf } from '../../jobs/kept-runs.js';
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { writeReport } from '../../jobs/run-report.js';
 import type { Json } from '../../model/json.js';
-import { RunFolder } from '../../storage/run-folder.js';
+import { allIncarnations, isAlive } from '../../storage/incarnations.js';
 import type { z } from 'zod';
 import { nearest } from '../../text/nearest.js';
-import { existsSync, lstatSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { findInOutput, readOutput } from '../runs/run-output.js';
 import { outputFileOf } from '../runs/run-processes.js';
-import type { StoredRun } from '../runs/stored-run.js';
 import { audit, httpError, type Api } from './api.js';
+import { folderOf, knownRun } from './known-run.js';
 import { shownRun } from './present.js';
 import { assertRoom } from './trigger-routes.js';
 import {
-  LetterGroups,
   Output,
+  OutputQuery,
   Problem,
+  Processes,
   Run,
   RunHistory,
   RunParams,
@@ -31,8 +28,6 @@ import {
   WorkflowParams,
 } from './schemas.js';
 
-/** The most bytes that are returned of the output of a run. */
-const OUTPUT_BYTES = 64 * 1024;
 const ATTACHMENT = {
   'content-disposition': 'attachment; filename="report.html"',
   'content-security-policy': 'sandbox',
@@ -87,7 +82,7 @@ export function runRoutes(api: Api): void {
       config: { role: 'viewer', summary: 'A run' },
       schema: { params: RunParams, response: { 200: Run, 404: Problem } },
     },
-    async ({ params }) => shownRun(await known(api, params.id), supervisor),
+    async ({ params }) => shownRun(await knownRun(api, params.id), supervisor),
   );
   http.get(
     '/api/v1/runs/:id/view',
@@ -96,7 +91,7 @@ export function runRoutes(api: Api): void {
       schema: { params: RunParams, response: { 200: RunView, 404: Problem } },
     },
     async ({ params }) => {
-      const view = await views.view((await known(api, params.id)).id);
+      const view = await views.view((await knownRun(api, params.id)).id);
       if (view === undefined) throw notStarted(params.id);
       return {
         ...view,
@@ -119,35 +114,42 @@ export function runRoutes(api: Api): void {
       schema: { params: RunParams, response: { 200: RunHistory, 404: Problem } },
     },
     async ({ params }) => {
-      const history = await views.history((await known(api, params.id)).id);
+      const history = await views.history((await knownRun(api, params.id)).id);
       if (history === undefined) throw notStarted(params.id);
       return history as z.input<typeof RunHistory>;
     },
   );
   http.get(
-    '/api/v1/runs/:id/dead-letters',
+    '/api/v1/runs/:id/output',
     {
-      config: { role: 'operator', summary: 'The dead letters of a run, by reason' },
-      schema: { params: RunParams, response: { 200: LetterGroups, 404: Problem } },
+      config: { role: 'operator', summary: 'A part of the output of a process of a run; by default its end' },
+      schema: { params: RunParams, querystring: OutputQuery, response: { 200: Output, 404: Problem } },
     },
-    async ({ params }) => {
-      const folder = await folderOf(api, params.id);
-      const kind = lstatSync(lettersFileOf(folder), { throwIfNoEntry: false });
-      if (kind === undefined) return { groups: [], others: 0 };
-      if (!kind.isFile()) throw linked(params.id);
-      const { groups, others } = await groupLetters(folder);
-      return { groups: [...groups], others };
+    async ({ params, query: { process, find, ...places } }) => {
+      const run = await knownRun(api, params.id);
+      const last = run.incarnationBefore + 1;
+      const path = outputFileOf(api.output, run.id, process ?? last);
+      const part = find === undefined ? await readOutput(path, places) : await findInOutput(path, find, places.before);
+      return { ...part, process: process ?? last };
     },
   );
   http.get(
-    '/api/v1/runs/:id/output',
+    '/api/v1/runs/:id/processes',
     {
-      config: { role: 'operator', summary: 'The end of the output of the last process of a run' },
-      schema: { params: RunParams, response: { 200: Output, 404: Problem } },
+      config: { role: 'viewer', summary: 'The processes that have worked on a run, oldest first' },
+      schema: { params: RunParams, response: { 200: Processes, 404: Problem } },
     },
     async ({ params }) => {
-      const run = await known(api, params.id);
-      return { text: await lastOutput(outputFileOf(api.output, run.id, run.incarnationBefore + 1)) };
+      const { path } = await folderOf(api, params.id);
+      const all = await allIncarnations(path);
+      return {
+        processes: await Promise.all(
+          all.map(async (one) => ({
+            ...{ number: one.number, host: one.host, pid: one.pid, startedAt: one.startedAt },
+            ...{ endedAt: one.endedAt ?? null, outcome: one.outcome ?? null, isAtWork: await isAlive(path, one) },
+          })),
+        ),
+      };
     },
   );
   http.get(
@@ -173,13 +175,13 @@ export function runRoutes(api: Api): void {
       schema: { params: RunParams, body: StopBody, response: { 200: Run, 404: Problem, 409: Problem } },
     },
     async (request) => {
-      const { id, state } = await known(api, request.params.id);
+      const { id, state } = await knownRun(api, request.params.id);
       if (!(await supervisor.stop(id, request.body.how))) {
         throw httpError(409, 'MILLRACE_USAGE', `Run ${id} is ${state}: there is nothing to stop`);
       }
       await audit(api, request, `${request.body.how} run`, id);
       api.poke();
-      return shownRun(await known(api, id), supervisor);
+      return shownRun(await knownRun(api, id), supervisor);
     },
   );
   http.post(
@@ -189,41 +191,19 @@ export function runRoutes(api: Api): void {
       schema: { params: RunParams, response: { 200: Run, 404: Problem, 409: Problem } },
     },
     async (request) => {
-      const { id, state } = await known(api, request.params.id);
+      const { id, state } = await knownRun(api, request.params.id);
       if (!(await supervisor.resume(id))) {
         throw httpError(409, 'MILLRACE_RESUME', `Run ${id} is ${state}: there is nothing to resume`);
       }
       await audit(api, request, 'resume run', id);
       api.poke();
-      return shownRun(await known(api, id), supervisor);
+      return shownRun(await knownRun(api, id), supervisor);
     },
   );
 }
 
-async function known({ store }: Api, id: string): Promise<StoredRun> {
-  const run = await store.run(id);
-  if (run !== undefined) return run;
-  throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `There is no run '${id}'`);
-}
-
 function notStarted(id: string): Error {
   return httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has not started yet`);
-}
-
-/** The folder of a run. Throws status 404 if it has none, or if there are links in it. */
-export async function folderOf(api: Api, id: string): Promise<RunFolder> {
-  await known(api, id);
-  if (!existsSync(join(api.runs, id, 'manifest.json'))) {
-    throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has no folder: it has not started, or was removed`);
-  }
-  const files = await readdir(join(api.runs, id), { withFileTypes: true });
-  if (files.some((file) => file.isSymbolicLink())) throw linked(id);
-  return RunFolder.open(api.runs, id);
-}
-
-/** A link could lead to any file that the server may read. */
-function linked(id: string): Error {
-  return httpError(404, 'MILLRACE_FILE', `The folder of run ${id} has links in it, which are not followed`);
 }
 
 /** Only registered names and declared keys: a user must not be able to name a file or an address. */
@@ -239,17 +219,4 @@ export function assertSettings({ catalog }: Api, workflow: string, settings: Rea
   if (wrong === undefined) return;
   const may = facts.params.length === 0 ? 'It has no `params`' : `Its \`params\` are ${facts.params.join(', ')}`;
   throw httpError(400, 'MILLRACE_CONFIG', `The key '${wrong}' of '${workflow}' cannot be set for a run. ${may}`);
-}
-
-async function lastOutput(path: string): Promise<string> {
-  const file = await open(path, 'r').catch(() => undefined);
-  if (file === undefined) return '';
-  try {
-    const { size } = await file.stat();
-    const bytes = Buffer.alloc(Math.min(size, OUTPUT_BYTES));
-    await file.read(bytes, 0, bytes.length, size - bytes.length);
-    return stripVTControlCharacters(bytes.toString('utf8'));
-  } finally {
-    await file.close();
-  }
 }

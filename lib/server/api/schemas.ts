@@ -146,7 +146,45 @@ export const Backfills = z.strictObject({ backfills: z.array(Backfill) });
 export const BackfillParams = z.strictObject({ id: RunId });
 export const Stopped = z.strictObject({ stopped: z.number() });
 export const Done = z.strictObject({});
-export const Output = z.strictObject({ text: z.string() });
+/** A part of what a process has printed, at most 64 kB. `from`, `to` and `size` are bytes of its whole output. */
+export const Output = z.strictObject({
+  text: z.string(),
+  from: z.number(),
+  to: z.number(),
+  size: z.number(),
+  process: z.number(),
+});
+const place = z.coerce.number().int().min(0).optional();
+export const OutputQuery = z
+  .strictObject({
+    /** Counted from 1. Default: the last one. */
+    process: z.coerce.number().int().min(1).optional(),
+    /** The part ends here. */
+    before: place,
+    /** The part begins here. */
+    after: place,
+    /** The part begins with the last line, before `before`, that contains this text. It is empty without such a line. */
+    find: z.string().min(1).max(200).optional(),
+  })
+  .refine(({ before, after, find }) => after === undefined || (before === undefined && find === undefined), {
+    error: 'Expected `after` without `before` and `find`',
+  });
+/** The processes that have worked on a run, oldest first. */
+export const Processes = z.strictObject({
+  processes: z.array(
+    z.strictObject({
+      number: z.number(),
+      host: z.string(),
+      pid: z.number(),
+      startedAt: time,
+      /** Null while it is at work, and for one that died. */
+      endedAt: optionalTime,
+      /** The outcome of the run in this process; null for one that has done no work, and without an end. */
+      outcome: z.string().nullable(),
+      isAtWork: z.boolean(),
+    }),
+  ),
+});
 
 export const Trigger = z.strictObject({
   id: z.string(),
@@ -353,15 +391,63 @@ export const LetterGroups = z.strictObject({
   others: z.number(),
 });
 
+/** The reason of a group of dead letters. */
+export const LettersQuery = z.strictObject({
+  task: z.string().max(1000),
+  code: z.string().max(200),
+  message: z.string().max(10_000),
+  skip: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+});
+export const Letters = z.strictObject({
+  letters: z.array(
+    z.strictObject({
+      /** `Root#number`. */
+      name: z.string(),
+      /** As JSON, at most 4,000 characters of it. */
+      record: z.string(),
+      attempts: z.number(),
+      message: z.string(),
+      at: time,
+    }),
+  ),
+  hasMore: z.boolean(),
+});
+/** A value of a record, such as its id, or its number: `Root#12`. */
+export const StoryQuery = z.strictObject({ key: z.string().min(1).max(1000) });
+export const Story = z.strictObject({
+  /** In the order of the graph. */
+  traces: z.array(z.strictObject({ task: z.string(), at: z.string(), record: z.string(), what: z.string() })),
+});
+
+/** The runs that are queued or at work, oldest first, and the pools of this server. */
+export const Queue = z.strictObject({
+  maxRuns: z.number(),
+  pools: z.array(
+    z.strictObject({
+      name: z.string(),
+      size: z.number(),
+      /** The ids of the runs at work that take a place. */
+      runs: z.array(z.string()),
+    }),
+  ),
+  runs: z.array(z.strictObject({ run: Run, pools: z.array(z.string()), priority: z.number() })),
+});
+
 export const Overview = z.strictObject({
   version: z.string(),
   startedAt: time,
   maxRuns: z.number(),
   /** The problems that need attention, most urgent first. */
   attention: z.array(
-    z.strictObject({ about: z.enum(['run', 'schedule', 'workflow', 'alert']), subject: z.string(), text: z.string() }),
+    z.strictObject({
+      about: z.enum(['server', 'run', 'schedule', 'workflow', 'alert']),
+      subject: z.string(),
+      text: z.string(),
+    }),
   ),
   active: z.array(z.strictObject({ run: Run, readShare: z.number().nullable(), perSecond: z.number() })),
+  /** The next tick of each schedule, soonest first, at most 20. */
   next: z.array(z.strictObject({ schedule: z.string(), at: time })),
   counts: z.record(z.enum(RUN_STATES), z.number()),
   /** The servers that share the store, by number; empty for the only server of a store. */

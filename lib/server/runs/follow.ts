@@ -31,6 +31,8 @@ export interface Sight {
   readonly deadLetters: number;
   /** With 'working', if the system reports it: the bytes of memory that its process uses. */
   readonly memory?: number | undefined;
+  /** With 'working': the bytes that its process has printed, if a server has started it. */
+  readonly printed?: number | undefined;
   /** With 'working': the host of its process, if the process cannot be checked or signalled from here. */
   readonly elsewhere?: string | undefined;
   /** True if a child process of this server works on it, or begins to. */
@@ -59,13 +61,15 @@ const USAGE_EXIT = 2;
 /** The next step of a run in state 'starting' or 'running'; undefined to wait. */
 export function followUp(run: StoredRun, sight: Sight, now: number, rules?: ServingRules): FollowUp | undefined {
   const { settled, deadLetters } = sight;
-  const facts = { settled: Math.max(settled, run.settled), deadLetters: Math.max(deadLetters, run.deadLetters) };
+  // A replay lowers the number of dead letters, which is known at its end.
+  const letters = run.isReplay && sight.state === 'ended' ? deadLetters : Math.max(deadLetters, run.deadLetters);
+  const facts = { settled: Math.max(settled, run.settled), deadLetters: letters };
   const end = (state: StoredRun['state'], problem = '', endedAt = now): FollowUp => ({
     change: {
       ...facts,
       // A short run may begin and end between two looks.
       ...{ startedAt: run.startedAt ?? sight.startedAt ?? null },
-      ...{ state, problem, endedAt: Math.min(endedAt, now), stopWish: null, stopReason: '' },
+      ...{ state, problem, endedAt: Math.min(endedAt, now), stopWish: null, stopReason: '', isReplay: false },
       ...UNSIGNALLED,
     },
     start: false,
@@ -95,6 +99,12 @@ export function followUp(run: StoredRun, sight: Sight, now: number, rules?: Serv
     if (run.stopReason !== '' && sight.outcome !== 'completed') return end('failed', run.stopReason, sight.endedAt);
     const problem = sight.outcome === 'failed' ? (sight.failure ?? wordsOf(sight.exit)) : '';
     return end(sight.outcome, problem, sight.endedAt);
+  }
+  // A replay that found nothing to replay, or was refused, has begun no incarnation: the run is as it was.
+  if (run.isReplay && sight.state === 'ended' && (sight.exit !== undefined || run.stopWish !== null)) {
+    const { exit } = sight;
+    const problem = exit?.code === null ? explainExit(exit) : (exit?.words ?? '');
+    return end(sight.outcome ?? 'interrupted', problem, sight.endedAt);
   }
   const limit = run.stopReason === '' ? overLimit({ workingSince: null }, sight, rules, now) : run.stopReason;
   if (limit !== '' && sight.incarnation > 0) return end('failed', limit);

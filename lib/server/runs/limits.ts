@@ -1,7 +1,7 @@
 /**
- * The limits of a run at work, in time and memory. Pure.
+ * The limits of a run at work, in time, memory and output. Pure.
  *
- * Guarantees: the reason for a run over a limit names the limit, and the place where it is set.
+ * Guarantees: the reason for a run over a limit names the limit, and how to keep it.
  */
 import type { ServingRules } from '../../model/serving.js';
 import { parseDuration, parseSize } from '../../text/quantities.js';
@@ -11,19 +11,27 @@ import type { StoredRun } from './stored-run.js';
 export interface Use {
   /** The bytes of memory that it uses. */
   readonly memory?: number | undefined;
+  /** The bytes that it has printed. */
+  readonly printed?: number | undefined;
   /** The end of the process. */
   readonly exit?: { readonly words: string } | undefined;
 }
 
+/** The most bytes that a process may print: the disk is for results. */
+const MOST_PRINTED = 256 * 2 ** 20;
+
 /** The reason why the run must be stopped, in one sentence; '' while it is within its limits. */
 export function overLimit(
   { workingSince }: Pick<StoredRun, 'workingSince'>,
-  { memory, exit }: Use,
+  { memory, printed = 0, exit }: Use,
   { maxTime, maxMemory }: ServingRules = {},
   now: number,
 ): string {
   if (maxTime !== undefined && workingSince !== null && now - workingSince > (parseDuration(maxTime) ?? Infinity)) {
     return `It was at work for more than ${maxTime}, the \`maxTime\` of its workflow. Resuming it gives it this time again`;
+  }
+  if (printed > MOST_PRINTED) {
+    return 'Its process has printed more than 256 MB. Print less, or write to a file';
   }
   if (maxMemory === undefined) return '';
   const isOver = memory !== undefined && memory > (parseSize(maxMemory) ?? Infinity);

@@ -48,6 +48,8 @@ type Queueable = Pick<
 
 /** A run in the queue gains one step of priority in this time, so that it starts at some time. */
 const AGEING_MS = 3_600_000;
+/** Runs of a backfill have a lower priority by this: a thousand of them must not delay the runs of today for hours. */
+const BEHIND = 10;
 
 /** @param runs all that are queued or at work, in any order. */
 export function chooseFromQueue(runs: readonly Queueable[], places: Places): QueueAnswer {
@@ -60,8 +62,8 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
   const inUse = new PlacesInUse();
   for (const { workflow } of atWork) inUse.acquire(workflow);
   for (const { workflow } of here) inUse.acquirePools(rulesOf(workflow)?.pools);
-  const urgencyOf = ({ workflow, queuedAt }: Queueable): number =>
-    (rulesOf(workflow)?.priority ?? 0) + Math.floor((now - queuedAt) / AGEING_MS);
+  const urgencyOf = (run: Queueable): number =>
+    priorityOf(run, rulesOf(run.workflow)) + Math.floor((now - run.queuedAt) / AGEING_MS);
   const queued = runs
     .filter(({ state }) => state === 'queued')
     .sort((a, b) => urgencyOf(b) - urgencyOf(a) || byTurn(a, b));
@@ -89,6 +91,11 @@ export function chooseFromQueue(runs: readonly Queueable[], places: Places): Que
     }
   }
   return { start, waiting };
+}
+
+/** The priority of a run: that of its workflow, and lower for the past. */
+export function priorityOf({ backfill }: Pick<StoredRun, 'backfill'>, { priority = 0 }: ServingRules = {}): number {
+  return backfill === null ? priority : priority - BEHIND;
 }
 
 /** The runs that an exclusive one must not overlap with. */

@@ -28,6 +28,7 @@ export function queuedRun(workflow: string, queuedAt: number, facts: Partial<Sto
     stopReason: '',
     stopWish: null,
     ...UNSIGNALLED,
+    isReplay: false,
     incarnationBefore: 0,
     fruitlessResumes: 0,
     settledAtStart: 0,

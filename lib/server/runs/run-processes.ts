@@ -6,9 +6,10 @@
  * values of users reach the configuration unchanged.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, fstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { keyWithName } from '../../jobs/config/setting-key.js';
 import { describeThrown } from '../../model/errors.js';
 import type { Json } from '../../model/json.js';
 import type { RunSummary } from '../../model/run-summary.js';
@@ -66,7 +67,7 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
   makeFolder(output, 0o700);
 
   const start = async (run: StoredRun, incarnation: number): Promise<void> => {
-    const words = existsSync(join(runs, run.id, 'manifest.json')) ? resumeWords(run) : runWords(run);
+    const words = await wordsFor(run, runs);
     const path = outputFileOf(output, run.id, incarnation);
     const child: Child = {};
     children.set(run.id, child);
@@ -98,7 +99,6 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     } finally {
       if (file !== undefined) closeSync(file);
     }
-    await Promise.resolve();
   };
 
   const look = async (runId: string): Promise<Sight> => {
@@ -115,7 +115,14 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const isThere = last.endedAt === undefined && isKnown === true;
     if (isThere || (await isAlive(run.path, last))) {
       const elsewhere = isKnown === undefined ? last.host : undefined;
-      return { ...facts, state: 'working', elsewhere, memory: isThere ? memoryOfProcess(last.pid) : undefined };
+      const printed = statSync(outputFileOf(output, runId, last.number), { throwIfNoEntry: false })?.size;
+      return {
+        ...facts,
+        state: 'working',
+        elsewhere,
+        printed,
+        memory: isThere ? memoryOfProcess(last.pid) : undefined,
+      };
     }
     // The run may have ended, or been resumed, between the reading of its record and the check of its process.
     if (last.endedAt === undefined) {
@@ -176,6 +183,13 @@ export function outputFileOf(output: string, runId: string, incarnation: number)
   return join(output, `${runId}-${incarnation}.log`);
 }
 
+async function wordsFor(run: StoredRun, runs: string): Promise<readonly string[]> {
+  if (!existsSync(join(runs, run.id, 'manifest.json'))) return runWords(run);
+  // A replay whose process died is resumed, as any other work.
+  const isReplay = run.isReplay && (await (await RunFolder.open(runs, run.id)).state()) === 'finished';
+  return isReplay ? ['dead-letters', 'replay', run.id] : resumeWords(run);
+}
+
 function runWords(run: StoredRun): readonly string[] {
   return ['run', run.workflow, '--run-id', run.id, ...settingWords(run)];
 }
@@ -187,7 +201,7 @@ function resumeWords({ id }: StoredRun): readonly string[] {
 /** Each setting as one word, so that no value can be read as an option. */
 function settingWords({ settings, isLiteral }: StoredRun): readonly string[] {
   return Object.entries(settings).map(
-    ([key, value]) => `--set=${key}=${JSON.stringify(isLiteral ? literal(value) : value)}`,
+    ([key, value]) => `--set=${keyWithName(key)}=${JSON.stringify(isLiteral ? literal(value) : value)}`,
   );
 }
 

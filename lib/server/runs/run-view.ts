@@ -157,7 +157,8 @@ export class RunViewBuilder {
       if (task === undefined) return [];
       const { layer, row } = places.get(name) ?? { layer: 0, row: 0 };
       const whole = wholeOf(task, story.tasks);
-      return [{ name, kind: task.kind, depth, whole, layer, row, ...figuresOf(entry(story.tasks, name), isOver) }];
+      const figures = { ...figuresOf(entry(story.tasks, name)), perSecond: isOver ? 0 : this.rateOf(name) };
+      return [{ name, kind: task.kind, depth, whole, layer, row, ...figures }];
     });
     const edgeOf = this.edges(isOver);
     const rule = { records: 0, perSecond: 0, fill: 0, state: 'rule', isOptional: false } as const;
@@ -202,6 +203,17 @@ export class RunViewBuilder {
   history(): RunHistory | undefined {
     const story = this.story.build();
     return story === undefined ? undefined : historyOf(story);
+  }
+
+  /**
+   * Records per second of a task over the same time as those of edges: the rate in the events remembers the first
+   * records of a run, which come at once, for long.
+   */
+  private rateOf(name: string): number {
+    const { last, before } = this;
+    const seconds = last === undefined || before === undefined ? 0 : (last.elapsedMs - before.elapsedMs) / 1000;
+    const [now, then] = [doneOf(entry(last?.tasks ?? {}, name)), doneOf(entry(before?.tasks ?? {}, name))];
+    return seconds <= 0 ? 0 : Math.max(0, (now - then) / seconds);
   }
 
   private edges(isOver: boolean): (from: string, to: string) => Omit<EdgeView, 'isOptional'> {
@@ -290,10 +302,14 @@ function stateOf(
   return perSecond > 0 ? 'flowing' : 'idle';
 }
 
+/** The records that a task is done with: those of a source are its output. */
+function doneOf(task: TaskProgress | undefined): number {
+  return task === undefined ? 0 : Math.max(task.out, task.in - task.inFlight);
+}
+
 function figuresOf(
   task: TaskProgress | undefined,
-  isOver: boolean,
-): Omit<TaskView, 'name' | 'kind' | 'depth' | 'whole' | 'layer' | 'row'> {
+): Omit<TaskView, 'name' | 'kind' | 'depth' | 'whole' | 'layer' | 'row' | 'perSecond'> {
   if (task === undefined) {
     const nothing = {
       in: 0,
@@ -305,7 +321,7 @@ function figuresOf(
       queued: 0,
       iterations: null,
     };
-    return { ...nothing, perSecond: 0, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
+    return { ...nothing, averagePerSecond: 0, busy: 0, waiting: 0, blocked: 0, p50: null, p95: null };
   }
   const { service } = task.latencyMs;
   return {
@@ -313,7 +329,6 @@ function figuresOf(
     remembered: task.memo?.hits ?? null,
     queued: task.held.queued,
     iterations: task.iterations ?? null,
-    perSecond: isOver ? 0 : task.perSecond.now,
     averagePerSecond: task.perSecond.average,
     ...task.shares,
     p50: service.count === 0 ? null : service.p50,

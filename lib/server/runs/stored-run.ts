@@ -73,6 +73,8 @@ export interface StoredRun {
   readonly incarnationBefore: number;
   /** The number of consecutive resumptions without progress. */
   readonly fruitlessResumes: number;
+  /** True while its dead letters are to be replayed, or are being replayed. */
+  readonly isReplay: boolean;
   /** Records of all sources that had settled when it was last started. */
   readonly settledAtStart: number;
   readonly settled: number;

@@ -72,6 +72,7 @@ const MIGRATIONS: readonly string[] = [
      "renewedAt" BIGINT NOT NULL
    );
    CREATE SEQUENCE changes;`,
+  'ALTER TABLE runs ADD COLUMN "isReplay" INTEGER NOT NULL DEFAULT 0',
 ];
 
 /**

@@ -37,7 +37,7 @@ const RUN_COLUMNS = [
   ...(['coversTo', 'isExclusive', 'settings', 'isLiteral', 'queuedAt', 'startedAt', 'endedAt', 'stopWish'] as const),
   ...(['incarnationBefore', 'fruitlessResumes', 'settledAtStart', 'settled', 'deadLetters', 'problem'] as const),
   ...(['requestKey', 'signalled', 'signalledAt', 'notBefore', 'backfill', 'triggeredBy', 'subject'] as const),
-  ...(['workingSince', 'stopReason', 'owner'] as const),
+  ...(['workingSince', 'stopReason', 'owner', 'isReplay'] as const),
 ] as const satisfies readonly (keyof StoredRun)[];
 const INSERT_RUN = `INSERT INTO runs (${RUN_COLUMNS.map((name) => `"${name}"`).join(', ')}) VALUES (${places(RUN_COLUMNS)})`;
 const AT_WORK = "state IN ('starting', 'running')";
@@ -466,6 +466,7 @@ function runOf(row: SqlFields): StoredRun {
     signalled: row['signalled'] as StopWish | null,
     isExclusive: row['isExclusive'] === 1,
     isLiteral: row['isLiteral'] === 1,
+    isReplay: row['isReplay'] === 1,
     settings: JSON.parse(row['settings'] as string) as Record<string, Json>,
   };
 }

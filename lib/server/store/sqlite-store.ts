@@ -77,6 +77,7 @@ const MIGRATIONS: readonly string[] = [
      number INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, url TEXT NOT NULL, pools TEXT NOT NULL, maxRuns INTEGER NOT NULL,
      startedAt INTEGER NOT NULL, leaseMs INTEGER NOT NULL, process TEXT NOT NULL, renewedAt INTEGER NOT NULL
    ) STRICT;`,
+  `ALTER TABLE runs ADD COLUMN isReplay INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /**

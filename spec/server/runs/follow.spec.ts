@@ -40,6 +40,10 @@ describe('a run with limits', () => {
       stopWish: 'cancel',
       stopReason: expect.stringContaining('more than 256MB of memory'),
     });
+    expect(followUp(run, { ...working, printed: 257 * MEGABYTE }, 1)?.change).toMatchObject({
+      stopWish: 'cancel',
+      stopReason: expect.stringContaining('printed more than 256 MB'),
+    });
     const stopped = { ...run, ...late?.change };
     expect(followUp(stopped, working, 90_000, limits)).toBeUndefined();
     const ended = { ...working, state: 'ended', hasChild: false } as const;
@@ -79,5 +83,36 @@ it('a run that began and ended between two looks has the time of its beginning',
     state: 'completed',
     startedAt: 40,
     endedAt: 60,
+  });
+});
+
+describe('a replay of dead letters', () => {
+  const replay = aRun('r', { state: 'starting', isReplay: true, incarnationBefore: 1, deadLetters: 5, startedAt: 0 });
+  const before: Sight = {
+    ...{ state: 'ended', outcome: 'completed', incarnation: 1, endedAt: 50 },
+    ...{ settled: 9, deadLetters: 5, hasChild: false },
+  };
+
+  it('lowers the number of dead letters at its end', () => {
+    const change = followUp(replay, { ...before, incarnation: 2, deadLetters: 2 }, 90)?.change;
+    expect(change).toMatchObject({ state: 'completed', deadLetters: 2, isReplay: false, problem: '' });
+  });
+
+  it('that was refused, or found nothing to replay, leaves the run completed, with the reason', () => {
+    const exit = { code: 2, signal: null, words: 'MILLRACE_RESUME: the input has changed' };
+    expect(followUp(replay, { ...before, exit }, 90)).toMatchObject({
+      start: false,
+      change: { state: 'completed', isReplay: false, problem: exit.words, endedAt: 50 },
+    });
+  });
+
+  it('starts if no process was started for it, and again if its process has died', () => {
+    expect(followUp(replay, before, 90)).toMatchObject({ start: true });
+    const dead = { ...before, state: 'dead', incarnation: 2 } as const;
+    expect(followUp(replay, dead, 90)).toMatchObject({ start: true, change: { incarnationBefore: 2 } });
+  });
+
+  it('that a user has stopped before it began leaves the run completed', () => {
+    expect(followUp({ ...replay, stopWish: 'cancel' }, before, 90)?.change).toMatchObject({ state: 'completed' });
   });
 });

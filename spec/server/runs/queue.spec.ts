@@ -44,7 +44,7 @@ describe('the queue', () => {
       aRun(id, { backfill: 'f', scheduledFor: tick, isExclusive });
     const runs = [past('b', 2), past('a', 1), queued('c', 9, 's')];
     const { start, waiting } = chooseFromQueue(runs, places(9));
-    expect(start).toEqual(['a', 'c']);
+    expect(start).toEqual(['c', 'a']);
     expect(waiting.get('b')).toBe('It waits for the end of run a of the same backfill');
     expect(chooseFromQueue([past('a', 1, false), past('b', 2, false)], places(9)).start).toEqual(['a', 'b']);
   });
@@ -77,6 +77,12 @@ describe('the queue', () => {
       chooseFromQueue([of('Low', 'low', 0), of('High', 'high', 10_700_000)], places(1, { serving, now: 10_800_000 }))
         .start,
     ).toEqual(['low']);
+  });
+
+  it('starts runs of today before those of a backfill, whichever waits longer', () => {
+    const runs = [aRun('past', { queuedAt: 0, backfill: 'b' }), queued('today', 3_600_000)];
+    expect(chooseFromQueue(runs, places(1, { now: 7_200_000 })).start).toEqual(['today']);
+    expect(chooseFromQueue(runs, places(2, { now: 7_200_000 })).start).toEqual(['today', 'past']);
   });
 
   it('starts no run before its time, and keeps no place for it', () => {

@@ -35,3 +35,28 @@ it('has the records per second of an edge, also if all measurements follow each 
   for (let n = 0; n <= 30; n++) builder.record(measured(n * 100, n * 10));
   expect(builder.build()?.edges[0]?.perSecond).toBe(100);
 });
+
+it('has the records per second of a task over the same time as those of its edges', () => {
+  const builder = new RunViewBuilder();
+  builder.record(started as unknown as RunEvent);
+  // The first records come at once.
+  const counts = [2048, 2058, 2068];
+  counts.forEach((out, second) => {
+    const task = {
+      ...{
+        in: out,
+        out,
+        skipped: 0,
+        deadLettered: 0,
+        inFlight: 0,
+        held: { queued: 0 },
+        latencyMs: { service: { count: 0 } },
+      },
+      ...{ perSecond: { now: 99_999, average: 1 }, shares: { busy: 0, waiting: 0, blocked: 0 } },
+    };
+    const event = measured(second * 1000 + 1000, out) as unknown as { tasks: object };
+    builder.record({ ...event, tasks: { One: task, Two: task } } as unknown as RunEvent);
+  });
+  const view = builder.build();
+  expect([view?.tasks[0]?.perSecond, view?.edges[0]?.perSecond]).toEqual([10, 10]);
+});

@@ -27,7 +27,7 @@ interface Parts {
   readonly body?: unknown;
 }
 
-export class Channel {
+export class ServerRequests {
   readonly url: string;
   private readonly token: string;
 
