@@ -66,7 +66,7 @@ function rowsOf(columns: readonly (readonly [string, arrow.Column<unknown>])[]):
   const data = arrow.tableToIPC(table, { format: 'stream' }) as Uint8Array;
   const shifted = new Uint8Array(data.length + 3);
   shifted.set(data, 3);
-  return readArrow(arrow as never, shifted.subarray(3), 'The query');
+  return readArrow(arrow, shifted.subarray(3), 'The query');
 }
 
 /** A value whose bytes are an array, for comparisons. */
