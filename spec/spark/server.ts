@@ -81,15 +81,14 @@ export class SparkServer {
   /** The time that all processes of the server have had a processor, ended ones included, in seconds. */
   async cpuSeconds(): Promise<number> {
     const { stdout } = await promisify(execFile)('ps', ['S', '-eo', 'pid=,ppid=,cputimes=']);
-    const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
-    const own = new Set(this.children.map(({ pid }) => pid));
-    let seconds = 0;
-    // A process has a larger id than its parent, unless the ids of the system have begun again.
-    for (const [pid, parent, used] of rows as [number, number, number][]) {
-      if (!own.has(pid) && !own.has(parent)) continue;
-      own.add(pid);
-      seconds += used;
+    const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number) as [number, number, number]);
+    const own = new Set<number | undefined>(this.children.map(({ pid }) => pid));
+    // A process may have a smaller id than its parent, because the ids of the system begin again.
+    for (let before = 0; before < own.size;) {
+      before = own.size;
+      for (const [pid, parent] of rows) if (own.has(parent)) own.add(pid);
     }
+    const seconds = rows.reduce((sum, [pid, , used]) => sum + (own.has(pid) ? used : 0), 0);
     return seconds;
   }
 

@@ -5,7 +5,7 @@
  * it is unknown whether the statement was executed, and it is repeated too: at least once. When the run is cancelled,
  * no statement holds up its end.
  */
-import type { Pool as PostgresPool, PoolClient } from 'pg';
+import type { ClientBase, Pool as PostgresPool, PoolClient } from 'pg';
 import {
   callback,
   checkOptions,
@@ -91,9 +91,8 @@ class SqlStatement<In, Out> extends StatementTask<In, readonly unknown[], Record
     const pool = new Pool({
       ...clientConfig(connection),
       max: concurrency,
-      onConnect: async (client) => {
-        await client.query(VALUE_STYLES);
-      },
+      // The pool waits for it, although its type returns nothing.
+      onConnect: ((client: ClientBase) => client.query(VALUE_STYLES)) as (client: ClientBase) => void,
     });
     this.pool = pool;
     // The pool replaces an idle connection that is lost.

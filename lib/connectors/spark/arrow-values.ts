@@ -19,9 +19,10 @@ type AnyBatch = Batch<unknown>;
 
 /** Returns the reader of a column, or of a part of one. Throws MILLRACE_SQL for a type that records do not have. */
 export function valueReader(arrow: ArrowPackage, name: string, type: DataType, batch: AnyBatch): ReadValue {
+  if (type.typeId === arrow.Type.Null) return () => null;
   const read = presentReader(arrow, name, type, batch);
   const { nullCount, validity } = batch;
-  if (nullCount === 0 || validity === undefined || validity.length === 0) return read;
+  if (nullCount === 0 || validity.length === 0) return read;
   return (index) => (((validity[index >> 3] as number) >> (index & 7)) & 1 ? read(index) : null);
 }
 
@@ -31,8 +32,6 @@ function presentReader(arrow: ArrowPackage, name: string, type: DataType, batch:
   const child = (part: Field, of: AnyBatch): ReadValue => valueReader(arrow, name, part.type, of);
   const { values, offsets, children } = batch as unknown as Buffers;
   switch (type.typeId) {
-    case Type.Null:
-      return () => null;
     case Type.Bool: {
       const bits = values as Uint8Array;
       return (index) => (((bits[index >> 3] as number) >> (index & 7)) & 1) === 1;
@@ -53,7 +52,7 @@ function presentReader(arrow: ArrowPackage, name: string, type: DataType, batch:
     case Type.Timestamp:
       return timestamps(values as BigInt64Array, type.timezone === null ? '' : 'Z');
     case Type.Decimal:
-      return decimals(values as BigUint64Array, type.scale, batch as Batch<bigint>);
+      return decimals(values as BigUint64Array, type.scale, batch as Batch<number | bigint>);
     case Type.List:
     case Type.LargeList: {
       const [item] = type.children as readonly [Field];
@@ -151,7 +150,7 @@ function timestamps(values: BigInt64Array, zone: string): ReadValue {
 }
 
 /** @param batch reads decimals of any width as integers */
-function decimals(values: BigUint64Array, scale: number, batch: Batch<bigint>): ReadValue {
+function decimals(values: BigUint64Array, scale: number, batch: Batch<number | bigint>): ReadValue {
   const isWide = values.length === 2 * batch.length;
   const halves = isWide ? halvesOf(values) : new Int32Array();
   return (index) => {
@@ -163,7 +162,7 @@ function decimals(values: BigUint64Array, scale: number, batch: Batch<bigint>): 
         return decimalText(number, scale);
       }
     }
-    return decimalText(BigInt(batch.value(index)), scale);
+    return decimalText(batch.value(index), scale);
   };
 }
 

@@ -34,7 +34,7 @@ import ts from 'typescript';
 import { isLong } from '../../support/long.js';
 import { describeWithSpark } from '../../spark/with-spark.js';
 import { clusterCases } from './cluster-cases.js';
-import { foreignTotals, leaving, negated, noted, SaleRow, shopTotals, type Sale } from './modules/spark-work.js';
+import { echo, foreignTotals, leaving, negated, noted, SaleRow, shopTotals, type Sale } from './modules/spark-work.js';
 
 const ROOT = new URL('../../../../', import.meta.url).pathname;
 const TOKEN = 'a-token-of-the-specs';
@@ -530,6 +530,20 @@ describeWithSpark(
         // In the order of the text of the key.
         expect(records).toEqual(expected.sort((a, b) => (String(a.id) < String(b.id) ? -1 : 1)));
         expect(Object.is(records[0]?.value, -0)).toBe(true);
+      });
+
+      it('passes rows as they are, whatever separators, line ends and empty fields they contain', async () => {
+        const texts = ['', 'a\tb\u0001c', 'x\r\ny\n', '\\N', '"{}', 'ünï\u2028'].map((text, id) => ({
+          id,
+          text,
+          last: '',
+        }));
+        const values = texts.map(
+          ({ id, text }) => `(${id}, decode(X'${Buffer.from(text).toString('hex')}', 'UTF-8'), '')`,
+        );
+        const sql = `SELECT * FROM VALUES ${values.join(', ')}, (6, CAST(NULL AS STRING), NULL) AS t(id, text, last)`;
+        const { records } = await read(onSpark(echo, { ...connection(), node, sql, key: 'id' }));
+        expect(records).toEqual([...texts, { id: 6, text: null, last: null }]);
       });
 
       it('calls the code once per row', async () => {

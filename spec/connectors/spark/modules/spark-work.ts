@@ -55,6 +55,9 @@ export const negated = threadFactory(
     },
 );
 
+/** The rows as the code received them. */
+export const echo = threadFunction(import.meta.url, 'echo', (row: Readonly<Record<string, unknown>>) => row);
+
 export const leaving = threadFunction(import.meta.url, 'leaving', (_row: { readonly id: number }): object => {
   process.exit(0);
 });
