@@ -22,16 +22,14 @@ export const RULE_FILES = ['loaded', 'published', 'copied', 'cleaned'];
 const Loading = defineWorkflow({
   name: 'Loading',
   build: (flow) =>
-    flow
-      .task('Rows', sourceTask<Item>([]))
-      .task(
-        'Check',
-        ['Rows'],
-        asyncTask((item: Item) => {
-          if (item.n % 9 === 4) throw new Error('no good');
-          return Promise.resolve(item.n % 7 === 3 ? skip('seventh') : item);
-        }),
-      ),
+    flow.task('Rows', sourceTask<Item>([])).task(
+      'Check',
+      ['Rows'],
+      asyncTask((item: Item) => {
+        if (item.n % 9 === 4) throw new Error('no good');
+        return Promise.resolve(item.n % 7 === 3 ? skip('seventh') : item);
+      }),
+    ),
 });
 
 /** The end of a task in one text, without durations. */
@@ -52,62 +50,64 @@ export const RulesFlow = defineWorkflow({
   window: ({ window }) => window,
   build: (flow, { folder, items, failAt, isEndless }) => {
     const path = (name: string): string => `${folder}/${name}.csv`;
-    return flow
-      .task(
-        'In',
-        sourceTask(function* () {
-          for (let n = 0; isEndless || n < items; n++) yield { k: `k${n % 5}`, n };
-        }),
-      )
-      .task(
-        'Spread',
-        ['In'],
-        repartition(({ k }) => k),
-      )
-      .task('Load', ['Spread'], subWorkflow(Loading, { input: 'Rows', output: 'Check' }))
-      .task(
-        'Guard',
-        ['Load'],
-        syncTask(
-          (item) => {
-            if (item.n === failAt) throw new Error(`bad ${failAt}`);
-            return item;
-          },
-          { onFailure: 'fail' },
-        ),
-      )
-      .task('Loaded', ['Guard'], csvSink({ path: path('loaded'), columns: ['k', 'n'] }))
-      .task(
-        'Publish',
-        { after: ['Load', 'Loaded'] },
-        asyncTask(({ Load, Loaded }) =>
-          Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` }),
-        ),
-      )
-      .task('Published', ['Publish'], csvSink({ path: path('published'), columns: ['load', 'loaded'] }))
-      // Reads the rows of an earlier phase.
-      .task('Again', { after: ['Loaded'] }, csvSource({ path: path('loaded') }))
-      .task('Copied', ['Again'], csvSink({ path: path('copied'), columns: ['k', 'n'] }))
-      .task(
-        'Alert',
-        { after: ['Loaded', 'Publish'], when: 'failed' },
-        syncTask(({ Loaded }) => ({ status: Loaded.status, error: Loaded.error?.message ?? '' })),
-      )
-      .task('Alerted', ['Alert'], csvSink({ path: path('alerted'), columns: ['status', 'error'] }))
-      .task(
-        'Clean up',
-        { after: ['Loaded', 'Published', 'Copied', 'Alerted'], when: 'ended' },
-        syncTask((ends) => ({
-          loaded: ends.Loaded.status,
-          published: ends.Published.status,
-          copied: ends.Copied.status,
-          alerted: ends.Alerted.status,
-        })),
-      )
-      .task(
-        'Cleaned',
-        ['Clean up'],
-        csvSink({ path: path('cleaned'), columns: ['loaded', 'published', 'copied', 'alerted'] }),
-      );
+    return (
+      flow
+        .task(
+          'In',
+          sourceTask(function* () {
+            for (let n = 0; isEndless || n < items; n++) yield { k: `k${n % 5}`, n };
+          }),
+        )
+        .task(
+          'Spread',
+          ['In'],
+          repartition(({ k }) => k),
+        )
+        .task('Load', ['Spread'], subWorkflow(Loading, { input: 'Rows', output: 'Check' }))
+        .task(
+          'Guard',
+          ['Load'],
+          syncTask(
+            (item) => {
+              if (item.n === failAt) throw new Error(`bad ${failAt}`);
+              return item;
+            },
+            { onFailure: 'fail' },
+          ),
+        )
+        .task('Loaded', ['Guard'], csvSink({ path: path('loaded'), columns: ['k', 'n'] }))
+        .task(
+          'Publish',
+          { after: ['Load', 'Loaded'] },
+          asyncTask(({ Load, Loaded }) =>
+            Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` }),
+          ),
+        )
+        .task('Published', ['Publish'], csvSink({ path: path('published'), columns: ['load', 'loaded'] }))
+        // Reads the rows of an earlier phase.
+        .task('Again', { after: ['Loaded'] }, csvSource({ path: path('loaded') }))
+        .task('Copied', ['Again'], csvSink({ path: path('copied'), columns: ['k', 'n'] }))
+        .task(
+          'Alert',
+          { after: ['Loaded', 'Publish'], when: 'failed' },
+          syncTask(({ Loaded }) => ({ status: Loaded.status, error: Loaded.error?.message ?? '' })),
+        )
+        .task('Alerted', ['Alert'], csvSink({ path: path('alerted'), columns: ['status', 'error'] }))
+        .task(
+          'Clean up',
+          { after: ['Loaded', 'Published', 'Copied', 'Alerted'], when: 'ended' },
+          syncTask((ends) => ({
+            loaded: ends.Loaded.status,
+            published: ends.Published.status,
+            copied: ends.Copied.status,
+            alerted: ends.Alerted.status,
+          })),
+        )
+        .task(
+          'Cleaned',
+          ['Clean up'],
+          csvSink({ path: path('cleaned'), columns: ['loaded', 'published', 'copied', 'alerted'] }),
+        )
+    );
   },
 });

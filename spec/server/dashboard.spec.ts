@@ -283,7 +283,8 @@ export const Wide = defineWorkflow({ name: 'Wide', tasks: () => [
         await page.getByRole('heading', { level: 1 }).waitFor();
         if (screen === 'settings') await page.getByRole('heading', { name: 'Audit' }).waitFor();
         if (screen.includes('timeline')) await page.getByRole('region', { name: 'Timeline of the tasks' }).waitFor();
-        if (screen.includes('plan')) await page.getByRole('region', { name: 'After a crash, in a resumed run' }).waitFor();
+        if (screen.includes('plan'))
+          await page.getByRole('region', { name: 'After a crash, in a resumed run' }).waitFor();
         if (screen.includes('charts')) await page.getByRole('img', { name: /^Memory/ }).waitFor();
         if (screen === 'calendar') await page.getByRole('region', { name: 'Ticks by day' }).waitFor();
         if (screen === compared) await page.getByRole('heading', { name: 'Configuration' }).waitFor();
