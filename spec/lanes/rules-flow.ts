@@ -3,6 +3,7 @@ import {
   asyncTask,
   defineWorkflow,
   repartition,
+  sinkTask,
   skip,
   sourceTask,
   subWorkflow,
@@ -22,14 +23,24 @@ export const RULE_FILES = ['loaded', 'published', 'copied', 'cleaned'];
 const Loading = defineWorkflow({
   name: 'Loading',
   build: (flow) =>
-    flow.task('Rows', sourceTask<Item>([])).task(
-      'Check',
-      ['Rows'],
-      asyncTask((item: Item) => {
-        if (item.n % 9 === 4) throw new Error('no good');
-        return Promise.resolve(item.n % 7 === 3 ? skip('seventh') : item);
-      }),
-    ),
+    flow
+      .task('Rows', sourceTask<Item>([]))
+      .task(
+        'Check',
+        ['Rows'],
+        asyncTask((item: Item) => {
+          if (item.n % 9 === 4) throw new Error('no good');
+          return Promise.resolve(item.n % 7 === 3 ? skip('seventh') : item);
+        }),
+      )
+      // A rule inside of a sub-workflow knows its tasks by their own names.
+      .task(
+        'Note',
+        { after: ['Check'] },
+        sinkTask(({ Check }) => {
+          if (Check.status !== 'completed') throw new Error('too early');
+        }),
+      ),
 });
 
 /** The end of a task in one text, without durations. */
@@ -46,9 +57,11 @@ export const RulesFlow = defineWorkflow({
     /** Fails the run at this record. */
     failAt: z.number().default(-1),
     isEndless: z.boolean().default(false),
+    /** Fails the run in its second phase. */
+    failsLater: z.boolean().default(false),
   }),
   window: ({ window }) => window,
-  build: (flow, { folder, items, failAt, isEndless }) => {
+  build: (flow, { folder, items, failAt, isEndless, failsLater }) => {
     const path = (name: string): string => `${folder}/${name}.csv`;
     return (
       flow
@@ -79,9 +92,10 @@ export const RulesFlow = defineWorkflow({
         .task(
           'Publish',
           { after: ['Load', 'Loaded'] },
-          asyncTask(({ Load, Loaded }) =>
-            Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` }),
-          ),
+          asyncTask(({ Load, Loaded }) => {
+            if (failsLater) throw new Error('not published');
+            return Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` });
+          }),
         )
         .task('Published', ['Publish'], csvSink({ path: path('published'), columns: ['load', 'loaded'] }))
         // Reads the rows of an earlier phase.
