@@ -13,13 +13,15 @@ export async function measuresOf(folder: RunFolder): Promise<RunMeasures | undef
   const summary = (await folder.summary()) as Partial<RunSummary> | undefined;
   if (summary?.tasks === undefined) return undefined;
   const { elapsedMs = 0, resources } = summary;
-  const tasks = Object.entries(summary.tasks).map(
+  const all = Object.entries(summary.tasks);
+  const tasks = all.map(
     ([name, { latencyMs, queueMs, shares }]) =>
       [name, { recordMs: latencyMs.p50 + queueMs.p50, busyMs: Math.round(shares.busy * elapsedMs) }] as const,
   );
   return {
     runId: folder.manifest.runId,
     tasks: Object.fromEntries(tasks),
+    skipped: all.flatMap(([name, { status }]) => (status === 'skipped' ? [name] : [])),
     inFlight: await peaksOf(folder),
     ...(resources === undefined ? {} : { rssBytes: resources.rssBytes }),
   };

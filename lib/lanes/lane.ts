@@ -291,7 +291,10 @@ function countsIn({ tasks }: LaneTally): Readonly<Record<string, TaskCounts>> {
   return Object.fromEntries(
     Object.entries(tasks).map(([task, tally]) => {
       const { in: received, out, skipped, deadLettered, inFlight, iterations } = tally;
-      return [task, { in: received, out, skipped, deadLettered, inFlight, ...(iterations !== undefined && { iterations }) }];
+      return [
+        task,
+        { in: received, out, skipped, deadLettered, inFlight, ...(iterations !== undefined && { iterations }) },
+      ];
     }),
   );
 }

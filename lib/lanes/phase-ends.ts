@@ -29,16 +29,6 @@ export interface EndTopics {
   readonly timeoutMs: number;
 }
 
-/** The reasons why parts of the graph do not run in a run that completes, by task. */
-export function skippedIfCompleted(plan: GraphPlan): ReadonlyMap<string, string> {
-  const order = new PhaseOrder(plan);
-  while (order.hasNext) {
-    order.begin();
-    order.end('completed', {});
-  }
-  return order.reasons;
-}
-
 /** The record that stores the counts of the tasks of a completed lane. */
 export function endRecord(lane: number, counts: LaneCounts['counts']): NewRecord {
   const end: LaneCounts = { lane, counts };
@@ -75,7 +65,10 @@ async function countsOfEnded({
   );
 }
 
-function sumOf(one: TaskCounts | undefined, { in: received, out, skipped, inFlight, iterations }: TaskCounts): TaskCounts {
+function sumOf(
+  one: TaskCounts | undefined,
+  { in: received, out, skipped, inFlight, iterations }: TaskCounts,
+): TaskCounts {
   return {
     in: (one?.in ?? 0) + received,
     out: (one?.out ?? 0) + out,

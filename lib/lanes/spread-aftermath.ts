@@ -73,10 +73,15 @@ export class SpreadAftermath {
       for (const [task, reason] of skipped) emit({ type: 'task-skipped', at: Date.now(), task, reason });
       if (order.tasks.length === 0) continue;
       this.isAlone ??= await this.untilAlone(order.tasks);
-      if (!this.isAlone || this.isCancelled) break;
+      if (!this.isAlone || this.wasCancelled()) break;
       await this.runPhase(phase).catch((error: unknown) => failures.push(error));
     }
     return failures;
+  }
+
+  /** A method, not the field, so that TypeScript does not narrow it across awaits. */
+  private wasCancelled(): boolean {
+    return this.isCancelled;
   }
 
   /** Resolves with false if workers of other machines are still at work. */

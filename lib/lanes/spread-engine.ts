@@ -136,7 +136,7 @@ export class SpreadEngine implements EngineOfRun {
   }
 
   drain({ graceMs = this.parts.graceMs }: DrainOptions = {}): void {
-    if (this.asked !== undefined) return;
+    if (this.asked !== undefined || this.aftermath !== undefined) return;
     this.asked = 'drained';
     this.emit({ type: 'draining', at: systemClock.now() });
     this.crew?.stop(graceMs);

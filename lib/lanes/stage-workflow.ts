@@ -38,7 +38,7 @@ export interface StageEnds {
   source(edge: Edge): Source<unknown>;
   sink(edge: Edge, reading: EdgeReading): Sink<unknown, NewRecord>;
   /** How the tasks have ended after which this task runs. `prefix` is that of its declaration. */
-  startOf(task: string, prefix: string | undefined): Readonly<Record<string, TaskEnd>>;
+  readonly startOf: (task: string, prefix: string | undefined) => Readonly<Record<string, TaskEnd>>;
 }
 
 /**

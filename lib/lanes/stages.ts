@@ -10,9 +10,9 @@
  */
 import { MillraceError } from '../model/errors.js';
 import { FAILED, joinRootOf, type GraphPlan, type JoinMode, type NodePlan } from '../model/graph.js';
+import { skippedIfCompleted } from '../runtime/run/phase-order.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';
 import type { Partitioning } from '../tasks/task.js';
-import { skippedIfCompleted } from './phase-ends.js';
 import { TopicNames } from './topic-names.js';
 
 /** A topic between two stages. */
@@ -133,7 +133,9 @@ class StagePlanner {
     this.names = new TopicNames(options.workflow, options.run);
     this.skipped = skippedIfCompleted(plan);
     this.phaseOf = new Map(
-      plan.phases.flatMap(({ parts }, phase) => parts.flatMap(({ tasks }) => tasks.map((task) => [task, phase] as const))),
+      plan.phases.flatMap(({ parts }, phase) =>
+        parts.flatMap(({ tasks }) => tasks.map((task) => [task, phase] as const)),
+      ),
     );
   }
 
@@ -280,9 +282,7 @@ class StagePlanner {
   private isMadeIn({ name, tasks, inputs }: OpenStage, root: string | undefined): boolean {
     // The stages in front may have done the join of the first task.
     const isJoinedBefore = inputs.some(({ dependency }) => dependency === undefined);
-    return tasks.some(
-      (task) => task === root || (joinRootOf(task) === root && !(task === name && isJoinedBefore)),
-    );
+    return tasks.some((task) => task === root || (joinRootOf(task) === root && !(task === name && isJoinedBefore)));
   }
 
   private nodeOf(task: string): NodePlan {

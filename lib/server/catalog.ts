@@ -30,7 +30,10 @@ const MOST_FILES = 2000;
 export class Catalog {
   private readonly options: CatalogOptions;
   private known = new Map<string, WorkflowFacts>();
-  private readonly explained = new Map<string, { readonly at: number; readonly found: Promise<Explanation | string> }>();
+  private readonly explained = new Map<
+    string,
+    { readonly at: number; readonly found: Promise<Explanation | string> }
+  >();
   private seen = '';
   /** One sentence per file that did not load. */
   problems: readonly string[] = [];

@@ -19,7 +19,7 @@ export interface BrokenRun {
 
 /** The names of all files of a run, including temporary ones. */
 const OF_A_RUN =
-  /^(?:(?:manifest|incarnation-\d+|checkpoint|summary|broken-law)\.json(?:\.[\da-f]+)?(?:\.tmp)?(?:\.previous)?|checkpoint-state-\d+-\d+\.log|(?:dead-letters|events)\.ndjson(?:\.kept-\d+|\.owner(?:\.[\da-f]+\.tmp)?)?|report\.html)$/;
+  /^(?:(?:manifest|incarnation-\d+|checkpoint|summary|plan|broken-law)\.json(?:\.[\da-f]+)?(?:\.tmp)?(?:\.previous)?|checkpoint-state-\d+-\d+\.log|(?:dead-letters|events)\.ndjson(?:\.kept-\d+|\.owner(?:\.[\da-f]+\.tmp)?)?|report\.html)$/;
 
 /** The advice for a file of this run that is not JSON. */
 export function mendBroken(runId: string): string {

@@ -88,6 +88,29 @@ describe('the explanation of a workflow', () => {
     expect(explain({ Orders: 1, Price: 31, Tax: 30 }).tasks.map(({ task }) => task)).toContain('Price');
   });
 
+  it('does not end its critical path with a task that did not run', () => {
+    const Tended = defineWorkflow({
+      name: 'Tended',
+      build: (flow) =>
+        flow
+          .task('Read', sourceTask([1]))
+          .task(
+            'Keep',
+            ['Read'],
+            sinkTask(() => undefined),
+          )
+          .task(
+            'Alert',
+            { after: ['Keep'], when: 'failed' },
+            sinkTask(() => undefined),
+          ),
+    });
+    const path = (known: RunMeasures | undefined) =>
+      explainWorkflow(Tended.prepare(undefined), known).criticalPath.tasks.map(({ task }) => task);
+    expect(path({ ...measures({ Read: 1, Keep: 2 }), skipped: ['Alert'] })).toEqual(['Read', 'Keep']);
+    expect(path(undefined)).toEqual(['Read', 'Keep', 'Alert']);
+  });
+
   it('names what bounds the memory, beside what was seen', () => {
     const { memory } = explainWorkflow(Shop.prepare(undefined), measures({}));
     expect(memory).toEqual([

@@ -37,7 +37,9 @@ it(`tasks with rules run once, behind the lanes that they wait for, over ${SEEDS
       // Records in flight when an owner died are counted again.
       if (own.deaths > 0) {
         expect(rows['published']).toHaveLength(2);
-        const [loaded = 0, most = 0] = [expected, rows].map((one) => Number(/(\d+)$/.exec(one['published']?.[0] ?? '')?.[1]));
+        const [loaded = 0, most = 0] = [expected, rows].map((one) =>
+          Number(/(\d+)$/.exec(one['published']?.[0] ?? '')?.[1]),
+        );
         expect(most).toBeGreaterThanOrEqual(loaded);
         expect(loaded).toBeGreaterThan(20);
         expect([seed, { ...rows, published: [] }]).toEqual([seed, { ...expected, published: [] }]);

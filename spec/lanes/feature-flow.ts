@@ -17,6 +17,7 @@ import {
 } from 'millrace';
 import { csvSink } from 'millrace/csv';
 import { iterateTask, pageTask, type PageContext } from 'millrace/iterate';
+import { memoFolder } from 'millrace/memo';
 import { tumbling, windowTask } from 'millrace/windows';
 import { z } from 'zod';
 
@@ -26,7 +27,19 @@ interface Item {
 }
 
 export const RECORDS = 240;
-export const FILES = ['deep', 'deep-pages', 'routes', 'enriched', 'repaired', 'polled', 'rated', 'listed', 'totals', 'windows'];
+export const FILES = [
+  'remembered',
+  'deep',
+  'deep-pages',
+  'routes',
+  'enriched',
+  'repaired',
+  'polled',
+  'rated',
+  'listed',
+  'totals',
+  'windows',
+];
 
 const isBad = (n: number, every: number): boolean => n % every === 3;
 
@@ -108,11 +121,7 @@ export const FeatureFlow = defineWorkflow({
           syncTask(([{ n }, text]) => ({ n, text })),
         )
         .task('Totals', ['Total'], csvSink({ path: path('totals'), columns: ['n', 'text'] }))
-        .task(
-          'Pages',
-          ['In'],
-          pagesOf(),
-        )
+        .task('Pages', ['In'], pagesOf())
         .task(
           'List',
           ['Pages'],
@@ -194,6 +203,15 @@ export const FeatureFlow = defineWorkflow({
           }),
         )
         .task('Polled', ['Poll'], csvSink({ path: path('polled'), columns: ['n', 'text'] }))
+        .task(
+          'Remember',
+          ['Spread'],
+          asyncTask((item: Item) => failing(item, 30), {
+            onFailure: 'skip',
+            memo: { store: memoFolder(`${folder}/memo`), version: 1 },
+          }),
+        )
+        .task('Remembered', ['Remember'], csvSink({ path: path('remembered'), columns: ['n', 'k'] }))
         .task('Deep digits', ['Maybe'], subWorkflow(Digits, { input: 'Numbers', output: 'Sum', forEach: 'one' }))
         .task(
           'Deep',

@@ -1,17 +1,17 @@
 /**
- * Choices, merges, optional partners, failed records, sub-workflows, iterations, pages and windows over worker processes
- * that are killed: the rows are those of one process.
+ * Choices, merges, optional partners, failed records, sub-workflows, iterations, pages, windows and memos over worker
+ * processes that are killed: the rows are those of one process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import { createRun, stagesOf, type SpreadOptions } from 'millrace/lanes';
 import { describeWithBroker } from '../kafka/with-broker.js';
-import { FeatureFlow, FILES } from './feature-flow.js';
+import { FeatureFlow, FILES, RECORDS } from './feature-flow.js';
 
 const VICTIM = new URL('./worker-victim.js', import.meta.url).pathname;
 const MODULE = new URL('./feature-flow.js', import.meta.url).pathname;
@@ -76,6 +76,11 @@ describeWithBroker('a workflow with each kind of edge and rule in worker process
       const [one, many] = [await rowsOf('one'), await rowsOf('many')];
       for (const file of FILES) expect(one[file]?.length).toBeGreaterThan(20);
       expect(many).toEqual(one);
+      // All lanes and workers have one memory, without the records that failed.
+      const entries = (await readdir(join(folder, 'many', 'memo'), { recursive: true })).filter((name) =>
+        name.endsWith('.json'),
+      );
+      expect(entries).toHaveLength(RECORDS - RECORDS / 30);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -3,6 +3,7 @@ import {
   asyncTask,
   defineWorkflow,
   repartition,
+  sinkTask,
   skip,
   sourceTask,
   subWorkflow,
@@ -31,6 +32,14 @@ const Loading = defineWorkflow({
           if (item.n % 9 === 4) throw new Error('no good');
           return Promise.resolve(item.n % 7 === 3 ? skip('seventh') : item);
         }),
+      )
+      // A rule inside of a sub-workflow knows its tasks by their own names.
+      .task(
+        'Note',
+        { after: ['Check'] },
+        sinkTask(({ Check }) => {
+          if (Check.status !== 'completed') throw new Error('too early');
+        }),
       ),
 });
 
@@ -48,66 +57,71 @@ export const RulesFlow = defineWorkflow({
     /** Fails the run at this record. */
     failAt: z.number().default(-1),
     isEndless: z.boolean().default(false),
+    /** Fails the run in its second phase. */
+    failsLater: z.boolean().default(false),
   }),
   window: ({ window }) => window,
-  build: (flow, { folder, items, failAt, isEndless }) => {
+  build: (flow, { folder, items, failAt, isEndless, failsLater }) => {
     const path = (name: string): string => `${folder}/${name}.csv`;
-    return flow
-      .task(
-        'In',
-        sourceTask(function* () {
-          for (let n = 0; isEndless || n < items; n++) yield { k: `k${n % 5}`, n };
-        }),
-      )
-      .task(
-        'Spread',
-        ['In'],
-        repartition(({ k }) => k),
-      )
-      .task('Load', ['Spread'], subWorkflow(Loading, { input: 'Rows', output: 'Check' }))
-      .task(
-        'Guard',
-        ['Load'],
-        syncTask(
-          (item) => {
-            if (item.n === failAt) throw new Error(`bad ${failAt}`);
-            return item;
-          },
-          { onFailure: 'fail' },
-        ),
-      )
-      .task('Loaded', ['Guard'], csvSink({ path: path('loaded'), columns: ['k', 'n'] }))
-      .task(
-        'Publish',
-        { after: ['Load', 'Loaded'] },
-        asyncTask(({ Load, Loaded }) =>
-          Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` }),
-        ),
-      )
-      .task('Published', ['Publish'], csvSink({ path: path('published'), columns: ['load', 'loaded'] }))
-      // Reads the rows of an earlier phase.
-      .task('Again', { after: ['Loaded'] }, csvSource({ path: path('loaded') }))
-      .task('Copied', ['Again'], csvSink({ path: path('copied'), columns: ['k', 'n'] }))
-      .task(
-        'Alert',
-        { after: ['Loaded', 'Publish'], when: 'failed' },
-        syncTask(({ Loaded }) => ({ status: Loaded.status, error: Loaded.error?.message ?? '' })),
-      )
-      .task('Alerted', ['Alert'], csvSink({ path: path('alerted'), columns: ['status', 'error'] }))
-      .task(
-        'Clean up',
-        { after: ['Loaded', 'Published', 'Copied', 'Alerted'], when: 'ended' },
-        syncTask((ends) => ({
-          loaded: ends.Loaded.status,
-          published: ends.Published.status,
-          copied: ends.Copied.status,
-          alerted: ends.Alerted.status,
-        })),
-      )
-      .task(
-        'Cleaned',
-        ['Clean up'],
-        csvSink({ path: path('cleaned'), columns: ['loaded', 'published', 'copied', 'alerted'] }),
-      );
+    return (
+      flow
+        .task(
+          'In',
+          sourceTask(function* () {
+            for (let n = 0; isEndless || n < items; n++) yield { k: `k${n % 5}`, n };
+          }),
+        )
+        .task(
+          'Spread',
+          ['In'],
+          repartition(({ k }) => k),
+        )
+        .task('Load', ['Spread'], subWorkflow(Loading, { input: 'Rows', output: 'Check' }))
+        .task(
+          'Guard',
+          ['Load'],
+          syncTask(
+            (item) => {
+              if (item.n === failAt) throw new Error(`bad ${failAt}`);
+              return item;
+            },
+            { onFailure: 'fail' },
+          ),
+        )
+        .task('Loaded', ['Guard'], csvSink({ path: path('loaded'), columns: ['k', 'n'] }))
+        .task(
+          'Publish',
+          { after: ['Load', 'Loaded'] },
+          asyncTask(({ Load, Loaded }) => {
+            if (failsLater) throw new Error('not published');
+            return Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` });
+          }),
+        )
+        .task('Published', ['Publish'], csvSink({ path: path('published'), columns: ['load', 'loaded'] }))
+        // Reads the rows of an earlier phase.
+        .task('Again', { after: ['Loaded'] }, csvSource({ path: path('loaded') }))
+        .task('Copied', ['Again'], csvSink({ path: path('copied'), columns: ['k', 'n'] }))
+        .task(
+          'Alert',
+          { after: ['Loaded', 'Publish'], when: 'failed' },
+          syncTask(({ Loaded }) => ({ status: Loaded.status, error: Loaded.error?.message ?? '' })),
+        )
+        .task('Alerted', ['Alert'], csvSink({ path: path('alerted'), columns: ['status', 'error'] }))
+        .task(
+          'Clean up',
+          { after: ['Loaded', 'Published', 'Copied', 'Alerted'], when: 'ended' },
+          syncTask((ends) => ({
+            loaded: ends.Loaded.status,
+            published: ends.Published.status,
+            copied: ends.Copied.status,
+            alerted: ends.Alerted.status,
+          })),
+        )
+        .task(
+          'Cleaned',
+          ['Clean up'],
+          csvSink({ path: path('cleaned'), columns: ['loaded', 'published', 'copied', 'alerted'] }),
+        )
+    );
   },
 });

@@ -80,6 +80,21 @@ describeWithBroker('rules in a run with a kafkaCarrier', (broker) => {
     }
   }, 120_000);
 
+  it('are met by a failure of a task with a rule, with the ends of the phase before', async () => {
+    const place = await placeFor('later');
+    const run = RulesFlow.run({ folder: place, failsLater: true }, { carrier: carrier(), runId: 'later' });
+    const failed = (await run.finished.catch((error: unknown) => error)) as { summary: RunSummary };
+    expect(failed.summary).toMatchObject({
+      outcome: 'failed',
+      tasks: {
+        Loaded: { status: 'completed' },
+        Publish: { status: 'failed' },
+        Alert: { status: 'completed', in: 1, out: 1 },
+      },
+    });
+    expect(await rowsOf(place, 'alerted')).toContain('completed,');
+  }, 120_000);
+
   it('are met by a cancel and by a drain, last', async () => {
     for (const how of ['cancel', 'drain'] as const) {
       const place = await placeFor(how);

@@ -4,7 +4,7 @@ import { defineWorkflow, sinkTask, sourceTask, type RunEvent } from 'millrace';
 import { recordingDeadLetters } from 'millrace/testing';
 import type { KafkaPort } from '#lib/connectors/kafka/port.js';
 import { RunTotals } from '#lib/lanes/run-totals.js';
-import { SpreadAftermath, type SpreadAftermathParts } from '#lib/lanes/spread-aftermath.js';
+import { SpreadAftermath } from '#lib/lanes/spread-aftermath.js';
 import { PhaseOrder } from '#lib/runtime/run/phase-order.js';
 import type { RunParts } from '#lib/runtime/run/run-parts.js';
 import { Secrets } from '#lib/text/secrets.js';
@@ -36,7 +36,7 @@ async function cleanUp(isBusy: () => boolean): Promise<{ readonly ran: number; r
   order.end('drained', {});
   const events: RunEvent[] = [];
   const aftermath = new SpreadAftermath({
-    workflow: workflow as unknown as SpreadAftermathParts['workflow'],
+    workflow,
     parts: { runId: 'r', seed: 1, deadLetters: recordingDeadLetters() } as unknown as RunParts,
     client: { hasMembers: () => Promise.resolve(isBusy()) } as unknown as KafkaPort,
     ...{ group: 'g', order, totals: new RunTotals(workflow, []), secrets: new Secrets() },

@@ -93,7 +93,13 @@ describe('the exact text of a value', () => {
   it('does not exist for a value that is too large for a text, in one piece or in many', () => {
     const part = 'x'.repeat(15 * 2 ** 20);
     const parts = Array.from({ length: 40 }, () => part);
-    const large = [parts, new Map(parts.entries()), { ...parts }, Buffer.alloc(17 * 2 ** 20), { [part]: { [part]: 1 } }];
+    const large = [
+      parts,
+      new Map(parts.entries()),
+      Object.fromEntries(parts.entries()),
+      Buffer.alloc(17 * 2 ** 20),
+      { [part]: { [part]: 1 } },
+    ];
     expect(large.map(exactText)).toEqual(large.map(() => undefined));
   });
 

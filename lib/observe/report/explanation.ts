@@ -77,6 +77,8 @@ export interface Explanation {
 export interface RunMeasures {
   readonly runId: string;
   readonly tasks: Readonly<Record<string, { readonly recordMs: number; readonly busyMs: number }>>;
+  /** The tasks that did not run, because their rules were not met. Default: none. */
+  readonly skipped?: readonly string[];
   /** By root, the most lineages in flight that a `progress` event has shown. Empty if no events were kept. */
   readonly inFlight: Readonly<Record<string, number>>;
   readonly rssBytes?: number;
@@ -139,6 +141,8 @@ function callsText({ isIdempotent }: NonNullable<AfterCrash['calls']>): string {
 
 /** The longest chain by the time of a record. Chains of equal time are compared by their number of tasks. */
 function criticalPath(tasks: PlannedWorkflow['tasks'], measures: RunMeasures | undefined): CriticalPath {
+  // A task whose rule was not met is not the end of a path.
+  const skipped = new Set(measures?.skipped);
   const best = new Map<string, { readonly ms: number; readonly length: number; readonly from: string | undefined }>();
   for (const { task, from: dependencies } of tasks) {
     let longest: { ms: number; length: number; from: string | undefined } = { ms: 0, length: 0, from: undefined };
@@ -149,7 +153,8 @@ function criticalPath(tasks: PlannedWorkflow['tasks'], measures: RunMeasures | u
       if (isLonger) longest = { ms: before.ms, length: before.length, from };
     }
     const own = measured(task, measures).recordMs ?? 0;
-    best.set(task, { ms: longest.ms + own, length: longest.length + 1, from: longest.from });
+    const hasRun = !skipped.has(task);
+    best.set(task, { ms: longest.ms + own, length: longest.length + (hasRun ? 1 : 0), from: longest.from });
   }
   const [last] = [...best].sort(([, a], [, b]) => b.ms - a.ms || b.length - a.length)[0] ?? [];
   const path: string[] = [];

@@ -30,9 +30,6 @@ export async function reportOf(events$: Observable<RunEvent>): Promise<string> {
 }
 
 /** Like `reportOf`, with the explanation of the run; undefined for a run whose plan was not kept. */
-export async function reportWith(
-  events$: Observable<RunEvent>,
-  explanation: Explanation | undefined,
-): Promise<string> {
+export async function reportWith(events$: Observable<RunEvent>, explanation: Explanation | undefined): Promise<string> {
   return page(await storyOfRun(events$), explanation);
 }

@@ -116,6 +116,16 @@ export class PhaseOrder {
   }
 }
 
+/** The reasons why parts of the graph do not run in a run that completes, by task. */
+export function skippedIfCompleted(plan: GraphPlan): ReadonlyMap<string, string> {
+  const order = new PhaseOrder(plan);
+  while (order.hasNext) {
+    order.begin();
+    order.end('completed', {});
+  }
+  return order.reasons;
+}
+
 /** Whether the part only continues completed work, so that a run that is stopped does not begin it. */
 function isForGood({ rules }: PartPlan): boolean {
   return rules.every(({ when }) => when === 'completed');

@@ -4,6 +4,7 @@
  * Guarantees: this process loads no workflow. A run is explained from its folder; a workflow by a process of its own.
  */
 import { explanationOf } from '../../jobs/kept-plan.js';
+import { codeOf, describeThrown } from '../../model/errors.js';
 import { crashText, type Explanation as Explained } from '../../observe/report/explanation.js';
 import type { z } from 'zod';
 import { httpError, type Api } from './api.js';
@@ -34,7 +35,11 @@ export function explanationRoutes(api: Api): void {
       schema: { params: RunParams, response: { 200: Explanation, 404: Problem } },
     },
     async ({ params: { id } }) => {
-      const found = await explanationOf(await folderOf(api, id));
+      const folder = await folderOf(api, id);
+      // A damaged file is a fault of the run, and not of the server.
+      const found = await explanationOf(folder).catch((error: unknown) => {
+        throw httpError(404, codeOf(error), describeThrown(error));
+      });
       if (found !== undefined) return shown(found);
       throw httpError(404, 'MILLRACE_UNKNOWN_RUN', `Run ${id} has no plan: an earlier version of millrace started it`);
     },

@@ -369,9 +369,7 @@ export const Explanation = z.strictObject({
     recordMs: z.number().nullable(),
     busiest: PathTask.nullable(),
   }),
-  memory: z.array(
-    z.strictObject({ of: z.string(), what: z.string(), most: z.number(), seen: z.number().nullable() }),
-  ),
+  memory: z.array(z.strictObject({ of: z.string(), what: z.string(), most: z.number(), seen: z.number().nullable() })),
   memoryPeakBytes: z.number().nullable(),
   obstacle: z.string().nullable(),
   afterCrash: z.array(z.strictObject({ task: z.string(), text: z.string() })),
