@@ -2,8 +2,8 @@
  * The workflows of the folder of a server. A separate process describes them, because loading a workflow runs its file,
  * which must not end or block the server.
  *
- * Guarantees: a description that takes too long is given up; while a file does not load, the last good description of
- * its workflow stays.
+ * Guarantees: a description that takes too long is given up, and the next one has more time; while a file does not load,
+ * the last good description of its workflow stays.
  */
 import { execFile } from 'node:child_process';
 import { statSync, readdirSync } from 'node:fs';
@@ -19,7 +19,9 @@ export interface CatalogOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-const MOST_MS = 20_000;
+/** The first limit of a description. Each one that takes too long doubles the limit of the next one. */
+const FIRST_LIMIT_MS = 20_000;
+const LONGEST_LIMIT_MS = 160_000;
 const MOST_BYTES = 16 * 2 ** 20;
 /** The most files that are checked for changes. Folders of workflows are small. */
 const MOST_FILES = 2000;
@@ -28,6 +30,9 @@ export class Catalog {
   private readonly options: CatalogOptions;
   private known = new Map<string, WorkflowFacts>();
   private seen = '';
+  private limitMs = FIRST_LIMIT_MS;
+  private isBusy = false;
+  private readonly closed = new AbortController();
   /** One sentence per file that did not load. */
   problems: readonly string[] = [];
   /** Whether the workflows were described once. */
@@ -46,11 +51,16 @@ export class Catalog {
     return this.known.get(name);
   }
 
-  /** Describes the workflows again if their files have changed. Returns whether they were described. */
+  /**
+   * Describes the workflows again if their files have changed. Returns whether they were described. False while another
+   * call describes them.
+   */
   async refresh(): Promise<boolean> {
     const seen = this.look();
-    if (seen === this.seen) return false;
+    if (seen === this.seen || this.isBusy) return false;
+    this.isBusy = true;
     const described = await this.describe();
+    this.isBusy = false;
     // If some workflows could not be described, the next call tries again.
     if (described.isComplete) {
       this.seen = seen;
@@ -62,21 +72,31 @@ export class Catalog {
     return true;
   }
 
+  /** Ends the process that describes the workflows, if there is one. */
+  close(): void {
+    this.closed.abort();
+  }
+
   private describe(): Promise<DescribedWorkflows & { readonly isComplete: boolean }> {
     const { script, folder, environment } = this.options;
     return new Promise((resolve) => {
       const words = [script, 'list', '--json'];
-      const limits = { timeout: MOST_MS, maxBuffer: MOST_BYTES, killSignal: 'SIGKILL' } as const;
+      const { limitMs } = this;
+      const limits = { timeout: limitMs, maxBuffer: MOST_BYTES, killSignal: 'SIGKILL' } as const;
+      const { signal } = this.closed;
       execFile(
         process.execPath,
         words,
-        { cwd: folder, env: { ...environment }, ...limits },
+        { cwd: folder, env: { ...environment }, signal, ...limits },
         (error, stdout, stderr) => {
           try {
             resolve({ ...(JSON.parse(stdout) as DescribedWorkflows), isComplete: true });
+            this.limitMs = FIRST_LIMIT_MS;
           } catch {
-            const why =
-              error?.killed === true ? `it took more than ${MOST_MS / 1000} s` : stderr.trim() || describeThrown(error);
+            const isLate = error?.killed === true;
+            // The machine may be busy: a limit that is always too short would never let a run start.
+            if (isLate) this.limitMs = Math.min(LONGEST_LIMIT_MS, limitMs * 2);
+            const why = isLate ? `it took more than ${limitMs / 1000} s` : stderr.trim() || describeThrown(error);
             resolve({ workflows: [], problems: [`The workflows cannot be described: ${why}`], isComplete: false });
           }
         },
