@@ -11,12 +11,14 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
   const [from, setFrom] = useState('');
   const [to, setTo] = useState('');
   const [overlaps, setOverlaps] = useState(false);
+  const [ticks, setTicks] = useState<'all' | 'missing'>('all');
   const [preview, setPreview] = useState<BackfillPreview>();
   const [error, setError] = useState('');
   // A second press of the button refers to the same backfill.
   const [requestKey] = useState(() => crypto.randomUUID());
   // The fields have local times without a zone.
-  const rangeOf = (): { readonly from: number; readonly to: number } => ({
+  const rangeOf = (): { readonly from: number; readonly to: number; readonly ticks: typeof ticks } => ({
+    ticks,
     from: momentOf(Date.parse(`${from}Z`)),
     to: momentOf(Date.parse(`${to}Z`)),
   });
@@ -29,7 +31,7 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
   const look = (): void => {
     attempt(async () => {
       const range = rangeOf();
-      setPreview(await get<BackfillPreview>(`${path}/backfill?from=${range.from}&to=${range.to}`));
+      setPreview(await get<BackfillPreview>(`${path}/backfill?from=${range.from}&to=${range.to}&ticks=${ticks}`));
     });
   };
   const start = (): void => {
@@ -68,6 +70,20 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
       {field('After', from, setFrom)}
       {field('Until', to, setTo)}
       <p>
+        <label for={`${id}-ticks`}>Ticks</label>
+        <select
+          id={`${id}-ticks`}
+          value={ticks}
+          onChange={({ currentTarget }) => {
+            setPreview(undefined);
+            setTicks(currentTarget.value === 'missing' ? 'missing' : 'all');
+          }}
+        >
+          <option value="all">all</option>
+          <option value="missing">without a completed run</option>
+        </select>
+      </p>
+      <p>
         <input
           id={`${id}-overlaps`}
           type="checkbox"
@@ -81,7 +97,11 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
       <Notice error={error} />
       {preview !== undefined && (
         <>
-          <h3>{preview.count === 1 ? 'One run' : `${grouped(preview.count)} runs`}, for</h3>
+          <h3>
+            {preview.count === 0
+              ? 'No run is missing'
+              : `${preview.count === 1 ? 'One run' : `${grouped(preview.count)} runs`}, for`}
+          </h3>
           <ol>
             {preview.ticks.map((at) => (
               <li key={at}>{moment(at)}</li>
@@ -90,7 +110,7 @@ export function BackfillForm({ id, path }: { readonly id: string; readonly path:
           {preview.count > preview.ticks.length && <p class="quiet">The last line is the last tick of the range</p>}
         </>
       )}
-      <button class={preview === undefined ? '' : 'main'} type="submit">
+      <button class={preview === undefined ? '' : 'main'} type="submit" disabled={preview?.count === 0}>
         {preview === undefined ? 'Show the ticks' : 'Queue the runs'}
       </button>
     </form>

@@ -16,6 +16,7 @@ export const backfillCommand: Command = {
     ...serverOptions,
     from: { ...value, describe: 'Ticks after this moment: ISO 8601 with Z or an offset' },
     to: { ...value, describe: 'Ticks up to and including this moment' },
+    missing: { type: 'boolean', describe: 'Only ticks without a run that is queued, at work or completed' },
     preview: { type: 'boolean', describe: 'Only print the ticks' },
     overlaps: { type: 'boolean', describe: 'The runs may overlap (default: each waits for the one before)' },
     'request-key': { ...value, describe: 'Asking again under the same key adds nothing (default: a new backfill)' },
@@ -23,14 +24,15 @@ export const backfillCommand: Command = {
   },
   run: async (args) => {
     const [workflow, name] = scheduleFrom(args, 'backfill');
-    const range = { from: momentOf(args, 'from'), to: momentOf(args, 'to') };
+    const ticks = args.flag('missing') ? 'missing' : 'all';
+    const range = { from: momentOf(args, 'from'), to: momentOf(args, 'to'), ticks } as const;
     const { backfills } = await serverFrom(args);
     if (args.flag('preview')) {
       args.refuseOptions(['overlaps', 'request-key'], 'cannot be combined with --preview');
-      const { count, ticks } = await backfills.preview(workflow, name, range);
-      const lines = ticks.map((at) => new Date(at).toISOString());
-      if (count > ticks.length) lines.splice(-1, 0, `… ${counted(count - ticks.length, 'tick')} more`);
-      process.stdout.write(`${lines.join('\n')}\n`);
+      const { count, ticks: named } = await backfills.preview(workflow, name, range);
+      const lines = named.map((at) => new Date(at).toISOString());
+      if (count > named.length) lines.splice(-1, 0, `… ${counted(count - named.length, 'tick')} more`);
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''));
       return EXIT.success;
     }
     const requestKey = args.text('request-key');

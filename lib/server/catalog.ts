@@ -2,8 +2,8 @@
  * The workflows of the folder of a server. A separate process describes them, because loading a workflow runs its file,
  * which must not end or block the server.
  *
- * Guarantees: a description that takes too long is given up; while a file does not load, the last good description of
- * its workflow stays.
+ * Guarantees: a description that takes too long is given up, and the next one has more time; while a file does not load,
+ * the last good description of its workflow stays.
  */
 import { execFile } from 'node:child_process';
 import { statSync, readdirSync } from 'node:fs';
@@ -20,7 +20,9 @@ export interface CatalogOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-const MOST_MS = 20_000;
+/** The first limit of a command. Each one that takes too long doubles the limit of the next one. */
+const FIRST_LIMIT_MS = 20_000;
+const LONGEST_LIMIT_MS = 160_000;
 /** How long an explanation is used again. */
 const FRESH_MS = 10_000;
 const MOST_BYTES = 16 * 2 ** 20;
@@ -35,6 +37,9 @@ export class Catalog {
     { readonly at: number; readonly found: Promise<Explanation | string> }
   >();
   private seen = '';
+  private limitMs = FIRST_LIMIT_MS;
+  private isBusy = false;
+  private readonly closed = new AbortController();
   /** One sentence per file that did not load. */
   problems: readonly string[] = [];
   /** Whether the workflows were described once. */
@@ -53,11 +58,16 @@ export class Catalog {
     return this.known.get(name);
   }
 
-  /** Describes the workflows again if their files have changed. Returns whether they were described. */
+  /**
+   * Describes the workflows again if their files have changed. Returns whether they were described. False while another
+   * call describes them.
+   */
   async refresh(): Promise<boolean> {
     const seen = this.look();
-    if (seen === this.seen) return false;
+    if (seen === this.seen || this.isBusy) return false;
+    this.isBusy = true;
     const described = await this.describe();
+    this.isBusy = false;
     // If some workflows could not be described, the next call tries again.
     if (described.isComplete) {
       this.seen = seen;
@@ -88,6 +98,11 @@ export class Catalog {
     return found;
   }
 
+  /** Ends the processes of commands, if there are any. */
+  close(): void {
+    this.closed.abort();
+  }
+
   private async describe(): Promise<DescribedWorkflows & { readonly isComplete: boolean }> {
     const { stdout, why } = await this.ask(['list', '--json']);
     try {
@@ -100,13 +115,16 @@ export class Catalog {
   /** Runs a command in a process of its own. Resolves with its output, and the reason why that may be missing. */
   private ask(command: readonly string[]): Promise<{ readonly stdout: string; readonly why: string }> {
     const { script, folder, environment } = this.options;
+    const { limitMs } = this;
     return new Promise((resolve) => {
-      const words = [script, ...command];
-      const limits = { timeout: MOST_MS, maxBuffer: MOST_BYTES, killSignal: 'SIGKILL' } as const;
-      const surroundings = { cwd: folder, env: { ...environment }, ...limits };
-      execFile(process.execPath, words, surroundings, (error, stdout, stderr) => {
+      const limits = { timeout: limitMs, maxBuffer: MOST_BYTES, killSignal: 'SIGKILL' } as const;
+      const surroundings = { cwd: folder, env: { ...environment }, signal: this.closed.signal, ...limits };
+      execFile(process.execPath, [script, ...command], surroundings, (error, stdout, stderr) => {
         const isLate = error?.killed === true;
-        const why = isLate ? `it took more than ${MOST_MS / 1000} s` : stderr.trim() || describeThrown(error);
+        // The machine may be busy: a limit that is always too short would never let a run start.
+        if (isLate) this.limitMs = Math.min(LONGEST_LIMIT_MS, limitMs * 2);
+        else if (error === null) this.limitMs = FIRST_LIMIT_MS;
+        const why = isLate ? `it took more than ${limitMs / 1000} s` : stderr.trim() || describeThrown(error);
         resolve({ stdout, why });
       });
     });

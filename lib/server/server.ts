@@ -227,18 +227,27 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   /** Whether the schedules must be synchronised, because the workflows or the leader have changed. */
   let isToSync = true;
   let seenChange = -1;
+  /** Not awaited: a file of a workflow that never ends must not hold up runs. */
+  const describe = (): void => {
+    const refreshed = catalog.refresh().then((isNew) => {
+      if (!isNew) return;
+      triggers = knownTriggers(catalog.workflows, environment);
+      isToSync = true;
+      refreshedAt = -Infinity;
+      changed();
+      poke();
+    });
+    refreshed.catch(report);
+  };
   const look = async (isLeader: boolean): Promise<void> => {
     if (isLeader) await foreign.look();
     if (member !== undefined) pauses = await store.pausedTriggers();
-    if (await catalog.refresh()) {
-      triggers = knownTriggers(catalog.workflows, environment);
-      isToSync = true;
-    }
+    describe();
     if (!isLeader) {
       isToSync = true;
       return;
     }
-    if (isToSync) {
+    if (isToSync && catalog.isDescribed) {
       await supervisor.sync(catalog.workflows, catalog.problems.length === 0);
       isToSync = false;
       changed();
@@ -299,6 +308,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     close: async () => {
       isClosing = true;
       clearTimeout(timer);
+      catalog.close();
       app.live.close();
       await passing;
       clearInterval(beat);

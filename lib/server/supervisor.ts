@@ -74,6 +74,8 @@ export interface RunRequest {
 export interface BackfillRequest {
   readonly from: number;
   readonly to: number;
+  /** Whether each tick gets a run, or only those without a run that is queued, at work or completed. */
+  readonly ticks: 'all' | 'missing';
   /** Whether its runs may overlap. */
   readonly overlaps: boolean;
   readonly askedBy: string;
@@ -309,11 +311,22 @@ export class Supervisor {
     });
   }
 
-  /** The ticks that a backfill would have runs for. Throws MILLRACE_USAGE for a range with none, or with too many. */
-  backfillTicks(schedule: StoredSchedule, { from, to }: Pick<BackfillRequest, 'from' | 'to'>): readonly BackfillTick[] {
+  /**
+   * The ticks that a backfill would have runs for. Rejects with MILLRACE_USAGE for a range without ticks, or with too
+   * many. Empty if none is missing.
+   */
+  async backfillTicks(
+    schedule: StoredSchedule,
+    { from, to, ticks }: Pick<BackfillRequest, 'from' | 'to' | 'ticks'>,
+  ): Promise<readonly BackfillTick[]> {
     const timetable = this.timetable(schedule);
     if (timetable instanceof MillraceError) throw timetable;
-    return backfillTicks(timetable, { from, to, now: this.ports.now() });
+    const all = backfillTicks(timetable, { from, to, now: this.ports.now() });
+    if (ticks === 'all') return all;
+    const done = new Set(
+      await this.ports.store.ticksWithRun(schedule.id, { from, to }, [...ACTIVE_STATES, 'completed']),
+    );
+    return all.filter(({ tick }) => !done.has(tick));
   }
 
   /** Queues a run for each tick of the range, oldest first. A second request with the same request key adds nothing. */
@@ -323,7 +336,17 @@ export class Supervisor {
   ): Promise<{ readonly backfill: StoredBackfill; readonly isNew: boolean }> {
     const { store, now } = this.ports;
     const { from, to, overlaps, askedBy, requestKey } = request;
-    const ticks = this.backfillTicks(schedule, request);
+    const ticks = await this.backfillTicks(schedule, request);
+    if (ticks.length === 0) {
+      // The same request, whose runs were queued meanwhile.
+      const known = requestKey === null ? undefined : await store.backfillWithKey(requestKey);
+      if (known !== undefined) return { backfill: known, isNew: false };
+      const range = `${new Date(from).toISOString()} to ${new Date(to).toISOString()}`;
+      throw new MillraceError(
+        'MILLRACE_USAGE',
+        `No run is missing from ${range}: each tick has a run that is queued, at work or completed. Ask for all ticks to have them again`,
+      );
+    }
     const at = now();
     const id = this.newId();
     const { workflow } = schedule;

@@ -55,14 +55,14 @@ export class Lease {
   }
 
   /** Whether this owner still holds the lease. Checks the file if the last renewal is too old. */
-  get isHeld(): boolean {
+  isHeld(): boolean {
     if (this.loss === undefined && !this.isOver && silence(this.renewedMs) > STALE_MS) this.renew();
     return this.loss === undefined;
   }
 
   /** Throws MILLRACE_LOCKED once another owner has taken over. Call it before each write: it is cheap. */
   assertHeld(): void {
-    if (!this.isHeld) throw this.loss as MillraceError;
+    if (!this.isHeld()) throw this.loss as MillraceError;
   }
 
   /** Adds a listener, called once if the lease is lost. */

@@ -157,7 +157,7 @@ export class RunFolder {
 
   /** False once another process has taken over the run from this one. */
   get isOwned(): boolean {
-    return this.own?.lease.isHeld !== false;
+    return this.own?.lease.isHeld() !== false;
   }
 
   /**
@@ -170,7 +170,7 @@ export class RunFolder {
     this.own = undefined;
     const path = this.file('summary.json');
     try {
-      if (summary !== undefined && own.lease.isHeld) {
+      if (summary !== undefined && own.lease.isHeld()) {
         const { number } = own.incarnation;
         await replaceFile(path, seal({ format: 1, incarnation: number, ...summary }, 2), `${path}.tmp`);
       }

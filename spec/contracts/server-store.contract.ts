@@ -109,12 +109,25 @@ export function serverStoreContract(open: () => ServerStore | Promise<ServerStor
       expect((await store.schedules()).map(({ id }) => id)).toEqual(['Flow/b']);
     });
 
+    it('finds the ticks that have a run of their schedule or of a backfill, in some states', async () => {
+      const one = { schedule: 'Flow/a', origin: 'schedule' } as const;
+      for (const [tick, state] of (['completed', 'failed', 'queued', 'completed'] as const).entries()) {
+        await store.addRun(aRun(`s${tick}`, { ...one, scheduledFor: tick, state }));
+      }
+      await store.addRun(aRun('other', { ...one, schedule: 'Flow/b', scheduledFor: 5, state: 'completed' }));
+      const runs = [aRun('b', { backfill: 'f', scheduledFor: 4, state: 'completed' })];
+      await store.addBackfill(aBackfill('f', { schedule: 'Flow/a' }), runs);
+      const ticks = await store.ticksWithRun('Flow/a', { from: 0, to: 5 }, ['completed', 'queued']);
+      expect([...ticks].sort()).toEqual([2, 3, 4]);
+    });
+
     it('adds a backfill with its runs as a whole, once per request key', async () => {
       const backfill = aBackfill('f1', { requestKey: 'k' });
       const runs = ['r1', 'r2'].map((id, n) => aRun(id, { backfill: 'f1', scheduledFor: n, origin: 'backfill' }));
       expect(await store.addBackfill(backfill, runs)).toEqual(backfill);
       expect(await store.addBackfill(aBackfill('f2', { requestKey: 'k' }), [aRun('r3')])).toEqual(backfill);
       expect(await store.backfills(9)).toEqual([backfill]);
+      expect([await store.backfillWithKey('k'), await store.backfillWithKey('other')]).toEqual([backfill, undefined]);
       expect((await store.runs({ backfill: 'f1', limit: 9 })).map(({ id }) => id)).toEqual(['r2', 'r1']);
       // Two backfills of the same ticks are two wishes.
       await store.addBackfill(aBackfill('f3', { at: 9 }), [aRun('r4', { backfill: 'f3', scheduledFor: 1 })]);

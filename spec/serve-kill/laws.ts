@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MOST_FRUITLESS } from '#lib/server/runs/follow.js';
 import type { StoredRun } from '#lib/server/runs/stored-run.js';
 import type { StoredDecision } from '#lib/server/schedules/stored-schedule.js';
 import { until, type Served } from '../server/support/served.js';
@@ -133,12 +134,16 @@ function incarnationsOf(folder: string, id: string): readonly string[] {
   return existsSync(path) ? readdirSync(path).filter((name) => /^incarnation-\d+\.json$/.test(name)) : [];
 }
 
-/** Kills the process of a run that is at work. Returns how many. */
+/**
+ * Kills the process of a run that is at work. Returns how many. A run that dies more often than it is resumed would
+ * fail, as it should.
+ */
 export function killARun(folder: string, random: () => number): number {
   const runs = join(folder, '.millrace', 'runs');
   const working = (existsSync(runs) ? readdirSync(runs) : []).flatMap((id) => {
-    const last = [...incarnationsOf(folder, id)].sort().at(-1);
-    if (last === undefined) return [];
+    const incarnations = [...incarnationsOf(folder, id)].sort();
+    const last = incarnations.at(-1);
+    if (last === undefined || incarnations.length > MOST_FRUITLESS) return [];
     try {
       const { pid, endedAt } = JSON.parse(readFileSync(join(runs, id, last), 'utf8')) as {
         pid: number;

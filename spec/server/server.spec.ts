@@ -329,6 +329,9 @@ describe('a server', () => {
       const { out, err } = command('backfill', 'Flow/hourly', ...range);
       expect(err).toBe('2 runs queued\n');
       const { runs } = await untilRuns(served, `backfill=${out.trim()}&state=completed`, 2);
+      // All of them have a run now.
+      expect(command('backfill', 'Flow/hourly', ...range, '--missing', '--preview').out).toBe('');
+      expect(command('backfill', 'Flow/hourly', ...range, '--missing').err).toContain('No run is missing');
       expect(command('logs', String(runs[0]?.['id'])).err).toBe('');
       expect(command('logs', 'none').err).toContain("There is no run 'none'");
       expect(command('backfill', 'Flow/hourly', '--from', 'yesterday', '--to', 'x').err).toContain("got 'yesterday'");

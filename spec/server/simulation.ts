@@ -132,7 +132,15 @@ export async function simulate(seed: number, plant: Plant = {}): Promise<Figures
     if (what > 0.97) {
       const from = now - Math.floor(random() * 20 * MINUTE) - 2 * MINUTE;
       const [schedule] = (await store.schedules()).filter(({ id }) => id === 'Flow/skip');
-      const request = { from, to: now, overlaps: random() < 0.3, askedBy: 'x', requestKey: String(step % 7) };
+      const ticks = random() < 0.5 ? 'missing' : 'all';
+      const request = {
+        ticks,
+        from,
+        to: now,
+        overlaps: random() < 0.3,
+        askedBy: 'x',
+        requestKey: String(step % 7),
+      } as const;
       if (schedule !== undefined) await act(() => server.backfill(schedule, request));
     }
     await act(() => server.pass());

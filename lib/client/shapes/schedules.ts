@@ -105,6 +105,8 @@ export interface TickRange {
   readonly from: number;
   /** Ticks up to and including this moment. */
   readonly to: number;
+  /** `missing`: only ticks without a run that is queued, at work or completed. Default `all`. */
+  readonly ticks?: 'all' | 'missing' | undefined;
 }
 
 /** The properties of a requested backfill. */

@@ -76,7 +76,7 @@ function rowMaker(columns: readonly string[], of: string): RowMaker {
 
 /**
  * A maker with one object literal, and one place of a call per column, so that V8 gives all rows one shape and inlines
- * the readers. That takes half the time of a loop over the columns (DECISIONS.md, 176). Undefined if the process may
+ * the readers. That takes half the time of a loop over the columns (DECISIONS.md, 181). Undefined if the process may
  * not compile text (`--disallow-code-generation-from-strings`).
  */
 function compiledMaker(columns: readonly string[]): RowMaker | undefined {

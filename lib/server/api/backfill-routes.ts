@@ -50,7 +50,8 @@ export function backfillRoutes(api: Api): void {
     },
     async ({ params, query }) => {
       const schedule = await knownSchedule(api, params);
-      const ticks = inRange(() => supervisor.backfillTicks(schedule, query)).map(({ tick }) => tick);
+      const found = await inRange(() => supervisor.backfillTicks(schedule, query));
+      const ticks = found.map(({ tick }) => tick);
       const named = ticks.length <= MOST_NAMED ? ticks : [...ticks.slice(0, MOST_NAMED - 1), ticks.at(-1) as number];
       const settings = maskSecrets(schedule.schedule.settings ?? {}) as Record<string, never>;
       return { count: ticks.length, ticks: named, settings };
@@ -70,9 +71,8 @@ export function backfillRoutes(api: Api): void {
       const schedule = await knownSchedule(api, request.params);
       assertRunnable(api, schedule);
       const { requestKey = null, ...range } = request.body;
-      inRange(() => supervisor.backfillTicks(schedule, range));
       const askedBy = request.user?.name ?? '';
-      const { backfill, isNew } = await supervisor.backfill(schedule, { ...range, askedBy, requestKey });
+      const { backfill, isNew } = await inRange(() => supervisor.backfill(schedule, { ...range, askedBy, requestKey }));
       if (isNew) await audit(api, request, 'backfill', `${schedule.id}: ${backfill.count} runs as ${backfill.id}`);
       else if (backfill.schedule !== schedule.id || backfill.from !== range.from || backfill.to !== range.to) {
         throw httpError(
@@ -119,10 +119,11 @@ function assertRunnable({ catalog }: Api, { workflow, id }: StoredSchedule): voi
 }
 
 /** A range that cannot be backfilled is a fault of the request. */
-function inRange<T>(find: () => T): T {
+async function inRange<T>(find: () => Promise<T>): Promise<T> {
   try {
-    return find();
+    return await find();
   } catch (error) {
-    throw error instanceof MillraceError ? httpError(400, codeOf(error), describeThrown(error)) : error;
+    const isOurs = !(error instanceof MillraceError) || error.retryable;
+    throw isOurs ? error : httpError(400, codeOf(error), describeThrown(error));
   }
 }

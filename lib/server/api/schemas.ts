@@ -115,7 +115,12 @@ export const MadeScheduleParams = z.strictObject({
       'must be 1 to 64 letters, digits, ., _ and -, and begin with a letter or a digit',
     ),
 });
-const backfillRange = { from: z.coerce.number().int().min(0), to: z.coerce.number().int().min(0) };
+const backfillRange = {
+  from: z.coerce.number().int().min(0),
+  to: z.coerce.number().int().min(0),
+  /** `missing`: only ticks without a run that is queued, at work or completed. */
+  ticks: z.enum(['all', 'missing']).default('all'),
+};
 export const BackfillQuery = z.strictObject(backfillRange);
 export const BackfillBody = z.strictObject({
   ...backfillRange,

@@ -119,7 +119,9 @@ export function followUp(run: StoredRun, sight: Sight, now: number, rules?: Serv
       : undefined;
   }
   const isFruitless = settled <= run.settledAtStart;
-  const fruitlessResumes = isFruitless ? run.fruitlessResumes + 1 : 0;
+  // If no process was seen, the server that was to start it has died. That is no fault of the run.
+  const deaths = hasBegun || sight.exit !== undefined ? 1 : 0;
+  const fruitlessResumes = isFruitless ? run.fruitlessResumes + deaths : 0;
   if (fruitlessResumes > MOST_FRUITLESS) {
     return end(
       'failed',

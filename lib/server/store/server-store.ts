@@ -87,6 +87,12 @@ export interface RunQuery {
   readonly oldestFirst?: boolean | undefined;
 }
 
+/** Milliseconds since 1970. */
+export interface TickRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The decisions about one schedule, committed with the runs that they ask for. */
 export interface SchedulePass {
   readonly schedule: string;
@@ -166,6 +172,13 @@ export interface ServerStore {
    * already.
    */
   addBackfill(backfill: StoredBackfill, runs: readonly StoredRun[]): Promise<StoredBackfill>;
+  /** The backfill with the request key; undefined if there is none. */
+  backfillWithKey(requestKey: string): Promise<StoredBackfill | undefined>;
+  /**
+   * The ticks after `from`, up to and including `to`, for which the schedule or one of its backfills has a run in one of
+   * the states.
+   */
+  ticksWithRun(scheduleId: string, range: TickRange, states: readonly ServerRunState[]): Promise<readonly number[]>;
   /** Newest first. */
   backfills(limit: number): Promise<readonly StoredBackfill[]>;
   run(id: string): Promise<StoredRun | undefined>;

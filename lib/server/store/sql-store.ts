@@ -23,6 +23,7 @@ import type {
   ServerStore,
   StoredAlert,
   StoredToken,
+  TickRange,
 } from './server-store.js';
 
 /** In PostgreSQL each change of a count is a row of its own until so many rows are joined. */
@@ -191,6 +192,24 @@ export class SqlStore implements ServerStore {
       for (const one of runs) yield* run(INSERT_RUN, valuesOf(one));
       return backfill;
     });
+  }
+
+  async backfillWithKey(requestKey: string): Promise<StoredBackfill | undefined> {
+    return (await this.rows(backfillOf, 'SELECT * FROM backfills WHERE "requestKey" = ?', [requestKey]))[0];
+  }
+
+  ticksWithRun(
+    scheduleId: string,
+    { from, to }: TickRange,
+    states: readonly ServerRunState[],
+  ): Promise<readonly number[]> {
+    return this.rows(
+      (row) => row['scheduledFor'] as number,
+      `SELECT DISTINCT "scheduledFor" FROM runs
+         WHERE (schedule = ? OR backfill IN (SELECT id FROM backfills WHERE schedule = ?))
+           AND "scheduledFor" > ? AND "scheduledFor" <= ? AND state IN (${places(states)})`,
+      [scheduleId, scheduleId, from, to, ...states],
+    );
   }
 
   backfills(limit: number): Promise<readonly StoredBackfill[]> {

@@ -86,6 +86,22 @@ it('a run that began and ended between two looks has the time of its beginning',
   });
 });
 
+describe('a run that dies again and again without progress', () => {
+  const starting = aRun('r', { state: 'starting', origin: 'schedule', fruitlessResumes: 3 });
+  const none: Sight = { state: 'none', incarnation: 0, settled: 0, deadLetters: 0, hasChild: false };
+
+  it('has failed', () => {
+    const dead = { ...none, state: 'dead', incarnation: 1 } as const;
+    expect(followUp(starting, dead, 9)).toMatchObject({ start: false, change: { state: 'failed' } });
+    const exit = { code: null, signal: 'SIGKILL', words: '' };
+    expect(followUp(starting, { ...none, exit }, 9)).toMatchObject({ start: false, change: { state: 'failed' } });
+  });
+
+  it('is not one whose servers have died before they started it', () => {
+    expect(followUp(starting, none, 9)).toMatchObject({ start: true, change: { fruitlessResumes: 3 } });
+  });
+});
+
 describe('a replay of dead letters', () => {
   const replay = aRun('r', { state: 'starting', isReplay: true, incarnationBefore: 1, deadLetters: 5, startedAt: 0 });
   const before: Sight = {
