@@ -526,7 +526,7 @@ describe('csvSource', () => {
   it.each(['one thread', 'threads', 'gzip'])('loses one row by a stray quote in a long line: %s', async (way) => {
     const name = way === 'gzip' ? 'long-line.csv.gz' : 'long-line.csv';
     const path = join(folder, name);
-    const rows = Array.from({ length: 3000 }, (_, i) => (i === 700 ? `${i},"${'x'.repeat(9000)}` : `${i},"row ${i}"`));
+    const rows = Array.from({ length: 3000 }, (_, i) => (i === 700 ? `${i},"${'x'.repeat(9000)}` : `${i},row ${i}`));
     const bytes = Buffer.from(`id,text\n${rows.join('\n')}\n`);
     await writeFile(path, way === 'gzip' ? gzipSync(bytes) : bytes);
     const read: string[] = [];
