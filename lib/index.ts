@@ -66,7 +66,7 @@ export type { ThreadContext } from './execution/thread-context.js';
 export type { Executor, ModuleRef, ThreadLimits } from './execution/executor.js';
 export type { ExecutorStats, ThreadStats } from './model/thread-stats.js';
 export { workerOperator, type WorkerOperator, type WorkerOperatorOptions } from './workers/worker-operator.js';
-export { partitionOf } from './execution/partition-hash.js';
+export { partitionOf } from './execution/partition-key.js';
 export type { ThreadCount } from './runtime/run/run-executor.js';
 export { skip, type FailedRecord, type Skip } from './model/record.js';
 export { ERROR_CODES, MillraceError, type ErrorCode } from './model/errors.js';

@@ -79,7 +79,7 @@ export type { Json } from '../model/checkpoint.js';
 export type { Dataset } from '../model/events.js';
 export type { Awaitable, LineageId, RecordContext, RunOutcome, TaskContext } from '../model/ports.js';
 export { Waiter, isPromiseLike } from '../model/awaitable.js';
-export { partitionOf } from '../execution/partition-hash.js';
+export { partitionOf } from '../execution/partition-key.js';
 export { referTo } from '../execution/thread-function.js';
 export type { ModuleRef } from '../execution/executor.js';
 export type { Aggregate } from '../tasks/aggregate.js';

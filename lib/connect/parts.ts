@@ -4,7 +4,7 @@
  */
 export type { Collected, Executor, ItemReader, ModuleRef } from '../execution/executor.js';
 export { loadChecked, loadExport, type AnyAggregate } from '../execution/load-export.js';
-export { partitionOf } from '../execution/partition-hash.js';
+export { partitionOf } from '../execution/partition-key.js';
 export { PartitionGroups } from '../execution/partition-groups.js';
 export { homeOf } from '../execution/thread-function.js';
 export { Groups } from '../tasks/groups.js';

@@ -1,5 +1,5 @@
 /** The functions of a user that make keys, states and results, with a check of what each of them returns. */
-import { checkKey } from './check-key.js';
+import { checkKey } from './partition-key.js';
 import { checkStep } from './check-step.js';
 import { refusePromise } from '../model/awaitable.js';
 

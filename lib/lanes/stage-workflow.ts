@@ -7,7 +7,7 @@
  */
 import { connectorSink, connectorSource, type Sink, type Source } from '../connect/index.js';
 import type { NewRecord } from '../connectors/kafka/port.js';
-import { checkKey } from '../execution/check-key.js';
+import { checkKey } from '../execution/partition-key.js';
 import { MillraceError } from '../model/errors.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { JoinOptions, TaskDeclaration } from '../tasks/flow.js';

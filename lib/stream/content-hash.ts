@@ -1,5 +1,5 @@
 /** A short text that differs where values differ, for the identity of an output that only its content can name. */
-import { partitionOf } from '../execution/partition-hash.js';
+import { partitionOf } from '../execution/partition-key.js';
 import { describeValue } from '../model/errors.js';
 
 /**

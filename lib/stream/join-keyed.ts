@@ -9,7 +9,7 @@
  * deadlock. When one side is over, records of the other side that can no longer match end at once.
  */
 import type { Observable, Subscriber } from 'rxjs';
-import { checkKey } from '../execution/check-key.js';
+import { checkKey } from '../execution/partition-key.js';
 import { Waiter, type Awaitable } from '../model/awaitable.js';
 import { MillraceError, describeValue } from '../model/errors.js';
 import type { TaskScope } from './task-scope.js';

@@ -1,6 +1,6 @@
 /** The partition of a key of any type. */
 import { FatalTaskError, describeValue } from '../model/errors.js';
-import { partitionOf } from '../execution/partition-hash.js';
+import { partitionOf } from '../execution/partition-key.js';
 
 /** Hashes keys that are not strings by their text. A record without a key belongs to the first partition. */
 export function partitionOfKey(key: unknown, partitions: number): number {

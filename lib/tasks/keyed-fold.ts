@@ -4,7 +4,7 @@
  * runs are the same as those of a fold in this thread.
  */
 import type { Subscriber } from 'rxjs';
-import { checkKey } from '../execution/check-key.js';
+import { checkKey } from '../execution/partition-key.js';
 import type { ModuleRef } from '../execution/executor.js';
 import { partitionOfKey } from '../stream/key-partition.js';
 import { ENDED, KeyedRounds, type FinishedRound } from '../stream/keyed-rounds.js';

@@ -5,7 +5,7 @@
  * partition, in the order in which each partition in front of it has emitted them. A record whose key cannot divide is
  * given up in one process as well, so the outputs do not depend on the number of processes.
  */
-import { checkKey } from '../execution/check-key.js';
+import { checkKey } from '../execution/partition-key.js';
 import { checkFunction, checkOptions } from '../options/options.js';
 import { SyncTask } from './sync-task.js';
 import type { Partitioning, Task } from './task.js';

@@ -3,7 +3,7 @@
  * explains why this thread always has the states after a prefix of the input.
  */
 import type { Subscriber } from 'rxjs';
-import { checkKey } from '../execution/check-key.js';
+import { checkKey } from '../execution/partition-key.js';
 import type { ModuleRef } from '../execution/executor.js';
 import type { Batch, Skip } from '../model/record.js';
 import { partitionOfKey } from '../stream/key-partition.js';

@@ -8,7 +8,7 @@
 import { sleep, type Clock } from '../model/clock.js';
 import { MillraceError } from '../model/errors.js';
 import { checkOptions, count, either, number, objectWith, type OptionRules } from '../options/options.js';
-import { murmur2 } from '../execution/partition-hash.js';
+import { murmur2 } from '../execution/partition-key.js';
 import type { Awaitable, RecordContext } from '../model/ports.js';
 import type { Skip } from '../model/record.js';
 import type { Upstream, UpstreamCall } from '../model/upstream.js';

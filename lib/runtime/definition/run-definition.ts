@@ -8,7 +8,7 @@
 import type { Checkpoint, RunDefinition } from '../../model/checkpoint.js';
 import { MillraceError } from '../../model/errors.js';
 import type { GraphNode, GraphPlan } from '../../model/graph.js';
-import { partitionOf } from '../../execution/partition-hash.js';
+import { partitionOf } from '../../execution/partition-key.js';
 import type { TaskDeclaration } from '../../tasks/flow.js';
 import type { DurabilityPlan } from '../resume/durability.js';
 

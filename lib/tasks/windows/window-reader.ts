@@ -6,7 +6,7 @@
  * result is read. So each record and each result is in a checkpoint once.
  */
 import type { Subscriber } from 'rxjs';
-import { checkKey } from '../../execution/check-key.js';
+import { checkKey } from '../../execution/partition-key.js';
 import { checkedFunctions } from '../../execution/checked-functions.js';
 import { type Awaitable, refusePromise, Waiter } from '../../model/awaitable.js';
 import { sampleWeight } from '../../measure/sampling.js';

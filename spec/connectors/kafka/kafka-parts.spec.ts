@@ -5,7 +5,7 @@ import kafkajs from 'kafkajs';
 import { bytes, json, kafka, kafkaSink, kafkaSource, string } from 'millrace/kafka';
 import { committedBatches, type StoredBatch } from '#lib/connectors/kafka/committed-records.js';
 import { doneRanges, doneText } from '#lib/connectors/kafka/done-text.js';
-import { partitionOf } from '#lib/execution/partition-hash.js';
+import { partitionOf } from '#lib/execution/partition-key.js';
 import { Secrets } from '#lib/text/secrets.js';
 import { reported } from '../../support/reported.js';
 

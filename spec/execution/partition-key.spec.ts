@@ -1,6 +1,6 @@
 /** The hash is Kafka's: the vectors are those of its own tests (`UtilsTest.testMurmur2`) and of librdkafka. */
 import { describe, expect, it } from '@jest/globals';
-import { murmur2, partitionOf } from '#lib/execution/partition-hash.js';
+import { murmur2, partitionOf } from '#lib/execution/partition-key.js';
 
 describe('murmur2', () => {
   it.each([

@@ -1,10 +1,14 @@
 /**
- * Assigns keys to partitions: murmur2 of the key's UTF-8 bytes, made positive by clearing the sign bit, modulo the
+ * Keys by which records are divided: which values are keys, and the partition of each.
+ *
+ * The partition is murmur2 of the key's UTF-8 bytes, made positive by clearing the sign bit, modulo the
  * number of partitions. The default partitioner of Apache Kafka's Java client does the same (`Utils.murmur2`,
  * `Utils.toPositive`), after Austin Appleby's MurmurHash2 with seed 0x9747b28c.
  *
  * Guarantees: a key has the same partition on every machine, in every process, and in Kafka.
  */
+import { MillraceError, describeValue } from '../model/errors.js';
+import { refusePromise } from '../model/awaitable.js';
 
 const SEED = 0x9747b28c;
 const MULTIPLIER = 0x5bd1e995;
@@ -39,4 +43,20 @@ export function murmur2(bytes: Uint8Array): number {
   hash ^= hash >>> 13;
   hash = Math.imul(hash, MULTIPLIER);
   return hash ^ (hash >>> 15);
+}
+
+/**
+ * Returns the key. Throws MILLRACE_INVALID_INPUT for an object, a function or a symbol: each of them equals only itself,
+ * even if another one has the same content, so no two records would have one key, and none after a resume.
+ * Throws MILLRACE_INVALID_OPTION for a promise.
+ * @param part the name of the function, such as 'key'.
+ */
+export function checkKey<Key>(key: Key, part: string, task: string): Key {
+  if (typeof key === 'string' || typeof key === 'number' || key === undefined || key === null) return key;
+  if (typeof key === 'boolean' || typeof key === 'bigint') return key;
+  refusePromise(key, `\`${part}\` of '${task}'`);
+  throw new MillraceError(
+    'MILLRACE_INVALID_INPUT',
+    `Expected \`${part}\` of '${task}' to return a text, number, bigint, boolean, null or undefined, got ${describeValue(key)}. Return a text instead, for example by JSON.stringify`,
+  );
 }
