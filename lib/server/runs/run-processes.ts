@@ -132,13 +132,15 @@ export function runProcesses(options: RunProcessOptions): RunProcesses {
     const progress = await run.progress().catch(() => undefined);
     const roots = Object.values(progress?.checkpoint?.roots ?? {});
     const settled = roots.reduce((sum, { watermark }) => sum + watermark, 0);
-    if (last.endedAt === undefined) return { ...facts, state: 'dead', settled };
+    // A process may die between its summary and the record of its end: then there is nothing to resume.
+    const isDone = last.endedAt === undefined && (await run.state().catch(() => 'unfinished')) === 'finished';
+    if (last.endedAt === undefined && !isDone) return { ...facts, state: 'dead', settled };
     const summary = (await run.summary().catch(() => undefined)) as (RunSummary & { incarnation?: number }) | undefined;
     const kept = summary?.incarnation === last.number ? summary : undefined;
     return {
       ...facts,
       state: 'ended',
-      outcome: last.outcome ?? undefined,
+      outcome: isDone ? 'completed' : (last.outcome ?? undefined),
       endedAt: last.endedAt,
       failure: kept?.error === undefined ? undefined : `${kept.error.code}: ${kept.error.message}`,
       settled,
