@@ -538,10 +538,11 @@ describeWithSpark(
           text,
           last: '',
         }));
-        const values = texts.map(
-          ({ id, text }) => `(${id}, decode(X'${Buffer.from(text).toString('hex')}', 'UTF-8'), '')`,
+        const selects = texts.map(
+          ({ id, text }) =>
+            `SELECT ${id} AS id, decode(X'${Buffer.from(text).toString('hex')}', 'UTF-8') AS text, '' AS last`,
         );
-        const sql = `SELECT * FROM VALUES ${values.join(', ')}, (6, CAST(NULL AS STRING), NULL) AS t(id, text, last)`;
+        const sql = [...selects, 'SELECT 6, NULL, NULL'].join(' UNION ALL ');
         const { records } = await read(onSpark(echo, { ...connection(), node, sql, key: 'id' }));
         expect(records).toEqual([...texts, { id: 6, text: null, last: null }]);
       });
