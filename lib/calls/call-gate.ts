@@ -37,6 +37,12 @@ export interface GateParts {
 }
 
 /**
+ * The shortest wait, in milliseconds. What is left of a wait after rounding can be too short to change the time of a virtual
+ * clock, which would then wake for ever.
+ */
+const LEAST_WAIT_MS = 0.01;
+
+/**
  * The task pauses after this many consecutive refusals for load, or a quarter of the calls in flight if that is more.
  */
 const REFUSALS_TO_PAUSE = 4;
@@ -321,11 +327,12 @@ export class CallGate {
 
   /** One timer serves all waiting calls: it is set to the earliest wake-up time. */
   private wakeAfter(delayMs: number, nowMs: number): void {
-    const atMs = nowMs + delayMs;
+    const waitMs = Math.max(LEAST_WAIT_MS, delayMs);
+    const atMs = nowMs + waitMs;
     if (this.isStopped || atMs >= this.timerAtMs) return;
     this.cancelTimer?.();
     this.timerAtMs = atMs;
-    this.cancelTimer = this.parts.scope.clock.schedule(delayMs, () => {
+    this.cancelTimer = this.parts.scope.clock.schedule(waitMs, () => {
       this.cancelTimer = undefined;
       this.timerAtMs = Infinity;
       this.parts.wake();
