@@ -37,8 +37,8 @@ export interface GateParts {
 }
 
 /**
- * The shortest wait, in milliseconds. What is left of a wait after rounding can be too short to change the time of a virtual
- * clock, which would then wake for ever.
+ * The shortest wait, in milliseconds. A virtual clock cannot represent shorter waits: its time would not change, and the
+ * gate would ask for the same wait again without end.
  */
 const LEAST_WAIT_MS = 0.01;
 

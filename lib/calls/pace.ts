@@ -76,12 +76,10 @@ export class Pace {
   private doubledAtMs = 0;
   /** Whether the rate is to be computed when the next call starts, because the task has paused. */
   private isPaused = false;
-  /**
-   * Whether a call was accepted since the last pause; the time of the last acceptance; the time of the last block, and the number of records accepted
-   * since.
-   */
+  /** Whether a call was accepted since the last pause, and the time of the last accepted call. */
   private hasAccepted = false;
   private acceptedAtMs = -Infinity;
+  /** The time of the last block, and the number of records accepted since. */
   private blockedAtMs = 0;
   private acceptedSinceBlock = 0;
   /** Whether no block has been measured since the last pause. */
