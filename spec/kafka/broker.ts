@@ -126,6 +126,7 @@ export async function launch(file: string, log: string, address: string): Promis
     try {
       await admin.connect();
       if ((await admin.describeCluster()).controller !== null) return child;
+      throw new Error('The brokers have elected no controller');
     } catch (error) {
       if (Date.now() < latest && child.exitCode === null) await sleep(100);
       else {

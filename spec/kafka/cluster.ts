@@ -28,7 +28,7 @@ export interface Cluster {
 }
 
 /** Starts the brokers at the same time, because one alone never gets ready. Resolves when all of them answer. */
-export async function startCluster(size: number, properties: readonly string[] = []): Promise<Cluster> {
+export async function startCluster(size: number, properties: readonly string[] = [], isLast = false): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-cluster-'));
   const controllers = await Promise.all(
     [...new Array<undefined>(size)].map(async () => `127.0.0.1:${await freePort()}`),
@@ -61,7 +61,19 @@ export async function startCluster(size: number, properties: readonly string[] =
   const start = async ({ node, file, log, address }: (typeof places)[number]): Promise<void> => {
     running.set(node, await launch(file, log, address));
   };
-  await Promise.all(places.map(start));
+  const stop = async (): Promise<void> => {
+    await Promise.all([...running.values()].map(end));
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  const started = await Promise.allSettled(places.map(start));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    await stop();
+    // Another process may have taken one of the ports between the search for them and the start.
+    if (isLast) throw failed.reason;
+    return startCluster(size, properties, true);
+  }
   return {
     brokers: proxies.map(({ address }) => address),
     nodes: places.map((place) => ({
@@ -70,10 +82,6 @@ export async function startCluster(size: number, properties: readonly string[] =
       shutDown: () => shutDown(running.get(place.node) as ChildProcess),
       restart: () => start(place),
     })),
-    stop: async () => {
-      await Promise.all([...running.values()].map(end));
-      await Promise.all(proxies.map((proxy) => proxy.stop()));
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
