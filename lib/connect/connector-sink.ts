@@ -83,6 +83,10 @@ class ConnectorSink<In, Row> extends BaseTask<In, In> {
     return this.sink.find?.(key) ?? [];
   }
 
+  enlist(transaction: object): void {
+    this.sink.enlist?.(transaction);
+  }
+
   override check(position?: Json): Awaitable<void> {
     return this.sink.check?.(position);
   }

@@ -21,6 +21,11 @@ export interface ConnectorContext extends TaskContext {
   cannotResume(reason: string): void;
   /** Calls the listener when a source should end early: the run drains, or no task needs more records. */
   whenEnding(listener: () => void): void;
+  /**
+   * Throws MILLRACE_LOCKED once another process has taken over the run; undefined if no other process can. Call it
+   * before a step that would take something away from the successor.
+   */
+  assertOwned?(): void;
   /** The run finishes only after this work. An error fails the run. */
   track(work: Promise<unknown>): void;
 }

@@ -101,6 +101,11 @@ export interface Sink<In, Row = In> {
    */
   follow?(channels: () => Channels): void;
   /**
+   * Called before `open` where a carrier keeps the progress of the run in a transaction. A sink that knows this kind of
+   * transaction may write its rows within it, and then has nothing to commit.
+   */
+  enlist?(transaction: object): void;
+  /**
    * Makes the row of a record. If it throws, the failure policy ends that record only. Default: the record itself.
    *
    * @param lineage the record in the channels that `follow` received, valid until its row is written.

@@ -1,7 +1,8 @@
 /**
  * The transactions of one lane: its outputs and its progress become visible together.
  *
- * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction. Writes to one topic are stored
+ * Guarantees: `begin` fences every earlier owner of the lane and ends its transaction; an owner that was fenced never
+ * becomes the owner again. Writes to one topic are stored
  * in the order of the calls. If a request of a transaction was repeated because it was not answered, the next
  * transaction has a new epoch, so a late request cannot change it.
  */
@@ -12,11 +13,13 @@ import type {
   ProducerIdentity,
   TopicDescription,
 } from '../connectors/kafka/port.js';
+import type { RowFormat } from '../connectors/kafka/shared-transaction.js';
 import { TopicWriter } from '../connectors/kafka/topic-writer.js';
 import { MillraceError } from '../model/errors.js';
 
 /** The largest record and batch of the topics of a run. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
+const OWN_FORMAT: RowFormat = { compression: 'none', maxBytes: MAX_RECORD_BYTES };
 
 export interface LaneTransactionParts {
   readonly client: KafkaPort;
@@ -44,11 +47,8 @@ export class LaneTransaction {
   }
 
   /** Becomes the owner of the lane. */
-  async begin(): Promise<void> {
-    const { client, transactionalId, timeoutMs } = this.parts;
-    this.producer = await client.beginProducer(transactionalId, timeoutMs);
-    this.writers = new Map();
-    this.hasOpened = false;
+  begin(): Promise<void> {
+    return this.beginAfter(undefined);
   }
 
   /** Whether something was written since the last end. */
@@ -56,12 +56,21 @@ export class LaneTransaction {
     return this.hasOpened;
   }
 
-  /** Writes records, each to the partition of its key, or all to `partition`. */
-  write(topic: TopicDescription, records: readonly NewRecord[], partition?: number): Promise<void> {
+  /**
+   * Writes records, each to the partition of its key, or all to `partition`.
+   *
+   * @param format default: that of the topics of a run. The largest batch of a topic is that of its first write.
+   */
+  write(
+    topic: TopicDescription,
+    records: readonly NewRecord[],
+    partition?: number,
+    { compression, maxBytes }: RowFormat = OWN_FORMAT,
+  ): Promise<void> {
     this.hasOpened = true;
     const before = this.writing.get(topic.name) ?? Promise.resolve();
     // A failed write has failed the lane, and nothing may follow it.
-    const written = before.then(() => this.writerOf(topic).write(records, partition));
+    const written = before.then(() => this.writerOf(topic, maxBytes).write(records, partition, compression));
     written.catch(() => undefined);
     this.writing.set(topic.name, written);
     return written;
@@ -77,7 +86,7 @@ export class LaneTransaction {
     const { wasRepeated } = await client.endTransaction(this.owner, true);
     for (const writer of this.writers.values()) writer.endTransaction();
     this.hasOpened = false;
-    if (wasRepeated) await this.begin();
+    if (wasRepeated) await this.beginAfter(this.owner);
   }
 
   /** Discards the writes since the last end. Never rejects, because the next owner discards them as well. */
@@ -88,12 +97,20 @@ export class LaneTransaction {
     this.hasOpened = false;
   }
 
+  /** @param former the producer whose next epoch begins, unless another owner has fenced it. Undefined: any. */
+  private async beginAfter(former: ProducerIdentity | undefined): Promise<void> {
+    const { client, transactionalId, timeoutMs } = this.parts;
+    this.producer = await client.beginProducer(transactionalId, timeoutMs, { after: former });
+    this.writers = new Map();
+    this.hasOpened = false;
+  }
+
   private get owner(): ProducerIdentity {
     if (this.producer !== undefined) return this.producer;
     throw new MillraceError('MILLRACE_LOCKED', `'${this.parts.transactionalId}' does not own its lane`);
   }
 
-  private writerOf(topic: TopicDescription): TopicWriter {
+  private writerOf(topic: TopicDescription, maxBytes: number): TopicWriter {
     const known = this.writers.get(topic.name);
     if (known !== undefined) return known;
     const { client } = this.parts;
@@ -109,7 +126,7 @@ export class LaneTransaction {
       },
       topic,
       compression: 'none',
-      maxBytes: MAX_RECORD_BYTES,
+      maxBytes,
       producer: this.owner,
     });
     this.writers.set(topic.name, made);

@@ -9,6 +9,7 @@
  */
 import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import { SharedTransaction } from '../connectors/kafka/shared-transaction.js';
 import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { TaskCounts } from '../model/metrics.js';
@@ -185,6 +186,11 @@ export class Lane {
           outputs.push({ ...own, sink });
           return sink;
         },
+        transaction: new SharedTransaction({
+          cluster,
+          clusterId: stateTopic.cluster,
+          write: (topic, records, format) => transaction.write(topic, records, undefined, format),
+        }),
         startOf: (task, prefix) => order?.startOf(task, prefix) ?? {},
       },
       record.startedAt,

@@ -37,6 +37,8 @@ export interface EdgeReading {
 export interface StageEnds {
   source(edge: Edge): Source<unknown>;
   sink(edge: Edge, reading: EdgeReading): Sink<unknown, NewRecord>;
+  /** The transaction of the lane, for sinks that write within it. */
+  readonly transaction: object;
   /** How the tasks have ended after which this task runs. `prefix` is that of its declaration. */
   readonly startOf: (task: string, prefix: string | undefined) => Readonly<Record<string, TaskEnd>>;
 }
@@ -73,6 +75,7 @@ function declarationsIn(stage: Stage, all: readonly TaskDeclaration[], ends: Sta
   const numbers = stage.isNumbered ? numbering(stage) : undefined;
   const tasks = stage.tasks.map((name) => {
     const own = declared.get(name) as TaskDeclaration;
+    own.task.enlist?.(ends.transaction);
     if (name !== stage.name) return own;
     return stage.inputs.length > 0 ? first(own, numbers?.name, stage.inputs) : started(own, ends.startOf);
   });

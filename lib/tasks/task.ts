@@ -194,6 +194,12 @@ export interface Task<In, Out, Named extends object = NoOutputs> {
   readonly listForm?: Task<never, unknown> | undefined;
 
   /**
+   * Offers the transaction in which a carrier keeps the progress of the run. Called before `open`. Absent in tasks of
+   * earlier versions of this package.
+   */
+  enlist?(transaction: object): void;
+
+  /**
    * The files that the task reads or writes, temporary files included: no two tasks of a run may write the same file,
    * and no task may write a file that another reads. Changes nothing.
    */

@@ -27,6 +27,8 @@ interface Log {
 interface Transaction {
   readonly producerId: string;
   epoch: number;
+  /** The epoch whose producer has begun this one; undefined if another producer did. */
+  before: number | undefined;
   isOpen: boolean;
   /** How the last transaction of this epoch ended; undefined if none did. */
   ended: boolean | undefined;
@@ -57,18 +59,31 @@ export class FakeBroker {
     return Math.min(end, ...open.values());
   }
 
-  begin(transactionalId: string, fences: boolean): ProducerIdentity {
+  /** @param after the producer that begins its next epoch, and is refused if another one has fenced it. */
+  begin(transactionalId: string, fences: boolean, after?: ProducerIdentity): ProducerIdentity {
     const known = this.transactions.get(transactionalId);
     if (known === undefined) {
       const made: Transaction = {
-        ...{ producerId: String(++this.producers), epoch: 0, isOpen: false, ended: undefined },
+        ...{ producerId: String(++this.producers), epoch: 0, before: undefined, isOpen: false, ended: undefined },
         ...{ partitions: new Set(), offsets: new Map() },
       };
       this.transactions.set(transactionalId, made);
       return { transactionalId, producerId: made.producerId, epoch: 0 };
     }
+    if (after !== undefined && after.epoch !== known.epoch) {
+      if (known.isOpen) {
+        // Brokers look at the epoch only after they have aborted the open transaction.
+        this.finish(known, false);
+        known.before = undefined;
+        known.epoch++;
+      }
+      // A repeated request is answered as the first one was.
+      if (after.epoch !== known.before) throw fenced(transactionalId);
+      return { transactionalId, producerId: known.producerId, epoch: known.epoch };
+    }
     if (fences) {
       if (known.isOpen) this.finish(known, false);
+      known.before = after?.epoch;
       known.epoch++;
       known.ended = undefined;
     }
@@ -131,7 +146,7 @@ export class FakeBroker {
   private current({ transactionalId, producerId, epoch }: ProducerIdentity): Transaction {
     const transaction = this.transactions.get(transactionalId);
     if (transaction?.producerId === producerId && transaction.epoch === epoch) return transaction;
-    throw new MillraceError('MILLRACE_LOCKED', `'${transactionalId}' is fenced: INVALID_PRODUCER_EPOCH`);
+    throw fenced(transactionalId);
   }
 
   private finish(transaction: Transaction, isCommitted: boolean): void {
@@ -172,6 +187,10 @@ function mark(log: Log, producerId: string, isCommitted: boolean): void {
     CONTROL | TRANSACTIONAL,
     producerId,
   );
+}
+
+function fenced(transactionalId: string): MillraceError {
+  return new MillraceError('MILLRACE_LOCKED', `'${transactionalId}' is fenced: INVALID_PRODUCER_EPOCH`);
 }
 
 function refused(answer: string): MillraceError {

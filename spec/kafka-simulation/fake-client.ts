@@ -10,6 +10,7 @@ import type {
   KafkaPort,
   NewBatch,
   OffsetPlace,
+  ProducerClaim,
   ProducerIdentity,
   RawRecord,
   TopicDescription,
@@ -42,6 +43,7 @@ export class FakeClient implements LanePort {
   /** Producers that a bug of the filter takes as aborting no more. */
   private readonly forgiven = new Set<bigint>();
   private isDead = false;
+  private asleep = 0;
   private error: Error | undefined;
   /** Whether a request of the present transaction was repeated. */
   private wasRepeated = false;
@@ -60,6 +62,11 @@ export class FakeClient implements LanePort {
   kill(error?: Error): void {
     this.isDead = true;
     this.error = error;
+  }
+
+  /** No call returns for this many turns, as in a process that is suspended. */
+  suspend(turns: number): void {
+    this.asleep = turns;
   }
 
   close(): Promise<void> {
@@ -101,8 +108,9 @@ export class FakeClient implements LanePort {
     }
   }
 
-  async beginProducer(transactionalId: string): Promise<ProducerIdentity> {
-    return (await this.ask(() => this.broker.begin(transactionalId, this.bug !== 'no-fence'))).result;
+  async beginProducer(transactionalId: string, _timeoutMs: number, claim?: ProducerClaim): Promise<ProducerIdentity> {
+    const expected = this.bug === 'takes-back' ? undefined : claim?.after;
+    return (await this.ask(() => this.broker.begin(transactionalId, this.bug !== 'no-fence', expected))).result;
   }
 
   async addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {
@@ -181,6 +189,7 @@ export class FakeClient implements LanePort {
   /** Waits for its turn; for ever once the client is dead. */
   private async alive(): Promise<void> {
     await this.world.turn();
+    for (; this.asleep > 0; this.asleep--) await this.world.turn();
     if (this.error !== undefined) throw this.error;
     if (this.isDead) await new Promise(() => undefined);
   }

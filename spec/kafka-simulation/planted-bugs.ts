@@ -8,6 +8,8 @@ export const PLANTED_BUGS = [
   'old-epoch',
   /** A new owner does not fence the earlier one. */
   'no-fence',
+  /** An owner that was suspended after its commit takes the lane back from its successor. */
+  'takes-back',
   /** Answers are kept by broker, so a batch whose leader has moved is taken as written. */
   'answers-by-broker',
   /** A producer that has aborted once is taken as aborting no more. */

@@ -52,8 +52,9 @@ export async function simulate(seed: number, bug?: PlantedBug): Promise<string |
         continue;
       }
       for (let turn = 5 + world.below(80); turn > 0; turn--) await world.turn();
-      // A dead owner stops at once; a zombie goes on beside its successor.
+      // A dead owner stops at once; a zombie goes on beside its successor, at once or after a while.
       if (world.chance(0.5)) owners.at(-1)?.client.kill();
+      else if (world.chance(0.5)) owners.at(-1)?.client.suspend(world.below(100));
     }
   })();
   try {

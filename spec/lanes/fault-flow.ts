@@ -27,8 +27,10 @@ export const FaultFlow = defineWorkflow({
     slowMs: z.number().default(0),
     /** The first worker that has the longest record blocks its process for `slowMs`, and writes its id to this file. */
     loop: z.string().default(''),
+    /** Whether the output is written in transactions of its own, beside those of the lanes. */
+    hasOwn: z.boolean().default(false),
   }),
-  build: (flow, { broker, from, to, workMs, slowMs, loop }) => {
+  build: (flow, { broker, from, to, workMs, slowMs, loop, hasOwn }) => {
     const cluster = kafka({ brokers: [broker] });
     return flow
       .task('In', kafkaSource<Item>({ cluster, topic: from, until: 'end', value: json(Item) }))
@@ -56,6 +58,10 @@ export const FaultFlow = defineWorkflow({
           { concurrency: 4 },
         ),
       )
-      .task('Out', ['Work'], kafkaSink({ cluster, topic: to, key: ({ k }: Item) => k }));
+      .task(
+        'Out',
+        ['Work'],
+        kafkaSink({ cluster, topic: to, key: ({ k }: Item) => k, ...(hasOwn && { transactionTimeoutMs: 60_000 }) }),
+      );
   },
 });

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import { seededRandom } from 'millrace';
 import { createRun, startWorker, type SpreadOptions, type WorkerEvent } from 'millrace/lanes';
+import { openClient } from '#lib/connectors/kafka/raw-client.js';
 import { valuesOf } from '../kafka/both-readers.js';
 import { describeWithBroker } from '../kafka/with-broker.js';
 import { calls, FaultFlow, type Item } from './fault-flow.js';
@@ -35,7 +36,7 @@ describeWithBroker('a run in lanes', (broker) => {
   /** Creates a run over the records. */
   const runOf = async (
     records: readonly { value: string | null; partition: number }[],
-    settings: { workMs: number; slowMs?: number; loop?: string },
+    settings: { workMs: number; slowMs?: number; loop?: string; hasOwn?: boolean },
   ): Promise<{ options: SpreadOptions; config: { from: string; to: string } & object; edge: string }> => {
     const [from, to] = [await broker().topic(2), await broker().topic(2)];
     await broker().write(from, records);
@@ -103,6 +104,18 @@ describeWithBroker('a run in lanes', (broker) => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 120_000);
+
+  it.each([false, true])('writes its rows in transactions of their own only where they must be: %s', async (hasOwn) => {
+    const all = numbers(60);
+    const { options, config } = await runOf(all.map(ofItem), { workMs: 0, hasOwn });
+    await startWorker(options).finished;
+    expect(await seen(config.to)).toEqual(all);
+    const client = await openClient(broker().cluster);
+    const ids = (await client.transactions()).map(({ transactionalId }) => transactionalId);
+    await client.close();
+    const own = ids.filter((id) => id.includes(options.runId) && id.endsWith('-Out'));
+    expect(own.length > 0).toBe(hasOwn);
+  });
 
   it('ends each kind of poison as one dead letter, in the transaction in which its offset moves on', async () => {
     const all = numbers(60);

@@ -369,7 +369,12 @@ describe('the key of a record that crosses a topic', () => {
       return { kind: 'none', dataset, open: () => undefined, write: () => undefined };
     };
     const source = (): never => undefined as never;
-    prepareStage(workflow, stages[0] as (typeof stages)[number], { sink, source, startOf: () => ({}) }, 0);
+    prepareStage(
+      workflow,
+      stages[0] as (typeof stages)[number],
+      { sink, source, transaction: {}, startOf: () => ({}) },
+      0,
+    );
     return keys[0] as EdgeKey;
   };
   const totals = (key: EdgeKey) =>

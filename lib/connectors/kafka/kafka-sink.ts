@@ -6,6 +6,9 @@
  * resumed. A process that was replaced by another incarnation of the run cannot write. The transaction contains its own
  * name as the offset of a group, so a resumed run knows whether it was committed. If the broker has aborted it, the run
  * is not resumed, because its checkpoint counts the rows as written.
+ *
+ * In a lane of a workflow that is spread, the rows belong to the transaction of the lane, if that is in the same
+ * cluster: then they are committed with the progress itself.
  */
 import {
   callback,
@@ -33,9 +36,10 @@ import {
   taskOptionsOf,
 } from '../../connect/index.js';
 import { KafkaCluster } from './cluster.js';
-import type { Compression, KafkaPort, NewRecord, ProducerIdentity, TopicDescription } from './port.js';
+import type { Compression, KafkaPort, NewRecord, ProducerClaim, ProducerIdentity, TopicDescription } from './port.js';
 import { openClient } from './raw-client.js';
 import { aSerde, json, openSerde, type Serde, type SerdeFactory } from './serde.js';
+import { SharedTransaction, type RowFormat } from './shared-transaction.js';
 import { weaknessOf } from './topic-safety.js';
 import { bytesOf, TopicWriter } from './topic-writer.js';
 
@@ -186,15 +190,17 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
   }
 
   protected writeAs(producer: ProducerIdentity | undefined): void {
-    const { client, topic, maxBytes } = this;
-    const { compression = 'none' } = this.options;
+    const { client, topic, format } = this;
     this.writer = new TopicWriter({
       client: client as KafkaPort,
       topic: topic as TopicDescription,
-      compression,
-      maxBytes,
+      ...format,
       producer,
     });
+  }
+
+  protected get format(): RowFormat {
+    return { compression: this.options.compression ?? 'none', maxBytes: this.maxBytes };
   }
 
   private async connect(context: ConnectorContext, past: SinkPast | undefined): Promise<void> {
@@ -240,6 +246,22 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
   private producer: ProducerIdentity | undefined;
   private prepared: PreparedTransaction | undefined;
   private count = 0;
+  private context: ConnectorContext | undefined;
+  private offered: SharedTransaction | undefined;
+  /** The transaction of the lane, if the rows belong to it. Then there is nothing to prepare or to commit. */
+  private shared: SharedTransaction | undefined;
+
+  enlist(transaction: object): void {
+    const { transactionalId, transactionTimeoutMs } = this.options;
+    // The transactions that these options describe are those of the sink.
+    if (transactionalId !== undefined || transactionTimeoutMs !== undefined) return;
+    if (transaction instanceof SharedTransaction) this.offered = transaction;
+  }
+
+  override write(rows: SinkRows<NewRecord>): Promise<void> {
+    if (this.shared === undefined) return super.write(rows);
+    return this.hold(this.shared.write(this.topic as TopicDescription, rows.rows, this.format));
+  }
 
   async prepare(): Promise<Json | undefined> {
     if (this.writer?.hasWritten !== true) return undefined;
@@ -260,17 +282,29 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     client: KafkaPort,
     context: ConnectorContext,
     past: SinkPast | undefined,
-  ): Promise<ProducerIdentity> {
+  ): Promise<ProducerIdentity | undefined> {
     const { runId, task } = context;
     const { transactionalId = `millrace-${runId}-${task}` } = this.options;
+    this.context = context;
     const prepared = past?.prepared as PreparedTransaction | undefined;
     if (prepared !== undefined) await this.commitAgain(client, prepared);
+    if (this.offered?.reaches(this.options.cluster, this.topic as TopicDescription) === true)
+      this.shared = this.offered;
     if (past?.isAnew === true) {
       context.notice(`'${task}' writes all its rows again, and topic '${this.options.topic}' keeps the earlier ones`);
     }
     this.prepared = undefined;
     this.count = 0;
-    return (this.producer = await client.beginProducer(transactionalId, this.timeoutMs));
+    if (this.shared !== undefined) return undefined;
+    return (this.producer = await client.beginProducer(transactionalId, this.timeoutMs, this.claim()));
+  }
+
+  /**
+   * A process that was suspended must not take the id back from its successor: that would abort a transaction which a
+   * checkpoint of the successor counts.
+   */
+  private claim(after?: ProducerIdentity): ProducerClaim {
+    return { after, assertOwned: () => this.context?.assertOwned?.() };
   }
 
   private get timeoutMs(): number {
@@ -297,7 +331,7 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     if (!isCommitted) return;
     // The next transaction has an epoch of its own. Otherwise a late request to commit this one, from this process or
     // from the next incarnation, could commit the rows of the next one before their checkpoint.
-    this.producer = await client.beginProducer(producer.transactionalId, this.timeoutMs);
+    this.producer = await client.beginProducer(producer.transactionalId, this.timeoutMs, this.claim(producer));
     this.count = 0;
     this.writeAs(this.producer);
   }

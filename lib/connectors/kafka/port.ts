@@ -156,6 +156,14 @@ export interface KnownTransaction {
   readonly isOpen: boolean;
 }
 
+/** Why a producer may begin. */
+export interface ProducerClaim {
+  /** The producer whose next epoch begins. Brokers may abort an open transaction of its successor all the same. */
+  readonly after?: ProducerIdentity | undefined;
+  /** Called directly before each request. Throws if another process may have the id. */
+  readonly assertOwned?: (() => void) | undefined;
+}
+
 export interface KafkaPort {
   /** Resolves with false if the topic exists already. */
   createTopic(topic: NewTopic): Promise<boolean>;
@@ -187,8 +195,16 @@ export interface KafkaPort {
     which: 'stable' | 'current',
   ): Promise<ReadonlyMap<number, CommittedOffset>>;
   commit(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void>;
-  /** Fences earlier producers of the id and ends their transaction: it is aborted unless its end has begun. */
-  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity>;
+  /**
+   * Fences earlier producers of the id and ends their transaction: it is aborted unless its end has begun.
+   *
+   * With `after`, rejects with MILLRACE_LOCKED if another producer has fenced that one.
+   */
+  beginProducer(
+    transactionalId: string,
+    transactionTimeoutMs: number,
+    claim?: ProducerClaim,
+  ): Promise<ProducerIdentity>;
   /** Must precede the first batch of a transaction for a partition. */
   addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void>;
   write(batch: NewBatch): Promise<void>;

@@ -25,6 +25,7 @@ import type {
   NewBatch,
   NewTopic,
   OffsetPlace,
+  ProducerClaim,
   ProducerIdentity,
   RawRecord,
   TopicDescription,
@@ -234,8 +235,12 @@ class RawClient implements KafkaPort {
     });
   }
 
-  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
-    return this.transactionRequests.beginProducer(transactionalId, transactionTimeoutMs);
+  beginProducer(
+    transactionalId: string,
+    transactionTimeoutMs: number,
+    claim?: ProducerClaim,
+  ): Promise<ProducerIdentity> {
+    return this.transactionRequests.beginProducer(transactionalId, transactionTimeoutMs, claim);
   }
 
   addPartitions(producer: ProducerIdentity, topic: string, partitions: readonly number[]): Promise<void> {

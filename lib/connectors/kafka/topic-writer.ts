@@ -43,8 +43,11 @@ export class TopicWriter {
     return this.joined.size > 0;
   }
 
-  /** @param partition the partition of all records. Default: that of the key of each. */
-  async write(records: readonly NewRecord[], partition?: number): Promise<void> {
+  /**
+   * @param partition the partition of all records. Default: that of the key of each.
+   * @param compression default: that of the writer.
+   */
+  async write(records: readonly NewRecord[], partition?: number, compression = this.parts.compression): Promise<void> {
     const { client, topic, producer } = this.parts;
     const byPartition = partition === undefined ? this.divided(records) : new Map([[partition, records]]);
     if (producer !== undefined) {
@@ -52,7 +55,7 @@ export class TopicWriter {
       if (fresh.length > 0) await client.addPartitions(producer, topic.name, fresh);
     }
     for (const partition of byPartition.keys()) this.joined.add(partition);
-    const writing = [...byPartition].map(([partition, own]) => this.writeTo(partition, own));
+    const writing = [...byPartition].map(([partition, own]) => this.writeTo(partition, own, compression));
     // Waits for all of them, also if one has failed: no batch may arrive after the transaction was aborted.
     await Promise.allSettled(writing);
     await Promise.all(writing);
@@ -63,8 +66,8 @@ export class TopicWriter {
     this.joined = new Set();
   }
 
-  private async writeTo(partition: number, records: readonly NewRecord[]): Promise<void> {
-    const { client, topic, compression, producer, maxBytes } = this.parts;
+  private async writeTo(partition: number, records: readonly NewRecord[], compression: Compression): Promise<void> {
+    const { client, topic, producer, maxBytes } = this.parts;
     for (const some of batchesOf(records, Math.min(maxBytes, MAX_BATCH_BYTES))) {
       const sequence = this.sequences.get(partition) ?? 0;
       await client.write({

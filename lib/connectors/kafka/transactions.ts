@@ -7,7 +7,7 @@
  */
 import type { Brokers } from './brokers.js';
 import { faultOf } from './client-faults.js';
-import type { CommittedOffset, KafkaPort, KnownTransaction, ProducerIdentity } from './port.js';
+import type { CommittedOffset, KafkaPort, KnownTransaction, ProducerClaim, ProducerIdentity } from './port.js';
 import { offsetsOf, wireIdentity } from './wire-forms.js';
 
 /** The part of the port that concerns transactions. */
@@ -18,6 +18,9 @@ type TransactionPort = Pick<
 
 /** Answers after which it is unknown whether the request took effect. After other answers it did not. */
 const UNCLEAR = ['REQUEST_TIMED_OUT', 'NETWORK_EXCEPTION'];
+
+/** Whoever owns the transactional id is fenced. */
+const ANY_PRODUCER = { producerId: -1n, producerEpoch: -1 };
 
 /** The states of a transaction that has begun and not ended. */
 const OPEN = ['Ongoing', 'PrepareCommit', 'PrepareAbort', 'PrepareEpochFence'];
@@ -31,12 +34,19 @@ export class Transactions implements TransactionPort {
     this.brokers = brokers;
   }
 
-  beginProducer(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
+  beginProducer(
+    transactionalId: string,
+    transactionTimeoutMs: number,
+    { after, assertOwned }: ProducerClaim = {},
+  ): Promise<ProducerIdentity> {
+    const expected = after === undefined ? ANY_PRODUCER : wireIdentity(after);
     return this.brokers.repeat(`begin to write as '${transactionalId}'`, async () => {
       this.repeated.delete(transactionalId);
       const connection = await this.brokers.coordinator('transaction', transactionalId);
+      assertOwned?.();
       const { producerId, producerEpoch } = await this.brokers.kafka.initProducerIdV4.api.async(
-        ...([connection, transactionalId, transactionTimeoutMs, -1n, -1] as const),
+        ...([connection, transactionalId, transactionTimeoutMs] as const),
+        ...([expected.producerId, expected.producerEpoch] as const),
       );
       return { transactionalId, producerId: String(producerId), epoch: producerEpoch };
     });

@@ -1,10 +1,10 @@
 /** `kafkaSink` on a real broker, judged by kafkajs as a reader of committed data. */
 import { describe, expect, it } from '@jest/globals';
-import { defineWorkflow, sourceTask, syncTask, type RunOptions, type RunSummary } from 'millrace';
+import { defineWorkflow, MillraceError, sourceTask, syncTask, type RunOptions, type RunSummary } from 'millrace';
 import { kafka, kafkaSink, kafkaSource, type KafkaSinkOptions } from 'millrace/kafka';
 import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
-import type { SinkRows } from 'millrace/connect';
-import type { NewRecord } from '#lib/connectors/kafka/port.js';
+import type { Json, SinkRows } from 'millrace/connect';
+import type { KafkaPort, NewRecord } from '#lib/connectors/kafka/port.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
 import { topicSink, type TopicSink } from '#lib/connectors/kafka/kafka-sink.js';
 import { describeWithBroker, type SeenRecord, type TestBroker } from '../../kafka/with-broker.js';
@@ -14,6 +14,8 @@ interface Item {
   readonly id: string;
   readonly n: number;
 }
+
+type TwoPhaseSink = TopicSink<Item> & { prepare(): Promise<Json>; commit(prepared: Json): Promise<void> };
 
 const items = (count: number): Item[] => [...new Array(count).keys()].map((n) => ({ id: `k${n % 7}`, n }));
 const numbersIn = (seen: readonly SeenRecord[]): number[] =>
@@ -162,6 +164,44 @@ describeWithBroker(
       await sink.commit(await sink.prepare());
       await next.close('completed');
       expect(numbersIn(await broker().read(topic))).toEqual([0, 1, 2]);
+    });
+
+    it('aborts nothing of its successor if it was suspended after a commit, or while it opened', async () => {
+      const topic = await broker().topic();
+      const place = (): TwoPhaseSink =>
+        topicSink<Item>({ cluster: broker().cluster, topic, transactionalId: topic }) as TwoPhaseSink;
+      const row = (sink: TopicSink<Item>, n: number): SinkRows<NewRecord> => ({
+        ...{ root: 'Items', partition: 0, numbers: [n], rows: [sink.encode({ id: 'a', n })] },
+      });
+      const state = { isLost: false };
+      const assertOwned = (): void => {
+        if (state.isLost) throw new MillraceError('MILLRACE_LOCKED', 'Another process has the run');
+      };
+      const former = place();
+      await former.open({ ...contextOfTest('Out'), assertOwned }, undefined);
+      await former.write(row(former, 0));
+      const prepared = await former.prepare();
+      const { client } = former as unknown as { client: KafkaPort };
+      const endTransaction = client.endTransaction.bind(client);
+      const next = place();
+      let counted: Json = null;
+      client.endTransaction = async (producer, isCommitted) => {
+        const ended = await endTransaction(producer, isCommitted);
+        // Here the process of `former` is suspended.
+        await next.open(contextOfTest('Out'), { prepared, isAnew: false });
+        await next.write(row(next, 1));
+        counted = await next.prepare();
+        state.isLost = true;
+        return ended;
+      };
+      await expect(former.commit(prepared)).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+      const late = place();
+      await expect(
+        late.open({ ...contextOfTest('Out'), assertOwned }, { prepared, isAnew: false }),
+      ).rejects.toMatchObject({ code: 'MILLRACE_LOCKED' });
+      await next.commit(counted);
+      for (const sink of [former, late, next]) await sink.close('completed');
+      expect(numbersIn(await broker().read(topic))).toEqual([0, 1]);
     });
 
     it('never commits what a former incarnation that still lives has begun since its checkpoint', async () => {

@@ -1,0 +1,45 @@
+/**
+ * The transaction of a lane, as a sink of the same cluster uses it: its rows, the progress of the lane and everything
+ * else that the lane writes become visible together.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { KafkaCluster } from './cluster.js';
+import type { Compression, NewRecord, TopicDescription } from './port.js';
+
+/** How rows are written. */
+export interface RowFormat {
+  readonly compression: Compression;
+  /** The bytes of the largest batch that the topic accepts. */
+  readonly maxBytes: number;
+}
+
+export interface SharedTransactionParts {
+  readonly cluster: KafkaCluster;
+  /** The id of the cluster, as its brokers know it. */
+  readonly clusterId: string;
+  /** Writes records within the transaction, each to the partition of its key. */
+  readonly write: (topic: TopicDescription, records: readonly NewRecord[], format: RowFormat) => Promise<void>;
+}
+
+export class SharedTransaction {
+  private readonly parts: SharedTransactionParts;
+
+  constructor(parts: SharedTransactionParts) {
+    this.parts = parts;
+  }
+
+  /** Whether the topic is in the cluster of the transaction, and the sink has the rights of the transaction. */
+  reaches(cluster: KafkaCluster, topic: TopicDescription): boolean {
+    const { clusterId } = this.parts;
+    if (clusterId === '' || topic.cluster !== clusterId) return false;
+    return isDeepStrictEqual(rightsIn(cluster), rightsIn(this.parts.cluster));
+  }
+
+  write(topic: TopicDescription, records: readonly NewRecord[], format: RowFormat): Promise<void> {
+    return this.parts.write(topic, records, format);
+  }
+}
+
+function rightsIn({ options: { tls, sasl } }: KafkaCluster): unknown {
+  return { tls, sasl };
+}
