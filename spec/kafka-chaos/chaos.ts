@@ -59,6 +59,8 @@ export interface ChaosOptions {
   /** The faults to draw from; with `isOnce` each of them once, in their order. */
   readonly faults: readonly Fault[];
   readonly isOnce?: boolean;
+  /** The most milliseconds between two faults. Default 1,700. */
+  readonly pauseMs?: number;
 }
 
 export interface ChaosFigures {
@@ -81,7 +83,7 @@ let runs = 0;
 
 export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   const startedAt = performance.now();
-  const { cluster, test, seed, records, workMs, faults, isOnce = false } = options;
+  const { cluster, test, seed, records, workMs, faults, isOnce = false, pauseMs = 1700 } = options;
   const random = seededRandom(seed);
   const numbers = [...new Array<undefined>(records).keys()];
   const [from, to] = [await test.topic(2), await test.topic(2)];
@@ -109,7 +111,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   const left = [...faults];
   try {
     while (!isOver()) {
-      await Promise.race([sleep(200 + random() * 1500), ...running().map(({ over }) => over)]);
+      await Promise.race([sleep(pauseMs * (0.1 + 0.9 * random())), ...running().map(({ over }) => over)]);
       const failed = running().length < 2 && !isOver();
       for (const worker of workers.splice(0)) {
         if (!worker.isOver || worker.hasSeenEnd) workers.push(worker);

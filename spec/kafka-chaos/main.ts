@@ -1,7 +1,7 @@
 /**
- * `npm run kafka-chaos -- --minutes 10 [--seed 1] [--nodes 3] [--records 4000] [--work-ms 5] [--faults 'kill a worker']`:
- * runs with random faults until the time is over; prints the figures. A difference ends it with an error that names the
- * seed. One run of many records with `--faults 'kill a worker,kill a broker'` is a soak.
+ * `npm run kafka-chaos -- --minutes 10 [--seed 1] [--nodes 3] [--records 4000] [--work-ms 5] [--faults 'kill a worker']
+ * [--pause-ms 1700]`: runs with random faults, at most the pause apart, until the time is over; prints the figures. A
+ * difference ends it with an error that names the seed. One run of many records with `--faults 'kill a worker' --pause-ms 60000` is a soak.
  */
 import { parseArgs } from 'node:util';
 import { startCluster } from '../kafka/cluster.js';
@@ -11,7 +11,7 @@ import { TestCluster } from '../kafka/test-cluster.js';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
-  options: { minutes: text, seed: text, nodes: text, records: text, 'work-ms': text, faults: text },
+  options: { minutes: text, seed: text, nodes: text, records: text, 'work-ms': text, faults: text, 'pause-ms': text },
 });
 const nodes = Number(values.nodes ?? 3);
 const possible = nodes > 1 ? WITH_THREE_BROKERS : WITH_ONE_BROKER;
@@ -31,7 +31,8 @@ const test = new TestCluster(cluster.brokers);
 try {
   do {
     const [records, workMs] = [Number(values.records ?? 4000), Number(values['work-ms'] ?? 5)];
-    const figures = await chaos({ cluster, test, seed, records, workMs, faults });
+    const pauseMs = Number(values['pause-ms'] ?? 1700);
+    const figures = await chaos({ cluster, test, seed, records, workMs, faults, pauseMs });
     count('runs');
     count('records', figures.records);
     count('restarts of workers', figures.restarts);
