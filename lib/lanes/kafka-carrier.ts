@@ -53,9 +53,10 @@ export function carrierWith(options: CarrierParts, startCrew: StartCrew): Carrie
 }
 
 /** One worker in this process. */
-export function crewOfOne(options: WorkerOptions, { secrets, upstream }: RunParts): Crew {
+export function crewOfOne(options: WorkerOptions, { secrets, upstream, graceMs }: RunParts): Crew {
   const worker = startWorker({
     ...options,
+    ...(graceMs === undefined ? {} : { graceMs }),
     ...(secrets === undefined ? {} : { secrets }),
     ...(upstream === undefined ? {} : { upstream }),
   });

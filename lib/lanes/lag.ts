@@ -57,7 +57,8 @@ export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]
 }
 
 /**
- * The transactional ids with this prefix that have an open transaction, sorted. Rejects with
+ * The transactional ids that begin with these words and have an open transaction, sorted. `millrace.Flow.r1` has those of
+ * the lanes of that run and of their sinks, and none of a run `r10`. Rejects with
  * MILLRACE_MISSING_PACKAGE without the client of Kafka, and with MILLRACE_NETWORK if no broker answers.
  */
 export async function openTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
@@ -65,7 +66,7 @@ export async function openTransactions(cluster: KafkaCluster, prefix: string): P
   try {
     const known = await client.transactions();
     return known
-      .filter(({ transactionalId, isOpen }) => isOpen && transactionalId.startsWith(prefix))
+      .filter(({ transactionalId, isOpen }) => isOpen && belongsTo(transactionalId, prefix))
       .map(({ transactionalId }) => transactionalId)
       .sort();
   } finally {
@@ -74,9 +75,9 @@ export async function openTransactions(cluster: KafkaCluster, prefix: string): P
 }
 
 /**
- * Aborts the open transactions of all transactional ids with this prefix, and fences their writers. A run that still
- * uses one of these ids stops, or begins the lane again. Resolves with the ids. Rejects with MILLRACE_USAGE for an
- * empty prefix.
+ * Aborts the open transactions of all transactional ids that begin with these words, and fences their writers. A run
+ * that still uses one of these ids stops, or begins the lane again. Resolves with the ids. Rejects with MILLRACE_USAGE
+ * for an empty prefix.
  */
 export async function abortTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
   if (prefix === '') {
@@ -90,4 +91,18 @@ export async function abortTransactions(cluster: KafkaCluster, prefix: string): 
   } finally {
     await client.close();
   }
+}
+
+/**
+ * Whether the id begins with the words of the prefix. The transactions of a sink's own have the id of its lane behind
+ * `millrace-`. Ids of runs may contain dashes, so a dash behind the name of a spread run belongs to another run.
+ */
+function belongsTo(id: string, prefix: string): boolean {
+  return [prefix, `millrace-${prefix}`].some((start) => {
+    if (!id.startsWith(start)) return false;
+    const next = id.slice(start.length);
+    return (
+      next === '' || /[.-]$/.test(start) || next.startsWith('.') || (next.startsWith('-') && !prefix.includes('.'))
+    );
+  });
 }

@@ -61,7 +61,7 @@ export class NewsWriter {
   private waiting: NewRecord[] = [];
   private left = 0;
   private timer: NodeJS.Timeout | undefined;
-  private writing: Promise<void> = Promise.resolve();
+  private writing: Promise<void> | undefined;
 
   constructor(client: KafkaPort, topic: TopicDescription) {
     this.writer = new TopicWriter({ client, topic, compression: 'none', maxBytes: MAX_BYTES, producer: undefined });
@@ -73,9 +73,7 @@ export class NewsWriter {
       return;
     }
     this.waiting.push(newsRecord(news));
-    this.timer ??= setTimeout(() => {
-      this.flush();
-    }, FLUSH_EVERY_MS);
+    this.flushSoon();
   }
 
   /** Adds an event of the run of a lane, if it is one that is forwarded. */
@@ -85,22 +83,38 @@ export class NewsWriter {
 
   /** Writes the news in the queue. Never rejects. */
   async close(): Promise<void> {
-    this.flush();
-    await this.writing;
+    // The second batch is what arrived while the first one was written.
+    for (let batch = 0; batch < 2; batch++) {
+      this.flush();
+      await this.writing;
+    }
+    clearTimeout(this.timer);
+  }
+
+  private flushSoon(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.flush();
+    }, FLUSH_EVERY_MS);
   }
 
   private flush(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
     const { waiting, left } = this;
-    if (waiting.length === 0) return;
+    // One batch at a time: while the brokers do not accept it, further news wait in the queue, which has a limit.
+    if (waiting.length === 0 || this.writing !== undefined) return;
     this.waiting = [];
     this.left = 0;
     if (left > 0) {
       const event: RunEvent = { type: 'dropped', at: Date.now(), count: left, types: { 'news of lanes': left } };
       waiting.push(newsRecord({ kind: 'event', lane: -1, event }));
     }
-    // One batch after the other. A batch that the brokers do not accept within the timeout of the client is lost.
-    this.writing = this.writing.then(() => this.writer.write(waiting, 0)).catch(() => undefined);
+    // A batch that the brokers do not accept within the timeout of the client is lost.
+    this.writing = this.writer
+      .write(waiting, 0)
+      .catch(() => undefined)
+      .finally(() => {
+        this.writing = undefined;
+        if (this.waiting.length > 0) this.flushSoon();
+      });
   }
 }

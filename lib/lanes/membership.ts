@@ -40,8 +40,10 @@ export class Membership {
   private readonly releasing = new Set<number>();
   private epoch = JOINING;
   private beatEveryMs = FIRST_BEAT_MS;
-  private heardAt = -Infinity;
+  /** When the last answered heartbeat was sent; undefined before the first one. */
+  private heardAt: Moment | undefined;
   private isLeaving = false;
+  private participation: Promise<void> | undefined;
   /** Whether the next heartbeat must be sent at once. */
   private hasNews = false;
   private readonly waiter = new Waiter();
@@ -52,7 +54,7 @@ export class Membership {
 
   /** Throws MILLRACE_LOCKED if another worker may own the lanes of this one. */
   assertOwned(): void {
-    if (performance.now() - this.heardAt < this.beatEveryMs * LEASE_BEATS) return;
+    if (msSince(this.heardAt) < this.beatEveryMs * LEASE_BEATS) return;
     throw lost('the brokers have heard nothing of this worker for too long');
   }
 
@@ -60,7 +62,23 @@ export class Membership {
    * Stays in the group until `leave` is called. Rejects if the brokers refuse the worker, or do not answer for
    * `giveUpAfterMs`.
    */
-  async participate(giveUpAfterMs: number): Promise<void> {
+  participate(giveUpAfterMs: number): Promise<void> {
+    return (this.participation = this.stay(giveUpAfterMs));
+  }
+
+  /** Leaves the group. All lanes must have been released. */
+  async leave(): Promise<void> {
+    this.isLeaving = true;
+    this.waiter.wake();
+    // A heartbeat whose answer is still awaited may join the group.
+    await this.participation?.catch(() => undefined);
+    if (this.epoch === JOINING) return;
+    this.owned.clear();
+    await this.send(LEAVING).catch(() => undefined);
+    this.epoch = JOINING;
+  }
+
+  private async stay(giveUpAfterMs: number): Promise<void> {
     let failedSince: number | undefined;
     while (!this.isLeaving) {
       try {
@@ -77,18 +95,8 @@ export class Membership {
     }
   }
 
-  /** Leaves the group. All lanes must have been released. */
-  async leave(): Promise<void> {
-    this.isLeaving = true;
-    this.waiter.wake();
-    if (this.epoch === JOINING) return;
-    this.owned.clear();
-    await this.send(LEAVING).catch(() => undefined);
-    this.epoch = JOINING;
-  }
-
   private async beat(): Promise<void> {
-    const sentAt = performance.now();
+    const sentAt = now();
     const answer = await this.send(this.epoch);
     if (answer.kind === 'expelled') {
       await this.forget(lost('the brokers have given its lanes to others'));
@@ -122,7 +130,7 @@ export class Membership {
 
   /** Stops all lanes. The worker then joins again as a new member. */
   private async forget(error: MillraceError): Promise<void> {
-    this.heardAt = -Infinity;
+    this.heardAt = undefined;
     this.epoch = JOINING;
     const lanes = [...this.owned];
     this.owned.clear();
@@ -144,6 +152,23 @@ export class Membership {
     if (!this.hasNews && !this.isLeaving) await this.waiter.waitAtMost(ms, systemClock);
     this.hasNews = false;
   }
+}
+
+/** A moment on two clocks: one stands still while the machine sleeps, and the other one can be set back. */
+interface Moment {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+function now(): Moment {
+  return { monotonicMs: performance.now(), wallMs: Date.now() };
+}
+
+/** The milliseconds since the moment, by the clock that shows more. */
+function msSince(moment: Moment | undefined): number {
+  if (moment === undefined) return Infinity;
+  const { monotonicMs, wallMs } = now();
+  return Math.max(monotonicMs - moment.monotonicMs, wallMs - moment.wallMs);
 }
 
 function lost(why: string): MillraceError {

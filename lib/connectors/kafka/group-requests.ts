@@ -33,7 +33,8 @@ export class GroupRequests {
     const { kafka } = this.brokers;
     try {
       const connection = await this.brokers.coordinator('group', group);
-      const names = epoch === JOINING ? [topic.name] : null;
+      // With all fields, each answer has the assignment. Otherwise only the first one has it, and that may be lost.
+      const names = [topic.name];
       const partitions = epoch === JOINING ? [] : [{ topicId: topic.id, partitions: [...owned] }];
       const { memberEpoch, heartbeatIntervalMs, assignment } = await kafka.consumerGroupHeartbeatV0.api.async(
         ...([connection, group, member, epoch, null, null, rebalanceTimeoutMs] as const),

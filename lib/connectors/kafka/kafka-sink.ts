@@ -255,7 +255,14 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     const { transactionalId, transactionTimeoutMs } = this.options;
     // The transactions that these options describe are those of the sink.
     if (transactionalId !== undefined || transactionTimeoutMs !== undefined) return;
-    if (transaction instanceof SharedTransaction) this.offered = transaction;
+    if (!(transaction instanceof SharedTransaction)) return;
+    if (this.offered !== undefined || this.client !== undefined) {
+      throw new MillraceError(
+        'MILLRACE_SPREAD',
+        `The kafkaSink of topic '${this.options.topic}' is in two lanes at once, so rows of one would be committed with the progress of the other. Make it within \`build\`, which is called for each lane`,
+      );
+    }
+    this.offered = transaction;
   }
 
   override write(rows: SinkRows<NewRecord>): Promise<void> {
@@ -288,8 +295,10 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     this.context = context;
     const prepared = past?.prepared as PreparedTransaction | undefined;
     if (prepared !== undefined) await this.commitAgain(client, prepared);
-    if (this.offered?.reaches(this.options.cluster, this.topic as TopicDescription) === true)
-      this.shared = this.offered;
+    const { offered } = this;
+    this.offered = undefined;
+    const isShared = offered?.reaches(this.options.cluster, this.topic as TopicDescription) === true;
+    this.shared = isShared ? offered : undefined;
     if (past?.isAnew === true) {
       context.notice(`'${task}' writes all its rows again, and topic '${this.options.topic}' keeps the earlier ones`);
     }
