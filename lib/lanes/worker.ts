@@ -4,8 +4,8 @@
  * later phase begin when all lanes of the phases before have ended.
  *
  * Guarantees: a lane is drained before it is given up. A lane that another worker has fenced is tried again only while
- * the group assigns it to this worker. If a lane fails for another reason, the worker drains its other lanes and ends
- * with that error.
+ * the group assigns it to this worker, and for at most five minutes in a row. If a lane fails for another reason, or the
+ * ends of the others cannot be read, the worker drains its lanes and ends with that error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaCluster } from '../connectors/kafka/cluster.js';
@@ -112,6 +112,12 @@ const DEFAULT_PARTITIONS = 12;
 const LOOK_EVERY_MS = 300;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
+/** A lane that has lasted longer was not refused from the beginning. */
+const STEADY_MS = 60_000;
+/** Longer than a file stays locked after the death of its owner. */
+const GIVE_UP_MS = 300_000;
+/** Refusals in a row between two reports. */
+const TELL_EVERY = 5;
 
 /**
  * The stages of a workflow, with their lanes and topics. Does not connect. Throws MILLRACE_SPREAD for a workflow that
@@ -201,7 +207,8 @@ export class Worker {
   /** The lanes that the group assigns to this worker. */
   private readonly owned = new Set<number>();
   private readonly ended = new Set<number>();
-  private readonly retries = new Map<number, number>();
+  /** By lane that was fenced, or whose file another process has: how often in a row, and since when. */
+  private readonly refusals = new Map<number, { times: number; readonly sinceMs: number }>();
   /** The phase whose lanes may begin. */
   private phase = 0;
   private isStopping = false;
@@ -254,7 +261,10 @@ export class Worker {
       const participation = membership.participate(cluster.options.timeoutMs).catch((error: unknown) => {
         this.fail(error);
       });
-      const isCompleted = await this.untilOver(client, plan, topic);
+      const isCompleted = await this.untilOver(client, plan, topic).catch((error: unknown) => {
+        this.fail(error);
+        return false;
+      });
       await this.release([...this.owned]);
       await membership.leave();
       await participation;
@@ -362,41 +372,45 @@ export class Worker {
     const { stage, partition } = name;
     const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
     this.lanes.set(number, lane);
+    const beganMs = performance.now();
     this.report(lane.name, { type: 'started' });
     const end = await lane.finished;
     this.lanes.delete(number);
     this.report(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
     if (end.kind === 'closed') {
-      this.retries.delete(number);
+      this.refusals.delete(number);
       this.ended.add(number);
-    } else if (end.kind === 'failed') {
-      // A lane that was fenced continues elsewhere.
-      const isLost = codeOf(end.error) === 'MILLRACE_LOCKED';
-      const message = describeThrown(end.error);
-      if (!isLost)
-        this.news?.add({
-          ...{ kind: 'stopped', lane: number, at: Date.now(), code: codeOf(end.error) },
-          message: this.options.secrets?.message(message) ?? message,
-        });
-      await this.again(number, end);
-    }
+    } else if (end.kind === 'failed') await this.again(number, end, performance.now() - beganMs);
     this.waiter.wake();
   }
 
   /**
-   * Tries a lane again that was fenced, or whose file another process still writes. Any other error ends the worker.
-
+   * Tries a lane again that was fenced, or whose file another process still writes, and reports it if that goes on. Any
+   * other error ends the worker, as does this one after a time.
    */
-  private async again(number: number, { error }: LaneEnd): Promise<void> {
+  private async again(number: number, { error }: LaneEnd, lastedMs: number): Promise<void> {
+    // A lane that was fenced continues elsewhere, at most some seconds after the group has decided so.
+    const isLost = codeOf(error) === 'MILLRACE_LOCKED';
+    const known = lastedMs > STEADY_MS ? undefined : this.refusals.get(number);
+    const refusal = known ?? { times: 0, sinceMs: performance.now() };
+    refusal.times++;
+    this.refusals.set(number, refusal);
+    if (!isLost || refusal.times % TELL_EVERY === 0) this.tell(number, error);
     if (!this.owned.has(number) || this.isStopping) return;
-    if (codeOf(error) !== 'MILLRACE_LOCKED') {
+    if (!isLost || performance.now() - refusal.sinceMs > GIVE_UP_MS) {
       this.fail(error);
       return;
     }
-    const times = this.retries.get(number) ?? 0;
-    this.retries.set(number, times + 1);
-    await sleep(Math.min(FIRST_RETRY_MS * 2 ** times, LAST_RETRY_MS));
+    await sleep(Math.min(FIRST_RETRY_MS * 2 ** (refusal.times - 1), LAST_RETRY_MS));
     if (this.owned.has(number)) void this.begin(number);
+  }
+
+  private tell(lane: number, error: unknown): void {
+    const message = describeThrown(error);
+    this.news?.add({
+      ...{ kind: 'stopped', lane, at: Date.now(), code: codeOf(error) },
+      message: this.options.secrets?.message(message) ?? message,
+    });
   }
 
   private async release(lanes: readonly number[]): Promise<void> {
