@@ -13,7 +13,7 @@
 import type { CommittedOffset, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { partitionIn, partitionsOf, rootProgressOf, type Checkpoint } from '../model/checkpoint.js';
-import { MillraceError } from '../model/errors.js';
+import { codeOf, MillraceError } from '../model/errors.js';
 import type { Json } from '../model/json.js';
 import type { LetterHead } from '../model/ports.js';
 import { knownOrder, ResumePlan } from '../runtime/resume/resume-plan.js';
@@ -94,7 +94,12 @@ export async function beginReplayOf(
     return await new ReplayOpening({ run, workflow, cluster, client, transaction }).open();
   } catch (error) {
     await transaction.abort();
-    throw error;
+    if (codeOf(error) !== 'MILLRACE_LOCKED') throw error;
+    throw new MillraceError(
+      'MILLRACE_LOCKED',
+      `Another process has begun a replay of run ${run.plan.run} at the same time. Begin it again to join it`,
+      { cause: error },
+    );
   }
 }
 

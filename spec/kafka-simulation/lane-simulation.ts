@@ -95,11 +95,32 @@ export async function simulateLanes(
   };
   const replays: ReplayStart[] = [];
   const port = (): KafkaPort => new LaneClient(broker, world, undefined) as unknown as KafkaPort;
+  /** The process that begins a replay dies too, and another one begins it again. */
+  const begin = async (): Promise<ReplayStart> => {
+    for (let attempt = 0; ; attempt++) {
+      const client = new LaneClient(broker, world, undefined);
+      const beginning = beginReplayOf(
+        { ...surroundings, lanes },
+        { workflow, cluster },
+        client as unknown as KafkaPort,
+      ).catch((error: unknown) => {
+        if (codeOf(error) === 'MILLRACE_LOCKED') return undefined;
+        throw error;
+      });
+      if (attempt < 2 && world.chance(0.5)) {
+        for (let turn = world.below(300); turn > 0; turn--) await world.turn();
+        client.kill(dead);
+        deaths++;
+      }
+      const begun = await beginning;
+      if (begun !== undefined) return begun;
+    }
+  };
   const all = (async () => {
     await inPhases();
     for (const repair of repairs) {
       await repair();
-      replays.push(await beginReplayOf({ ...surroundings, lanes }, { workflow, cluster }, port()));
+      replays.push(await begin());
       await inPhases();
     }
     return lettersIn(port(), topics.get(plan.letterTopic) as TopicDescription);
