@@ -50,7 +50,7 @@ export class LaneLetters implements DeadLetterStore {
     this.parts = parts;
     this.location = parts.location;
     this.heads = new Map(parts.past);
-    this.next = nextNumber(parts.past);
+    this.next = [...parts.past.keys()].reduce((most, number) => Math.max(most, number), -1) + 1;
     this.durable = {
       persist: () => Promise.resolve(null),
       rewind: (_mark, keeps) => {
@@ -115,13 +115,8 @@ export class LaneLetters implements DeadLetterStore {
   }
 }
 
-/** The number of the next letter of a lane. */
-export function nextNumber(letters: ReadonlyMap<number, LetterHead>): number {
-  return [...letters.keys()].reduce((most, number) => Math.max(most, number), -1) + 1;
-}
-
 /** Whether a resumed run may read the record again. It must then know that the record was given up. */
-export function isNeeded(
+function isNeeded(
   { lineage: { root, partition, number } }: LetterHead,
   { roots }: Checkpoint,
   plan: ResumePlan,

@@ -21,7 +21,6 @@ import { redoing } from '../runtime/resume/run-past.js';
 import type { EdgePosition } from './edge-source.js';
 import { readGenerations, replayRecord, type Generations } from './generations.js';
 import { CLOSED, REOPENED } from './lane.js';
-import { isNeeded, nextNumber } from './lane-letters.js';
 import { readPast, recordsOf, stateRecord, type LanePast } from './lane-past.js';
 import { stageOfLane, type LaneStage } from './lane-stage.js';
 import { LaneTransaction } from './lane-transaction.js';
@@ -56,7 +55,8 @@ interface LaneRedo {
   readonly past: LanePast;
   readonly plan: ResumePlan;
   readonly redo: readonly LaneLetter[];
-  readonly stay: readonly LaneLetter[];
+  /** The number of the others. */
+  readonly stay: number;
 }
 
 /**
@@ -131,7 +131,7 @@ class ReplayOpening {
     for (const [lane, letters] of await this.letters()) {
       const found = lane === undefined ? undefined : await this.redoOf(lane, letters);
       replayed += found?.redo.length ?? 0;
-      stay += found?.stay.length ?? letters.length;
+      stay += found?.stay ?? letters.length;
       if (lane !== undefined && found !== undefined && found.redo.length > 0) redos.set(lane, found);
     }
     if (isUnderWay) return { replayed: 0, stay, isUnderWay };
@@ -184,10 +184,9 @@ class ReplayOpening {
     const plan = this.planOf(stage, past.checkpoint);
     const canRedo = (letter: LaneLetter): boolean =>
       plan.canRedo(letter.head.task, letter.head.lineage.root) && this.canReachSinks(letter, stage);
-    const [redo, stay]: [LaneLetter[], LaneLetter[]] = [[], []];
-    for (const letter of letters) (canRedo(letter) ? redo : stay).push(letter);
-    // Only the checkpoint and the letters are needed from here on.
-    return { past: { ...past, entries: new Map() }, plan, redo, stay };
+    const redo = letters.filter(canRedo);
+    // The entries of a large state are not needed from here on.
+    return { past: { ...past, entries: new Map() }, plan, redo, stay: letters.length - redo.length };
   }
 
   /** Whether one process could replay the letter: then no boundary is between its task and the sinks. */
@@ -264,7 +263,7 @@ class ReplayOpening {
     await transaction.write(
       this.topicOf(run.plan.stateTopic),
       [
-        ...changedHeads(past, next, plan, redo),
+        ...forgotten(past, heads),
         stateRecord(['generation'], generation),
         stateRecord(['checkpoint'], next),
       ],
@@ -335,23 +334,17 @@ class ReplayOpening {
   }
 }
 
-/** The changes of the letters that the next owner of the lane must know, because it may read their records again. */
-function changedHeads(
-  { letters }: LanePast,
-  next: Checkpoint,
-  plan: ResumePlan,
-  lane: LaneRedo | undefined,
-): ReturnType<typeof stateRecord>[] {
-  if (lane === undefined) return [];
-  const nameOf = ({ task, lineage: { root, partition, number } }: LetterHead): string =>
-    JSON.stringify([task, root, partition, number]);
-  const redone = new Set(lane.redo.map(({ head }) => nameOf(head)));
-  const known = new Set([...letters.values()].map(nameOf));
-  const gone = [...letters].filter(([, head]) => redone.has(nameOf(head)));
-  const added = lane.stay.filter(({ head }) => !known.has(nameOf(head)) && isNeeded(head, next, plan));
-  const first = nextNumber(letters);
-  return [
-    ...gone.map(([number]) => stateRecord(['letter', number], undefined)),
-    ...added.map(({ head: { task, lineage } }, index) => stateRecord(['letter', first + index], { task, lineage })),
-  ];
+/**
+ * Removes the letters whose records are processed again from the state of the lane. A next owner that knew them would
+ * give the records up again.
+ */
+function forgotten({ letters }: LanePast, redo: readonly LetterHead[]): ReturnType<typeof stateRecord>[] {
+  const redone = new Set(redo.map(nameOf));
+  return [...letters].flatMap(([number, head]) =>
+    redone.has(nameOf(head)) ? [stateRecord(['letter', number], undefined)] : [],
+  );
+}
+
+function nameOf({ task, lineage: { root, partition, number } }: LetterHead): string {
+  return JSON.stringify([task, root, partition, number]);
 }

@@ -37,6 +37,8 @@ it(`replayed records arrive once in each output, also behind two cuts, over ${SE
       const all = [...new Array<undefined>(ITEMS).keys()];
       expect([seed, await numbersIn('out.csv')]).toEqual([seed, all]);
       expect([seed, await numbersIn('rows.csv')]).toEqual([seed, all]);
+      expect([seed, await numbersIn('parsed.csv')]).toEqual([seed, all]);
+      expect(await readFile(join(own, 'total.csv'), 'utf8')).toBe(`total\n${(ITEMS * (ITEMS - 1)) / 2}\n`);
       const stay = failingAt('Check', ITEMS);
       // A process that died after it had begun a replay does not know that.
       const expected = [9, 6, 3, 0].map((replayed, index) =>

@@ -54,6 +54,14 @@ export const ReplayFlow = defineWorkflow({
           return item;
         }),
       )
+      .task('Parsed', ['Parse'], csvSink({ path: join(folder, 'parsed.csv'), columns }))
+      // Makes each lane of the source read all records again.
+      .task(
+        'Total',
+        ['In'],
+        aggregateTask({ init: () => 0, add: (total, { n }: Item) => total + n, finish: (total) => ({ total }) }),
+      )
+      .task('Totals', ['Total'], csvSink({ path: join(folder, 'total.csv'), columns: ['total'] }))
       .task(
         'Spread',
         ['Parse'],
