@@ -102,7 +102,10 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   const place = here(context);
   const found = await findReplay(folder, place, { settings: args.texts('set') });
   if (typeof found === 'string') {
-    throw unfinished(runId, found === 'running' ? IS_RUNNING : `Resume it first: ${resumeLine(runId, args.text('runs'))}`);
+    throw unfinished(
+      runId,
+      found === 'running' ? IS_RUNNING : `Resume it first: ${resumeLine(runId, args.text('runs'))}`,
+    );
   }
   const { job, redo, stay } = found;
   assertOptionFiles(args, job, folder.manifest.deadLetters);

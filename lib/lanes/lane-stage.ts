@@ -32,10 +32,13 @@ export interface LaneStage {
 /** Throws the errors of `prepareStage`. */
 export function stageOfLane(
   { stage, partition, generation, client, transaction, order }: LaneStageParts,
-  { workflow, cluster, plan, record, topics }: Pick<
-    LaneSurroundings,
-    'workflow' | 'cluster' | 'plan' | 'record' | 'topics'
-  >,
+  {
+    workflow,
+    cluster,
+    plan,
+    record,
+    topics,
+  }: Pick<LaneSurroundings, 'workflow' | 'cluster' | 'plan' | 'record' | 'topics'>,
 ): LaneStage {
   const topicOf = (name: string): TopicDescription => topics.get(name) as TopicDescription;
   const { namespace } = cluster;

@@ -48,9 +48,11 @@ export function letterRecord(letter: DeadLetter, origin: LetterOrigin): NewRecor
 }
 
 /** The letter in the record; undefined for a record that takes letters. */
-export function letterOf({ offset, value, headers }: Pick<RawRecord, 'offset' | 'value' | 'headers'>):
-  | StoredLetter
-  | undefined {
+export function letterOf({
+  offset,
+  value,
+  headers,
+}: Pick<RawRecord, 'offset' | 'value' | 'headers'>): StoredLetter | undefined {
   if (value === null) return undefined;
   const letter = JSON.parse(decoder.decode(value)) as DeadLetter;
   const { lineage } = letter;

@@ -262,11 +262,7 @@ class ReplayOpening {
     const { ended: _, ...next } = this.withPositions(redoing(checkpoint, heads, plan), stage, partition, open);
     await transaction.write(
       this.topicOf(run.plan.stateTopic),
-      [
-        ...forgotten(past, heads),
-        stateRecord(['generation'], generation),
-        stateRecord(['checkpoint'], next),
-      ],
+      [...forgotten(past, heads), stateRecord(['generation'], generation), stateRecord(['checkpoint'], next)],
       lane,
     );
   }

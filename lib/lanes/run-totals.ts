@@ -154,12 +154,13 @@ export class RunTotals {
 
   /**
    * The number of letters in the topic is exact. While a lane runs, some of its letters still wait for a transaction.
+   * In a replay, its totals contain letters that the replay has taken.
    */
   private deadLettered(name: string, tally: TaskTally | undefined): number {
     const stage = this.stages.get(name);
     const stored = this.letters.get(name) ?? 0;
     const isOver = stage !== undefined && (this.lanesOf.get(stage) ?? []).every((lane) => this.final.has(lane));
-    return isOver ? stored : Math.max(stored, tally?.deadLettered ?? 0);
+    return isOver || this.generations.size > 0 ? stored : Math.max(stored, tally?.deadLettered ?? 0);
   }
 
   /** The `progress` event of this moment. */

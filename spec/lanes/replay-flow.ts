@@ -44,77 +44,79 @@ export const ReplayFlow = defineWorkflow({
       if (n % 20 === FAULTS[task] && !existsSync(join(folder, task))) throw new Error(`${task} is broken`);
     };
     const columns = ['k', 'n'] as const;
-    return flow
-      .task('In', sourceTask([...new Array<undefined>(items).keys()].map((n) => ({ k: `k${n % KEYS}`, n }))))
-      .task(
-        'Parse',
-        ['In'],
-        syncTask((item: Item) => {
-          assertRepaired('Parse', item);
-          return item;
-        }),
-      )
-      .task('Parsed', ['Parse'], csvSink({ path: join(folder, 'parsed.csv'), columns }))
-      // Makes each lane of the source read all records again.
-      .task(
-        'Total',
-        ['In'],
-        aggregateTask({ init: () => 0, add: (total, { n }: Item) => total + n, finish: (total) => ({ total }) }),
-      )
-      .task('Totals', ['Total'], csvSink({ path: join(folder, 'total.csv'), columns: ['total'] }))
-      .task(
-        'Spread',
-        ['Parse'],
-        repartition(({ k }: Item) => k),
-      )
-      .task(
-        'Work',
-        ['Spread'],
-        asyncTask(async (item: Item) => {
-          assertRepaired('Work', item);
-          if (slowMs > 0 && existsSync(join(folder, 'Work'))) await sleep(slowMs);
-          return item;
-        }),
-      )
-      .task(
-        'Out',
-        ['Work'],
-        topic === ''
-          ? csvSink({ path: join(folder, 'out.csv'), columns })
-          : kafkaSink({ cluster: kafka({ brokers: [broker] }), topic, key: ({ k }: Item) => k }),
-      )
-      .task(
-        'Again',
-        ['Work'],
-        repartition(({ n }: Item) => n % 5),
-      )
-      .task(
-        'Late',
-        ['Again'],
-        syncTask((item: Item) => {
-          assertRepaired('Late', item);
-          return item;
-        }),
-      )
-      .task('Rows', ['Late'], csvSink({ path: join(folder, 'rows.csv'), columns }))
-      .task(
-        'Check',
-        ['In'],
-        syncTask((item: Item) => {
-          assertRepaired('Check', item);
-          return item;
-        }),
-      )
-      .task(
-        'Count',
-        ['Check'],
-        aggregateTask({
-          key: ({ k }: Item) => k,
-          init: () => 0,
-          add: (count, _: Item) => count + 1,
-          finish: (count, k) => ({ k, count }),
-        }),
-      )
-      .task('Counts', ['Count'], csvSink({ path: join(folder, 'counts.csv'), columns: ['k', 'count'] }));
+    return (
+      flow
+        .task('In', sourceTask([...new Array<undefined>(items).keys()].map((n) => ({ k: `k${n % KEYS}`, n }))))
+        .task(
+          'Parse',
+          ['In'],
+          syncTask((item: Item) => {
+            assertRepaired('Parse', item);
+            return item;
+          }),
+        )
+        .task('Parsed', ['Parse'], csvSink({ path: join(folder, 'parsed.csv'), columns }))
+        // Makes each lane of the source read all records again.
+        .task(
+          'Total',
+          ['In'],
+          aggregateTask({ init: () => 0, add: (total, { n }: Item) => total + n, finish: (total) => ({ total }) }),
+        )
+        .task('Totals', ['Total'], csvSink({ path: join(folder, 'total.csv'), columns: ['total'] }))
+        .task(
+          'Spread',
+          ['Parse'],
+          repartition(({ k }: Item) => k),
+        )
+        .task(
+          'Work',
+          ['Spread'],
+          asyncTask(async (item: Item) => {
+            assertRepaired('Work', item);
+            if (slowMs > 0 && existsSync(join(folder, 'Work'))) await sleep(slowMs);
+            return item;
+          }),
+        )
+        .task(
+          'Out',
+          ['Work'],
+          topic === ''
+            ? csvSink({ path: join(folder, 'out.csv'), columns })
+            : kafkaSink({ cluster: kafka({ brokers: [broker] }), topic, key: ({ k }: Item) => k }),
+        )
+        .task(
+          'Again',
+          ['Work'],
+          repartition(({ n }: Item) => n % 5),
+        )
+        .task(
+          'Late',
+          ['Again'],
+          syncTask((item: Item) => {
+            assertRepaired('Late', item);
+            return item;
+          }),
+        )
+        .task('Rows', ['Late'], csvSink({ path: join(folder, 'rows.csv'), columns }))
+        .task(
+          'Check',
+          ['In'],
+          syncTask((item: Item) => {
+            assertRepaired('Check', item);
+            return item;
+          }),
+        )
+        .task(
+          'Count',
+          ['Check'],
+          aggregateTask({
+            key: ({ k }: Item) => k,
+            init: () => 0,
+            add: (count, _: Item) => count + 1,
+            finish: (count, k) => ({ k, count }),
+          }),
+        )
+        .task('Counts', ['Count'], csvSink({ path: join(folder, 'counts.csv'), columns: ['k', 'count'] }))
+    );
   },
 });

@@ -87,7 +87,9 @@ export const ReplayKindsFlow = defineWorkflow({
       .task(
         'Part',
         ['Spread'],
-        expandTask(({ k, n }: Item) => [...new Array<undefined>(n % 4).keys()].map((part) => ({ k, at: n * 10 + part }))),
+        expandTask(({ k, n }: Item) =>
+          [...new Array<undefined>(n % 4).keys()].map((part) => ({ k, at: n * 10 + part })),
+        ),
       )
       .task('After part', ['Part'], failing<{ k: string; at: number }>())
       .task('Parts', ['After part'], csvSink({ path: path('parts'), columns }))
@@ -104,7 +106,10 @@ export const ReplayKindsFlow = defineWorkflow({
       .task(
         'Pair',
         ['Odd', 'Even'],
-        syncTask(([odd, even]: readonly [{ k: string; at: number }, { at: number }]) => ({ k: odd.k, at: odd.at + even.at })),
+        syncTask(([odd, even]: readonly [{ k: string; at: number }, { at: number }]) => ({
+          k: odd.k,
+          at: odd.at + even.at,
+        })),
       )
       .task('After pair', ['Pair'], failing<{ k: string; at: number }>())
       .task('Pairs', ['After pair'], csvSink({ path: path('pairs'), columns }))
