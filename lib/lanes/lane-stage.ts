@@ -1,15 +1,26 @@
 /** The stage of one lane as a workflow that is ready to run, with its sources and sinks for topics. */
+import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { SharedTransaction } from '../connectors/kafka/shared-transaction.js';
 import type { PreparedWorkflow } from '../runtime/definition/prepared-workflow.js';
 import type { PhaseOrder } from '../runtime/run/phase-order.js';
 import { EdgeSink } from './edge-sink.js';
 import { EdgeSource } from './edge-source.js';
-import type { LaneSurroundings } from './lane.js';
 import type { LaneInput, LaneOutput } from './lane-store.js';
 import type { LaneTransaction } from './lane-transaction.js';
-import type { Stage } from './stages.js';
-import { prepareStage } from './stage-workflow.js';
+import type { RunRecord } from './run-record.js';
+import type { Stage, StagePlan } from './stages.js';
+import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
+
+/** The run that a lane belongs to. */
+export interface StageSurroundings {
+  readonly workflow: SpreadWorkflow;
+  readonly cluster: KafkaCluster;
+  readonly plan: StagePlan;
+  readonly record: RunRecord;
+  /** All topics of the run, by name. */
+  readonly topics: ReadonlyMap<string, TopicDescription>;
+}
 
 export interface LaneStageParts {
   readonly stage: Stage;
@@ -32,13 +43,7 @@ export interface LaneStage {
 /** Throws the errors of `prepareStage`. */
 export function stageOfLane(
   { stage, partition, generation, client, transaction, order }: LaneStageParts,
-  {
-    workflow,
-    cluster,
-    plan,
-    record,
-    topics,
-  }: Pick<LaneSurroundings, 'workflow' | 'cluster' | 'plan' | 'record' | 'topics'>,
+  { workflow, cluster, plan, record, topics }: StageSurroundings,
 ): LaneStage {
   const topicOf = (name: string): TopicDescription => topics.get(name) as TopicDescription;
   const { namespace } = cluster;

@@ -7,7 +7,6 @@
  * opened is closed. When a lane has completed, its results get their final names first, and its end is committed after
  * that. If its worker dies in between, another worker takes the lane over and ends it.
  */
-import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
@@ -21,14 +20,12 @@ import { LaneLetters } from './lane-letters.js';
 import { newsRecord } from './lane-news.js';
 import { readPast, stateRecord } from './lane-past.js';
 import { TallyOfRun, type LaneTally } from './lane-tally.js';
-import { stageOfLane } from './lane-stage.js';
+import { stageOfLane, type StageSurroundings } from './lane-stage.js';
 import { LaneStore } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import { endRecord, orderAt } from './phase-ends.js';
-import type { RunRecord } from './run-record.js';
-import type { Stage, StagePlan } from './stages.js';
+import type { Stage } from './stages.js';
 import { StallWatch } from './stall-watch.js';
-import type { SpreadWorkflow } from './stage-workflow.js';
 
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
 export const CLOSED = 'millrace-closed';
@@ -36,15 +33,9 @@ export const CLOSED = 'millrace-closed';
 export const REOPENED = 'millrace-reopened';
 
 /** Values that all lanes of a worker share. */
-export interface LaneSurroundings {
-  readonly workflow: SpreadWorkflow;
-  readonly cluster: KafkaCluster;
+export interface LaneSurroundings extends StageSurroundings {
   /** Connects one lane. */
   readonly connect: () => Promise<KafkaPort>;
-  readonly plan: StagePlan;
-  readonly record: RunRecord;
-  /** All topics of the run, by name. */
-  readonly topics: ReadonlyMap<string, TopicDescription>;
   readonly checkpointEveryMs: number;
   readonly transactionTimeoutMs: number;
   /** The milliseconds after which a lane that holds records and moves none is given up; undefined: never. */

@@ -10,7 +10,7 @@
  * replay begins as a whole or not at all. Of two processes that begin one at the same time, one is refused. After that,
  * a replay is work on a run that has not ended: workers may die and join, and continue it.
  */
-import type { CommittedOffset, KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
+import type { CommittedOffset, KafkaPort, NewRecord, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { partitionIn, partitionsOf, rootProgressOf, type Checkpoint } from '../model/checkpoint.js';
 import { codeOf, MillraceError } from '../model/errors.js';
@@ -208,15 +208,15 @@ class ReplayOpening {
     const { client, transaction, run } = this.parts;
     const { group, stateTopic, letterTopic, runTopic } = run.plan;
     const open = this.lanesToOpen(redos);
-    const offsets = new Map<number, CommittedOffset>();
-    for (const lane of open) {
-      await this.reopen(lane, generation, redos.get(lane), open);
-      offsets.set(lane, { offset: 0, metadata: REOPENED });
-    }
+    // All states are read before the transaction begins, because they may be large.
+    const states = new Map<number, readonly NewRecord[]>();
+    for (const lane of open) states.set(lane, await this.stateOf(lane, generation, redos.get(lane), open));
+    for (const [lane, records] of states) await transaction.write(this.topicOf(stateTopic), records, lane);
     const taken = [...redos.values()].flatMap(({ redo }) => redo.map(({ offset }) => offset));
     await transaction.write(this.topicOf(letterTopic), replayedRecords(taken), 0);
     await transaction.write(this.topicOf(runTopic), [replayRecord(generation, [...open])], 0);
-    await transaction.commit(new Map([[stateTopic, offsets]]));
+    const offsets = [...open].map((lane): [number, CommittedOffset] => [lane, { offset: 0, metadata: REOPENED }]);
+    await transaction.commit(new Map([[stateTopic, new Map(offsets)]]));
     // A worker that starts now must not see the lanes as completed.
     await client.committed(group, this.topicOf(stateTopic), 'stable');
   }
@@ -245,13 +245,13 @@ class ReplayOpening {
     return reached;
   }
 
-  private async reopen(
+  /** The records with which the lane begins the replay. */
+  private async stateOf(
     lane: number,
     generation: number,
     redo: LaneRedo | undefined,
     open: ReadonlySet<number>,
-  ): Promise<void> {
-    const { transaction, run } = this.parts;
+  ): Promise<readonly NewRecord[]> {
     const { of: stage, partition } = this.laneAt(lane);
     const past = redo?.past ?? (await this.pastOf(lane));
     const { checkpoint } = past;
@@ -260,11 +260,7 @@ class ReplayOpening {
     const heads = (redo?.redo ?? []).map(({ head }) => head);
     // Its tasks run again, also those that receive no record.
     const { ended: _, ...next } = this.withPositions(redoing(checkpoint, heads, plan), stage, partition, open);
-    await transaction.write(
-      this.topicOf(run.plan.stateTopic),
-      [...forgotten(past, heads), stateRecord(['generation'], generation), stateRecord(['checkpoint'], next)],
-      lane,
-    );
+    return [...forgotten(past, heads), stateRecord(['generation'], generation), stateRecord(['checkpoint'], next)];
   }
 
   /** The checkpoint with the positions from which the lane reads its topics. */
@@ -334,7 +330,7 @@ class ReplayOpening {
  * Removes the letters whose records are processed again from the state of the lane. A next owner that knew them would
  * give the records up again.
  */
-function forgotten({ letters }: LanePast, redo: readonly LetterHead[]): ReturnType<typeof stateRecord>[] {
+function forgotten({ letters }: LanePast, redo: readonly LetterHead[]): NewRecord[] {
   const redone = new Set(redo.map(nameOf));
   return [...letters].flatMap(([number, head]) =>
     redone.has(nameOf(head)) ? [stateRecord(['letter', number], undefined)] : [],
