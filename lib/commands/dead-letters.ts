@@ -92,32 +92,25 @@ function show({ groups, others }: LetterGroups, runId: string, args: Arguments):
 
 async function replay(folder: RunFolder, args: Arguments, context: CommandContext): Promise<ExitCode> {
   const { runId } = folder.manifest;
-  const [{ execute }, { reopenRun }, { findReplay }, { assertOptionFiles }] = await Promise.all([
+  const [{ execute }, { isCarried, reopenRun }, { findReplay }, { assertOptionFiles }] = await Promise.all([
     import('./execute.js'),
     import('../jobs/kept-run.js'),
     import('../jobs/dead-letters.js'),
     import('./output-files.js'),
   ]);
+  if (isCarried(folder)) return replayCarried(folder, args, context);
   const place = here(context);
   const found = await findReplay(folder, place, { settings: args.texts('set') });
   if (typeof found === 'string') {
-    const fix = found === 'running' ? 'Wait for its end' : `Resume it first: ${resumeLine(runId, args.text('runs'))}`;
-    throw new MillraceError(
-      'MILLRACE_RESUME',
-      `Run ${runId} has not finished, so its dead letters cannot be replayed yet. ${fix}`,
+    throw unfinished(
+      runId,
+      found === 'running' ? IS_RUNNING : `Resume it first: ${resumeLine(runId, args.text('runs'))}`,
     );
   }
   const { job, redo, stay } = found;
   assertOptionFiles(args, job, folder.manifest.deadLetters);
-  if (stay > 0) {
-    process.stderr.write(
-      `${counted(stay, 'dead letter')} cannot be replayed, because an aggregate or another boundary has already emitted its results without them, or a merge behind them may have emitted the same records: run the workflow again for those\n`,
-    );
-  }
-  if (redo.length === 0) {
-    process.stderr.write(`Run ${runId} has no dead letters that can be replayed\n`);
-    return stay > 0 ? EXIT.deadLetters : EXIT.success;
-  }
+  reportStaying(stay);
+  if (redo.length === 0) return nothingToReplay(runId, stay);
   const report = await reportFor(args);
   try {
     const prepare = async (): Promise<ReadyRun> => {
@@ -128,4 +121,51 @@ async function replay(folder: RunFolder, args: Arguments, context: CommandContex
   } finally {
     report.release();
   }
+}
+
+const IS_RUNNING = 'Wait for its end';
+
+/** Opens the lanes of a run that Kafka carries again, works on them in this process, and follows all workers. */
+async function replayCarried(folder: RunFolder, args: Arguments, context: CommandContext): Promise<ExitCode> {
+  const { runId } = folder.manifest;
+  const [{ execute }, { replaySpreadRun }, { assertOptionFiles }] = await Promise.all([
+    import('./execute.js'),
+    import('../jobs/spread/replay-run.js'),
+    import('./output-files.js'),
+  ]);
+  const state = await folder.state();
+  if (state === 'running') throw unfinished(runId, IS_RUNNING);
+  const found = await replaySpreadRun(folder, runsFrom(args), here(context), { settings: args.texts('set') });
+  const { job, begin, reopen } = found;
+  assertOptionFiles(args, job, folder.manifest.deadLetters);
+  const { replayed, stay, isUnderWay } = await begin();
+  reportStaying(stay);
+  // The folder of a run whose process died is written again.
+  if (replayed === 0 && !isUnderWay && state === 'finished') return nothingToReplay(runId, stay);
+  const report = await reportFor(args);
+  try {
+    const notices = [`Another worker joins with: millrace worker … --run-id ${runId}`];
+    return await execute(async () => ({ ...(await reopen()), notices }), args, report, context);
+  } finally {
+    report.release();
+  }
+}
+
+function unfinished(runId: string, fix: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_RESUME',
+    `Run ${runId} has not finished, so its dead letters cannot be replayed yet. ${fix}`,
+  );
+}
+
+function reportStaying(stay: number): void {
+  if (stay === 0) return;
+  process.stderr.write(
+    `${counted(stay, 'dead letter')} cannot be replayed, because an aggregate or another boundary has already emitted its results without them, or a merge behind them may have emitted the same records: run the workflow again for those\n`,
+  );
+}
+
+function nothingToReplay(runId: string, stay: number): ExitCode {
+  process.stderr.write(`Run ${runId} has no dead letters that can be replayed\n`);
+  return stay > 0 ? EXIT.deadLetters : EXIT.success;
 }

@@ -31,6 +31,8 @@ export interface JobRequest {
   readonly deadLetters: string | null;
   /** The brokers, or the file that describes them, of a run that Kafka carries; absent for any other run. */
   readonly kafka?: string;
+  /** The partitions of the topics of such a run that divide records by a key; absent for the default. */
+  readonly partitions?: number;
 }
 
 export interface LoadedJob {

@@ -2,8 +2,9 @@
  * One partition of a topic between two stages, as the source of a lane. The number of a record is its offset.
  *
  * Guarantees: the source ends when it has read the end marker of each lane of the stage in front of it. A position
- * contains the end markers that were read before it, so a resumed lane knows them. In front of windows of time, the
- * records and markers have the times that their lanes had reached.
+ * contains the end markers that were read before it, so a resumed lane knows them. In a replay, only the end markers of
+ * this replay count, and the source does not end before it has read the records that it had read earlier. In front of
+ * windows of time, the records and markers have the times that their lanes had reached.
  */
 import type { ConnectorContext, Source, SourcePartition, SourcePast, SourceRead } from '../connect/index.js';
 import type { ChannelTime } from '../ledger/channels.js';
@@ -14,7 +15,7 @@ import type { KafkaPort, RawRecord, TopicDescription } from '../connectors/kafka
 import { TopicReader, type PartitionReader } from '../connectors/kafka/topic-reader.js';
 import type { SourcePosition } from '../tasks/source-task.js';
 import { skip } from '../model/record.js';
-import { endedLane, timeIn, valueOfBytes } from './wire.js';
+import { endIn, timeIn, valueOfBytes } from './wire.js';
 
 const MAX_WAIT_MS = 500;
 /** Stands for a marker, so that its time has a place in the order of the records. */
@@ -26,6 +27,8 @@ export interface EdgeSourceParts {
   readonly partition: number;
   /** The number of lanes that write to the topic. */
   readonly writers: number;
+  /** The generation of the lane: 0 for the run itself, and the number of the replay for its replays. */
+  readonly generation: number;
   /** Whether records carry the time of their lane. Then each lane is a channel, and markers are skipped records. */
   readonly isTimed: boolean;
   /** The namespace of the cluster, for events. */
@@ -35,8 +38,11 @@ export interface EdgeSourceParts {
 }
 
 /** A position with the lanes whose end markers were read before it. */
-interface EdgePosition extends SourcePosition {
+export interface EdgePosition extends SourcePosition {
+  /** In a replay, it also contains the lanes that do not take part. */
   readonly ended: readonly number[];
+  /** In a replay: the number after the last record of the earlier generations. */
+  readonly least?: number;
 }
 
 export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
@@ -57,6 +63,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   private first = 0;
   /** The offset after the last record that `read` returned. */
   private last = 0;
+  private least = 0;
 
   constructor(parts: EdgeSourceParts) {
     this.parts = parts;
@@ -84,6 +91,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
     const position = own?.position as EdgePosition | undefined;
     this.first = this.last = position?.lineage ?? 0;
     this.ended = new Set(position?.ended);
+    this.least = position?.least ?? 0;
     const reader = (this.reader = new TopicReader({
       ...{ client, topic, timeoutMs },
       onOffsetLost: 'stop',
@@ -103,7 +111,7 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
       if (this.isOver) return null;
       const read = await (this.lane as PartitionReader).read(max);
       if (read === null) return null;
-      const position = { lineage: read[0]?.offset ?? this.last, ended: [...this.ended] };
+      const position = { lineage: read[0]?.offset ?? this.last, ended: [...this.ended], least: this.least };
       const { isTimed } = this.parts;
       const records = read.filter((record) => !this.isMarker(record) || isTimed);
       if (records.length === 0) continue;
@@ -131,19 +139,20 @@ export class EdgeSource implements Source<unknown>, SourcePartition<unknown> {
   }
 
   private get isOver(): boolean {
-    return this.ended.size >= this.parts.writers;
+    return this.ended.size >= this.parts.writers && this.last >= this.least;
   }
 
   private isMarker(record: RawRecord): boolean {
-    const lane = endedLane(record);
-    if (lane === undefined) return false;
+    const end = endIn(record);
+    if (end === undefined) return false;
+    const { lane, generation } = end;
     if (lane >= this.parts.writers) {
       throw new MillraceError(
         'MILLRACE_KAFKA',
         `Topic '${this.parts.topic.name}' has the end of lane ${lane}, and ${this.parts.writers} lanes write to it. It belongs to another run`,
       );
     }
-    this.ended.add(lane);
+    if (generation === this.parts.generation) this.ended.add(lane);
     return true;
   }
 }

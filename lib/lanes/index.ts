@@ -13,6 +13,7 @@ export {
   type WorkerEvent,
   type WorkerOptions,
 } from './worker.js';
+export { beginReplay, type ReplayStart } from './replay.js';
 export { kafkaCarrier, type KafkaCarrierOptions } from './kafka-carrier.js';
 export { abortTransactions, lagOf, openTransactions, type StageLag } from './lag.js';
 export type { Edge, Stage, StagePlan } from './stages.js';

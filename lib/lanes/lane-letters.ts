@@ -6,15 +6,14 @@
  */
 import type { NewRecord } from '../connectors/kafka/port.js';
 import { partitionIn, type Checkpoint } from '../model/checkpoint.js';
-import { letterLine } from '../model/json-line.js';
 import type { DeadLetter, DeadLetterStore, DurableLetters, LetterHead } from '../model/ports.js';
 import type { ResumePlan } from '../runtime/resume/resume-plan.js';
 import { RunPast } from '../runtime/resume/run-past.js';
 import { stateRecord } from './lane-past.js';
+import { letterRecord } from './letter-topic.js';
 
 /** The letters that wait for a checkpoint before sources pause. */
 const MOST_WAITING = 1024;
-const encoder = new TextEncoder();
 
 /** The records of dead letters that a checkpoint writes. */
 export interface DueLetters {
@@ -24,26 +23,34 @@ export interface DueLetters {
   readonly state: readonly NewRecord[];
 }
 
+export interface LaneLettersParts {
+  /** The letters that earlier owners of the lane have stored, by their numbers. */
+  readonly past: ReadonlyMap<number, LetterHead>;
+  /** The place of the letters, for messages. */
+  readonly location: string;
+  /** The number of the lane among all lanes of the run. */
+  readonly lane: number;
+  /** 0 for the run itself, and the number of the replay for its replays. */
+  readonly generation: number;
+  /** By the name of a topic's writer: the task behind the topic. Letters name that task instead. */
+  readonly behind?: ReadonlyMap<string, string>;
+}
+
 export class LaneLetters implements DeadLetterStore {
   readonly durable: DurableLetters;
   readonly location: string;
-  private readonly behind: ReadonlyMap<string, string>;
+  private readonly parts: LaneLettersParts;
   private waiting: DeadLetter[] = [];
   /** The letters in checkpoints whose records a resumed run may meet. */
   private readonly heads: Map<number, LetterHead>;
   private next: number;
   private readonly readyListeners: (() => void)[] = [];
 
-  /** @param behind by the name of a topic's writer: the task behind the topic. Letters name that task instead. */
-  constructor(
-    past: ReadonlyMap<number, LetterHead>,
-    location: string,
-    behind: ReadonlyMap<string, string> = new Map(),
-  ) {
-    this.location = location;
-    this.behind = behind;
-    this.heads = new Map(past);
-    this.next = Math.max(-1, ...past.keys()) + 1;
+  constructor(parts: LaneLettersParts) {
+    this.parts = parts;
+    this.location = parts.location;
+    this.heads = new Map(parts.past);
+    this.next = [...parts.past.keys()].reduce((most, number) => Math.max(most, number), -1) + 1;
     this.durable = {
       persist: () => Promise.resolve(null),
       rewind: (_mark, keeps) => {
@@ -97,11 +104,13 @@ export class LaneLetters implements DeadLetterStore {
       state.push(stateRecord(['letter', number], head));
     }
     if (length >= MOST_WAITING && !this.isFull) for (const listener of this.readyListeners) listener();
-    const letters = due.map((letter) => ({
-      key: null,
-      value: encoder.encode(letterLine({ ...letter, task: this.behind.get(letter.task) ?? letter.task }).trimEnd()),
-      headers: [],
-    }));
+    const { lane, generation, behind } = this.parts;
+    const letters = due.map((letter) =>
+      letterRecord(
+        { ...letter, task: behind?.get(letter.task) ?? letter.task },
+        { lane, generation, task: letter.task },
+      ),
+    );
     return { letters, state };
   }
 }

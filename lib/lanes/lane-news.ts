@@ -16,6 +16,8 @@ export type LaneNews =
   | {
       readonly kind: 'tally';
       readonly lane: number;
+      /** 0 for the run itself, and the number of the replay for its replays. Absent in earlier versions of millrace. */
+      readonly generation?: number;
       readonly at: number;
       readonly tally: LaneTally;
       readonly isFinal: boolean;

@@ -2,7 +2,7 @@
  * The records of a lane in its partition of the state topic, and their reading by the next owner of the lane.
  *
  * The topic is compacted: only the newest value of each key counts. There is one key for the checkpoint, one for the
- * totals, one per entry of the state of a boundary, and one per dead letter whose record is still above the watermark.
+ * totals, one for the generation, one per entry of the state of a boundary, and one per dead letter whose record is still above the watermark.
  *
  * Guarantees: only committed values are read, up to the end of the partition at the time of the call.
  */
@@ -19,6 +19,7 @@ import { bytesOfValue, valueOfBytes } from './wire.js';
 export type StateKey =
   | readonly ['checkpoint']
   | readonly ['tally']
+  | readonly ['generation']
   | readonly ['state', space: string, key: string]
   | readonly ['letter', number: number];
 
@@ -30,6 +31,8 @@ export interface LanePast {
   readonly checkpoint: Checkpoint | undefined;
   /** The totals of the earlier owners. */
   readonly tally: LaneTally | undefined;
+  /** 0 for the run itself, and the number of the replay for its replays. */
+  readonly generation: number;
   /** The entries of states, by space and key. */
   readonly entries: ReadonlyMap<string, ReadonlyMap<string, StoredEntry>>;
   /** Dead letters, by their numbers. */
@@ -59,6 +62,7 @@ export async function readPast(
 ): Promise<LanePast> {
   let checkpoint: Checkpoint | undefined;
   let tally: LaneTally | undefined;
+  let generation = 0;
   const entries = new Map<string, Map<string, StoredEntry>>();
   const letters = new Map<number, LetterHead>();
   for await (const record of recordsOf(client, topic, lane, timeoutMs)) {
@@ -66,6 +70,7 @@ export async function readPast(
     const value = record.value === null ? undefined : valueOfBytes(record.value);
     if (kind === 'checkpoint') checkpoint = value as Checkpoint;
     else if (kind === 'tally') tally = value as LaneTally;
+    else if (kind === 'generation') generation = value as number;
     else if (kind === 'letter') setOrDelete(letters, rest[0] as unknown as number, value as LetterHead | undefined);
     else {
       const [space, key] = rest as unknown as [string, string];
@@ -74,7 +79,7 @@ export async function readPast(
       setOrDelete(own, key, value as StoredEntry | undefined);
     }
   }
-  return { checkpoint, tally, entries, letters };
+  return { checkpoint, tally, generation, entries, letters };
 }
 
 /** The entries of a space as a boundary expects them: in the order of their first writes. */

@@ -122,8 +122,9 @@ export class LaneStore implements CheckpointStore {
   }
 
   private async writeEndMarkers(outputs: readonly LaneOutput[]): Promise<void> {
+    const { generation } = this.parts.past;
     const markers = outputs.flatMap(({ topic, lane }) =>
-      [...new Array(topic.partitions).keys()].map((n) => ({ topic, n, marker: [endMarker(lane)] })),
+      [...new Array(topic.partitions).keys()].map((n) => ({ topic, n, marker: [endMarker({ lane, generation })] })),
     );
     await Promise.all(markers.map(({ topic, n, marker }) => this.parts.transaction.write(topic, marker, n)));
   }

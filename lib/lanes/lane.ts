@@ -7,9 +7,7 @@
  * opened is closed. When a lane has completed, its results get their final names first, and its end is committed after
  * that. If its worker dies in between, another worker takes the lane over and ends it.
  */
-import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
-import { SharedTransaction } from '../connectors/kafka/shared-transaction.js';
 import { codeOf, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { TaskCounts } from '../model/metrics.js';
@@ -18,33 +16,26 @@ import type { Run } from '../runtime/run/run.js';
 import { describeMs } from '../text/quantities.js';
 import type { Secrets } from '../text/secrets.js';
 import type { Upstream } from '../model/upstream.js';
-import { EdgeSink } from './edge-sink.js';
-import { EdgeSource } from './edge-source.js';
 import { LaneLetters } from './lane-letters.js';
 import { newsRecord } from './lane-news.js';
 import { readPast, stateRecord } from './lane-past.js';
 import { TallyOfRun, type LaneTally } from './lane-tally.js';
-import { LaneStore, type LaneInput, type LaneOutput } from './lane-store.js';
+import { stageOfLane, type StageSurroundings } from './lane-stage.js';
+import { LaneStore } from './lane-store.js';
 import { LaneTransaction } from './lane-transaction.js';
 import { endRecord, orderAt } from './phase-ends.js';
-import type { RunRecord } from './run-record.js';
-import type { Stage, StagePlan } from './stages.js';
+import type { Stage } from './stages.js';
 import { StallWatch } from './stall-watch.js';
-import { prepareStage, type SpreadWorkflow } from './stage-workflow.js';
 
 /** The metadata of the offset of a lane that has ended, in the group of the workers. */
 export const CLOSED = 'millrace-closed';
+/** The metadata of the offset of a lane that had ended, and that a replay has opened again. */
+export const REOPENED = 'millrace-reopened';
 
 /** Values that all lanes of a worker share. */
-export interface LaneSurroundings {
-  readonly workflow: SpreadWorkflow;
-  readonly cluster: KafkaCluster;
+export interface LaneSurroundings extends StageSurroundings {
   /** Connects one lane. */
   readonly connect: () => Promise<KafkaPort>;
-  readonly plan: StagePlan;
-  readonly record: RunRecord;
-  /** All topics of the run, by name. */
-  readonly topics: ReadonlyMap<string, TopicDescription>;
   readonly checkpointEveryMs: number;
   readonly transactionTimeoutMs: number;
   /** The milliseconds after which a lane that holds records and moves none is given up; undefined: never. */
@@ -54,8 +45,8 @@ export interface LaneSurroundings {
   /** Throws MILLRACE_LOCKED once another worker may own the lanes of this one. */
   readonly assertOwned: () => void;
   readonly onEvent: (lane: LaneName, event: RunEvent) => void;
-  /** Called about once per second with the totals of a lane. */
-  readonly onTally: (lane: LaneName, tally: LaneTally) => void;
+  /** Called about once per second with the totals of a lane and its generation. */
+  readonly onTally: (lane: LaneName, tally: LaneTally, generation: number) => void;
 }
 
 /** The identity of a lane. */
@@ -88,6 +79,7 @@ export class Lane {
   private run: Run | undefined;
   private store: LaneStore | undefined;
   private tally: TallyOfRun | undefined;
+  private generation = 0;
   private isStopped = false;
 
   /** Starts the work on the lane. */
@@ -159,45 +151,21 @@ export class Lane {
     const letterTopic = topicOf(plan.letterTopic);
     const { timeoutMs } = cluster.options;
     const past = await readPast(client, stateTopic, lane, timeoutMs);
+    const { generation } = past;
     const { phase } = this.stage;
     const runTopic = topicOf(plan.runTopic);
     const order =
       phase === 0 ? undefined : await orderAt(phase, workflow.plan, { client, runTopic, letterTopic, timeoutMs });
-    const inputs: LaneInput[] = [];
-    const outputs: LaneOutput[] = [];
-    const prepared = prepareStage(
-      workflow,
-      this.stage,
-      {
-        source: (edge) => {
-          const topic = topicOf(edge.topic);
-          const { writers, isTimed } = edge;
-          const { namespace } = cluster;
-          const source = new EdgeSource({ client, topic, partition, writers, isTimed, namespace, timeoutMs });
-          inputs.push({ task: edge.reader, topic, source });
-          return source;
-        },
-        sink: (edge, { key, timing }) => {
-          const topic = topicOf(edge.topic);
-          const { label, firstWriter } = edge;
-          const { namespace } = cluster;
-          const own = { lane: firstWriter + partition, topic };
-          const sink = new EdgeSink({ transaction, ...own, key, label, timing, namespace });
-          outputs.push({ ...own, sink });
-          return sink;
-        },
-        transaction: new SharedTransaction({
-          cluster,
-          clusterId: stateTopic.cluster,
-          write: (topic, records, format) => transaction.write(topic, records, undefined, format),
-        }),
-        startOf: (task, prefix) => order?.startOf(task, prefix) ?? {},
-      },
-      record.startedAt,
+    const { prepared, inputs, outputs } = stageOfLane(
+      { stage: this.stage, partition, generation, client, transaction, order },
+      this.surroundings,
     );
     const tally = (this.tally = new TallyOfRun(this.stage, past.tally));
-    const behind = new Map(this.stage.outputs.map(({ writer, to }) => [writer, to]));
-    const letters = new LaneLetters(past.letters, `topic ${letterTopic.name}`, behind);
+    this.generation = generation;
+    const letters = new LaneLetters({
+      ...{ past: past.letters, location: `topic ${letterTopic.name}`, lane, generation },
+      behind: new Map(this.stage.outputs.map(({ writer, to }) => [writer, to])),
+    });
     const store = (this.store = new LaneStore({
       ...{
         transaction,
@@ -231,7 +199,7 @@ export class Lane {
     run.events$.subscribe((event) => {
       if (event.type === 'progress') {
         tally.accept(event);
-        this.surroundings.onTally(this.name, tally.total(run.counts));
+        this.surroundings.onTally(this.name, tally.total(run.counts), generation);
       } else if (event.type === 'run-ended') tally.end(event.summary);
       this.surroundings.onEvent(this.name, event);
     });
@@ -278,7 +246,8 @@ export class Lane {
     if (tally !== undefined) {
       await transaction.write(topicOf(plan.stateTopic), [stateRecord(['tally'], tally)], lane);
       if (isFinal) {
-        const news = newsRecord({ kind: 'tally', lane, at: Date.now(), tally, isFinal });
+        const { generation } = this;
+        const news = newsRecord({ kind: 'tally', lane, generation, at: Date.now(), tally, isFinal });
         await transaction.write(topicOf(plan.eventTopic), [news], 0);
         if (this.isAwaited) await transaction.write(topicOf(plan.runTopic), [endRecord(lane, countsIn(tally))], 0);
       }

@@ -3,14 +3,15 @@
  * the counts of its tasks in the topic of the run.
  *
  * Guarantees: the counts of a lane and its end are one transaction, so a lane of a later phase finds the counts of all
- * lanes of the phases before. They do not change, so each owner of the lane starts its task with the same record.
+ * lanes of the phases before. They do not change, also not by replays, so each owner of the lane starts its task with
+ * the same record.
  */
 import type { KafkaPort, NewRecord, TopicDescription } from '../connectors/kafka/port.js';
 import type { TaskCounts } from '../model/metrics.js';
 import type { GraphPlan } from '../model/graph.js';
-import type { DeadLetter } from '../model/ports.js';
 import { PhaseOrder } from '../runtime/run/phase-order.js';
 import { recordsOf } from './lane-past.js';
+import { letterOf } from './letter-topic.js';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -50,14 +51,19 @@ async function countsOfEnded({
   timeoutMs,
 }: EndTopics): Promise<Readonly<Record<string, TaskCounts>>> {
   const sums = new Map<string, TaskCounts>();
+  const counted = new Set<number | undefined>();
   for await (const { value } of recordsOf(client, runTopic, 0, timeoutMs)) {
-    const { counts } = JSON.parse(decoder.decode(value ?? undefined)) as Partial<LaneCounts>;
-    // The first record describes the run.
-    for (const [task, own] of Object.entries(counts ?? {})) sums.set(task, sumOf(sums.get(task), own));
+    const { lane, counts } = JSON.parse(decoder.decode(value ?? undefined)) as Partial<LaneCounts>;
+    // Other records describe the run and its replays. In a replay a lane ends again.
+    if (counts === undefined || counted.has(lane)) continue;
+    counted.add(lane);
+    for (const [task, own] of Object.entries(counts)) sums.set(task, sumOf(sums.get(task), own));
   }
   const letters = new Map<string, number>();
-  for await (const { value } of recordsOf(client, letterTopic, 0, timeoutMs)) {
-    const { task } = JSON.parse(decoder.decode(value ?? undefined)) as DeadLetter;
+  for await (const record of recordsOf(client, letterTopic, 0, timeoutMs)) {
+    const found = letterOf(record);
+    if (found === undefined || found.generation > 0) continue;
+    const { task } = found.letter;
     letters.set(task, (letters.get(task) ?? 0) + 1);
   }
   return Object.fromEntries(

@@ -30,12 +30,23 @@ export class RunTotals {
   private readonly lanesOf = new Map<Stage, readonly number[]>();
   private readonly tallies = new Map<number, LaneTally>();
   private readonly final = new Set<number>();
+  /** By lane: the last generation whose totals were accepted. */
+  private readonly seen = new Map<number, number>();
+  private readonly generations: ReadonlyMap<number, number>;
   private readonly letters = new Map<string, number>();
   private readonly startedAtMs = performance.now();
 
-  /** @param stages empty while the stages are not known. */
-  constructor(workflow: Pick<SpreadWorkflow, 'name' | 'plan' | 'declarations'>, stages: readonly Stage[]) {
+  /**
+   * @param stages empty while the stages are not known.
+   * @param generations the last replay of each lane that a replay has opened again.
+   */
+  constructor(
+    workflow: Pick<SpreadWorkflow, 'name' | 'plan' | 'declarations'>,
+    stages: readonly Stage[],
+    generations: ReadonlyMap<number, number> = new Map(),
+  ) {
     this.workflow = workflow;
+    this.generations = generations;
     let lane = 0;
     for (const stage of stages) {
       const lanes = [...new Array(stage.lanes).keys()].map(() => lane++);
@@ -67,12 +78,16 @@ export class RunTotals {
   }
 
   /**
-   * Accepts the totals of a lane, or of tasks that ran after the end of the run, which have a negative number. Returns false if they are older than its last ones. */
-  accept(lane: number, tally: LaneTally, isFinal: boolean): boolean {
+   * Accepts the totals of a lane, or of tasks that ran after the end of the run, which have a negative number. Returns
+   * false if they are older than its last ones.
+   */
+  accept(lane: number, tally: LaneTally, isFinal: boolean, generation = 0): boolean {
     // News are not part of the transaction of a lane, so old news may arrive after its final totals.
-    if (this.final.has(lane)) return false;
+    if (this.final.has(lane) || generation < (this.seen.get(lane) ?? 0)) return false;
+    this.seen.set(lane, generation);
     this.tallies.set(lane, tally);
-    if (isFinal) this.final.add(lane);
+    // A lane that a replay has opened again has not ended before its end in this replay.
+    if (isFinal && generation >= (this.generations.get(lane) ?? 0)) this.final.add(lane);
     return true;
   }
 
@@ -139,12 +154,13 @@ export class RunTotals {
 
   /**
    * The number of letters in the topic is exact. While a lane runs, some of its letters still wait for a transaction.
+   * In a replay, its totals contain letters that the replay has taken.
    */
   private deadLettered(name: string, tally: TaskTally | undefined): number {
     const stage = this.stages.get(name);
     const stored = this.letters.get(name) ?? 0;
     const isOver = stage !== undefined && (this.lanesOf.get(stage) ?? []).every((lane) => this.final.has(lane));
-    return isOver ? stored : Math.max(stored, tally?.deadLettered ?? 0);
+    return isOver || this.generations.size > 0 ? stored : Math.max(stored, tally?.deadLettered ?? 0);
   }
 
   /** The `progress` event of this moment. */

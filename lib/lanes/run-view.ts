@@ -9,6 +9,7 @@ import type { KafkaPort, RawRecord, TopicDescription } from '../connectors/kafka
 import type { RunEvent } from '../model/events.js';
 import type { DeadLetter } from '../model/ports.js';
 import { recordsOf } from './lane-past.js';
+import { letterOf } from './letter-topic.js';
 import { newsOf, type LaneNews } from './lane-news.js';
 import type { RunTotals } from './run-totals.js';
 
@@ -17,6 +18,8 @@ export interface RunViewParts {
   readonly totals: RunTotals;
   readonly eventTopic: TopicDescription;
   readonly letterTopic: TopicDescription;
+  /** The offsets of letters that replays have taken. They are not reported. */
+  readonly taken: ReadonlySet<number>;
   readonly timeoutMs: number;
   /** Called for each event of the run as a whole, in order. */
   readonly emit: (event: RunEvent) => void;
@@ -29,7 +32,6 @@ export type StoppedLane = Extract<LaneNews, { kind: 'stopped' }>;
 
 const MOST_NOTICES = 1000;
 const MEASURE_EVERY_MS = 1000;
-const decoder = new TextDecoder();
 
 export class RunView {
   private readonly parts: RunViewParts;
@@ -53,9 +55,10 @@ export class RunView {
 
   /** Reads the new records of both topics, and reports them. */
   async look(): Promise<void> {
-    const { eventTopic, letterTopic, totals, onLetter, emit } = this.parts;
+    const { eventTopic, letterTopic, taken, totals, onLetter, emit } = this.parts;
     for await (const record of this.fresh(letterTopic)) {
-      const letter = JSON.parse(decoder.decode(record.value ?? undefined)) as DeadLetter;
+      const letter = letterOf(record)?.letter;
+      if (letter === undefined || taken.has(record.offset)) continue;
       totals.addLetter(letter.task);
       onLetter(letter);
       emit({ type: 'dead-letter', at: letter.lastAt, letter });
@@ -90,7 +93,7 @@ export class RunView {
       this.lastStopped = news;
       const message = `${totals.placeOf(news.lane)} stopped, and another worker may continue it: ${news.code}: ${news.message}`;
       emit({ type: 'notice', at: news.at, message });
-    } else if (totals.accept(news.lane, news.tally, news.isFinal)) {
+    } else if (totals.accept(news.lane, news.tally, news.isFinal, news.generation)) {
       this.hasMoved = true;
       this.announce(news.at);
     }

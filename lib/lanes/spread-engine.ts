@@ -25,6 +25,8 @@ import { graphOfRun } from '../runtime/run/run-graph.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { maskSecrets } from '../text/mask-secrets.js';
 import { Secrets } from '../text/secrets.js';
+import { readGenerations } from './generations.js';
+import { takenLetters } from './letter-topic.js';
 import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
 import { SpreadAftermath } from './spread-aftermath.js';
@@ -170,11 +172,14 @@ export class SpreadEngine implements EngineOfRun {
     const { workflow, cluster } = this.options;
     const plan = stagesOf(this.options);
     const { deadLetters } = this.parts;
-    this.totals = new RunTotals(workflow, plan.stages);
+    const { timeoutMs } = cluster.options;
+    const letterTopic = await client.describe(plan.letterTopic);
+    const { ofLanes } = await readGenerations(client, await client.describe(plan.runTopic), timeoutMs);
+    const { taken } = await takenLetters(client, letterTopic, timeoutMs);
+    this.totals = new RunTotals(workflow, plan.stages, ofLanes);
     return new RunView({
-      ...{ client, totals: this.totals, timeoutMs: cluster.options.timeoutMs },
+      ...{ client, totals: this.totals, timeoutMs, letterTopic, taken },
       eventTopic: await client.describe(plan.eventTopic),
-      letterTopic: await client.describe(plan.letterTopic),
       emit: (event) => {
         this.emit(event);
       },

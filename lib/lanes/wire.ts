@@ -9,7 +9,8 @@ import { MillraceError, describeThrown, describeValue } from '../model/errors.js
 import type { NewRecord, RawRecord } from '../connectors/kafka/port.js';
 
 /**
- * The header of the marker that a lane writes to each partition when it has ended. Its value is the number of the lane.
+ * The header of the marker that a lane writes to each partition when it has ended. Its value is the number of the lane,
+ * and in a replay also the generation.
  */
 const END = 'millrace-end';
 /** The header with the number of the writing lane and the time that the lane had reached. */
@@ -83,15 +84,25 @@ export function timeIn({ headers }: RawRecord): LaneTime | undefined {
   return undefined;
 }
 
-/** The marker of the end of a lane. */
-export function endMarker(lane: number): NewRecord {
-  return { key: null, value: null, headers: [[END, encoder.encode(String(lane))]] };
+/** The end of a lane, among the lanes that write to a topic. */
+export interface EndOfLane {
+  readonly lane: number;
+  /** 0 for the run itself, and the number of the replay for its replays. */
+  readonly generation: number;
 }
 
-/** The lane whose end the record marks; undefined for a record of the workflow. */
-export function endedLane({ headers }: RawRecord): number | undefined {
+/** The marker of the end of a lane. */
+export function endMarker({ lane, generation }: EndOfLane): NewRecord {
+  const text = generation === 0 ? String(lane) : `${lane} ${generation}`;
+  return { key: null, value: null, headers: [[END, encoder.encode(text)]] };
+}
+
+/** The end that the record marks; undefined for a record of the workflow. */
+export function endIn({ headers }: Pick<RawRecord, 'headers'>): EndOfLane | undefined {
   for (const [name, value] of headers) {
-    if (name === END && value !== null) return Number(decoder.decode(value));
+    if (name !== END || value === null) continue;
+    const [lane, generation = 0] = decoder.decode(value).split(' ').map(Number);
+    return { lane: lane as number, generation };
   }
   return undefined;
 }

@@ -30,11 +30,11 @@ import {
 import { describeDefinition } from '../runtime/definition/run-definition.js';
 import { ResumePlan } from '../runtime/resume/resume-plan.js';
 import type { Secrets } from '../text/secrets.js';
-import { CLOSED, Lane, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
+import { CLOSED, Lane, REOPENED, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { NewsWriter } from './lane-news.js';
-import { recordsOf } from './lane-past.js';
+import { takenLetters } from './letter-topic.js';
 import { Membership } from './membership.js';
-import { agreeOn, assertSameRun, newRunRecord, readRunRecord } from './run-record.js';
+import { agreeOn, assertSameRun, newRunRecord, readRunRecord, type RunRecord } from './run-record.js';
 import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
 import type { SpreadWorkflow } from './stage-workflow.js';
 import { planStages, type Stage, type StagePlan } from './stages.js';
@@ -184,6 +184,38 @@ export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options);
 }
 
+/** A run that exists on a cluster. */
+export interface ExistingRun {
+  readonly plan: StagePlan;
+  readonly record: RunRecord;
+  /** All topics of the run, by name. */
+  readonly topics: ReadonlyMap<string, TopicDescription>;
+  /** The lanes of the run, by their numbers. */
+  readonly lanes: readonly (LaneName & { readonly of: Stage })[];
+}
+
+/** Rejects with MILLRACE_UNKNOWN_RUN if there is no such run, and with MILLRACE_RESUME for another definition. */
+export async function existingRun(client: KafkaPort, options: SpreadOptions): Promise<ExistingRun> {
+  const { workflow, cluster, runId } = options;
+  const { plan, definition } = planned(options);
+  const { timeoutMs } = cluster.options;
+  const hasRun = await client.hasTopic(plan.runTopic);
+  const record = hasRun ? await readRunRecord(client, await client.describe(plan.runTopic), timeoutMs) : undefined;
+  if (record === undefined) {
+    throw new MillraceError(
+      'MILLRACE_UNKNOWN_RUN',
+      `There is no run '${runId}' of '${workflow.name}' on this cluster. Create it with \`millrace topics create\`, or start it with \`millrace run --kafka\``,
+    );
+  }
+  assertSameRun(record, plan, definition);
+  const topics = await describeTopics(client, topicsOf(plan, undefined));
+  let lane = 0;
+  const lanes = plan.stages.flatMap((of) =>
+    [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
+  );
+  return { plan, record, topics, lanes };
+}
+
 function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOptions): {
   readonly plan: StagePlan;
   readonly definition: RunDefinition;
@@ -284,28 +316,13 @@ export class Worker {
   private async hasLetters(client: KafkaPort, { letterTopic }: StagePlan): Promise<boolean> {
     const { timeoutMs } = this.options.cluster.options;
     const topic = this.surroundings?.topics.get(letterTopic) as TopicDescription;
-    for await (const _ of recordsOf(client, topic, 0, timeoutMs)) return true;
-    return false;
+    return (await takenLetters(client, topic, timeoutMs)).left > 0;
   }
 
   private async prepare(client: KafkaPort): Promise<{ topic: TopicDescription; plan: StagePlan }> {
-    const { workflow, cluster, runId, secrets, upstream } = this.options;
-    const { plan, definition } = planned(this.options);
-    const { timeoutMs } = cluster.options;
-    const hasRun = await client.hasTopic(plan.runTopic);
-    const record = hasRun ? await readRunRecord(client, await client.describe(plan.runTopic), timeoutMs) : undefined;
-    if (record === undefined) {
-      throw new MillraceError(
-        'MILLRACE_UNKNOWN_RUN',
-        `There is no run '${runId}' of '${workflow.name}' on this cluster. Create it with \`millrace topics create\`, or start it with \`millrace run --kafka\``,
-      );
-    }
-    assertSameRun(record, plan, definition);
-    const topics = await describeTopics(client, topicsOf(plan, undefined));
-    let lane = 0;
-    this.names = plan.stages.flatMap((of) =>
-      [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
-    );
+    const { workflow, cluster, secrets, upstream } = this.options;
+    const { plan, record, topics, lanes } = await existingRun(client, this.options);
+    this.names = lanes;
     const news = (this.news = new NewsWriter(client, topics.get(plan.eventTopic) as TopicDescription));
     this.surroundings = {
       ...{ workflow, cluster, plan, record, topics },
@@ -320,8 +337,8 @@ export class Worker {
         news.event(name.lane, event);
         this.report(name, { type: 'event', event });
       },
-      onTally: ({ lane }, tally) => {
-        news.add({ kind: 'tally', lane, at: Date.now(), tally, isFinal: false });
+      onTally: ({ lane }, tally, generation) => {
+        news.add({ kind: 'tally', lane, generation, at: Date.now(), tally, isFinal: false });
       },
     };
     return { topic: topics.get(plan.stateTopic) as TopicDescription, plan };
@@ -333,11 +350,13 @@ export class Worker {
     while (!this.isStopping) {
       // A worker with lanes knows without a request that the run is not over.
       if (this.lanes.size === 0 || this.hasWaiting) {
+        const reopened = new Set<number>();
         for (const [lane, { metadata }] of await client.committed(plan.group, topic, 'current')) {
           if (metadata === CLOSED) this.ended.add(lane);
+          else if (metadata === REOPENED && this.ended.delete(lane)) reopened.add(lane);
         }
         if (this.ended.size === all) return true;
-        this.beginNextPhases();
+        this.beginMore(reopened);
       }
       await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
@@ -358,9 +377,9 @@ export class Worker {
     return [...this.owned].some((lane) => this.isWaiting(lane));
   }
 
-  /** Begins the lanes of each phase whose earlier phases have ended. */
-  private beginNextPhases(): void {
-    const waiting = [...this.owned].filter((lane) => this.isWaiting(lane));
+  /** Begins the lanes of each phase whose earlier phases have ended, and those that a replay has opened again. */
+  private beginMore(reopened: ReadonlySet<number>): void {
+    const waiting = [...this.owned].filter((lane) => reopened.has(lane) || this.isWaiting(lane));
     // The phase of the first lane that has not ended.
     this.phase = Math.min(...this.names.filter(({ lane }) => !this.ended.has(lane)).map(({ of }) => of.phase));
     for (const lane of waiting) if (!this.isWaiting(lane)) void this.begin(lane);

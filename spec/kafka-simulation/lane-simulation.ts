@@ -6,11 +6,14 @@
  */
 import { MillraceError } from 'millrace';
 import { kafka } from 'millrace/kafka';
-import { stagesOf } from 'millrace/lanes';
-import type { Workflow } from 'millrace';
+import { stagesOf, type ReplayStart } from 'millrace/lanes';
+import type { DeadLetter, Workflow } from 'millrace';
 import { codeOf } from '#lib/model/errors.js';
 import type { KafkaPort, TopicDescription } from '#lib/connectors/kafka/port.js';
 import { Lane, type LaneSurroundings } from '#lib/lanes/lane.js';
+import { recordsOf } from '#lib/lanes/lane-past.js';
+import { letterOf, takenLetters } from '#lib/lanes/letter-topic.js';
+import { beginReplayOf } from '#lib/lanes/replay.js';
 import { topicsOf } from '#lib/lanes/run-topics.js';
 import { FakeBroker } from './fake-broker.js';
 import { FakeClient } from './fake-client.js';
@@ -19,11 +22,21 @@ import { World } from './world.js';
 const PARTITIONS = 2;
 const MOST_TURNS = 3_000_000;
 
-/** Works on all lanes until they have completed. Rejects with the error of a lane that failed. */
+/**
+ * Works on all lanes until they have completed. Rejects with the error of a lane that failed.
+ *
+ * @param repairs called one after the other, each before a replay of the dead letters.
+ */
 export async function simulateLanes(
   workflow: ReturnType<Workflow['prepare']>,
   seed: number,
-): Promise<{ readonly deaths: number }> {
+  repairs: readonly (() => Promise<void>)[] = [],
+): Promise<{
+  readonly deaths: number;
+  readonly replays: readonly ReplayStart[];
+  /** The dead letters that are left. */
+  readonly letters: readonly DeadLetter[];
+}> {
   const world = new World(seed);
   world.faults = 0.03;
   const broker = new FakeBroker();
@@ -70,18 +83,48 @@ export async function simulateLanes(
       }
     }
   };
-  let lane = 0;
+  const lanes = plan.stages
+    .flatMap((of) => [...new Array<undefined>(of.lanes).keys()].map((partition) => ({ of, partition })))
+    .map(({ of, partition }, lane) => ({ lane, stage: of.name, of, partition }));
   /** Lanes of a phase begin when all lanes of the phases before have completed, as those of workers do. */
   const inPhases = async (): Promise<void> => {
-    const lanes = plan.stages.flatMap((stage) =>
-      [...new Array<undefined>(stage.lanes).keys()].map((partition) => ({ lane: lane++, stage, partition })),
-    );
     for (const phase of [...new Set(plan.stages.map((stage) => stage.phase))].sort((a, b) => a - b)) {
-      const own = lanes.filter(({ stage }) => stage.phase === phase);
-      await Promise.all(own.map((one) => work(one.lane, one.stage, one.partition)));
+      const own = lanes.filter(({ of }) => of.phase === phase);
+      await Promise.all(own.map((one) => work(one.lane, one.of, one.partition)));
     }
   };
-  const all = inPhases();
+  const replays: ReplayStart[] = [];
+  const port = (): KafkaPort => new LaneClient(broker, world, undefined) as unknown as KafkaPort;
+  /** The process that begins a replay dies too, and another one begins it again. */
+  const begin = async (): Promise<ReplayStart> => {
+    for (let attempt = 0; ; attempt++) {
+      const client = new LaneClient(broker, world, undefined);
+      const beginning = beginReplayOf(
+        { ...surroundings, lanes },
+        { workflow, cluster },
+        client as unknown as KafkaPort,
+      ).catch((error: unknown) => {
+        if (codeOf(error) === 'MILLRACE_LOCKED') return undefined;
+        throw error;
+      });
+      if (attempt < 2 && world.chance(0.5)) {
+        for (let turn = world.below(300); turn > 0; turn--) await world.turn();
+        client.kill(dead);
+        deaths++;
+      }
+      const begun = await beginning;
+      if (begun !== undefined) return begun;
+    }
+  };
+  const all = (async () => {
+    await inPhases();
+    for (const repair of repairs) {
+      await repair();
+      replays.push(await begin());
+      await inPhases();
+    }
+    return lettersIn(port(), topics.get(plan.letterTopic) as TopicDescription);
+  })();
   try {
     await world.until(
       all,
@@ -93,7 +136,17 @@ export async function simulateLanes(
   } finally {
     over.isSet = true;
   }
-  return { deaths };
+  return { deaths, replays, letters: await all };
+}
+
+async function lettersIn(client: KafkaPort, topic: TopicDescription): Promise<DeadLetter[]> {
+  const { taken } = await takenLetters(client, topic, 30_000);
+  const letters: DeadLetter[] = [];
+  for await (const record of recordsOf(client, topic, 0, 30_000)) {
+    const letter = letterOf(record)?.letter;
+    if (letter !== undefined && !taken.has(record.offset)) letters.push(letter);
+  }
+  return letters;
 }
 
 /** A client that does not ask again at once when there was nothing to fetch. */

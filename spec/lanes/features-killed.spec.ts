@@ -53,7 +53,7 @@ describeWithBroker('a workflow with each kind of edge and rule in worker process
         return { process: child, over: once(child, 'exit') as Promise<[number | null, string | null]>, told };
       };
       const hasLanes = async ({ told, process: child }: Victim, stage: string): Promise<void> => {
-        while (!told.errors.includes(`taken ${stage}`) && child.exitCode === null) await sleep(5);
+        while (!told.errors.includes(`started ${stage}`) && child.exitCode === null) await sleep(5);
       };
       let worker = start();
       for (let kill = 0; kill < KILLS; kill++) {

@@ -1,6 +1,6 @@
 /** `run --kafka` reports several processes as one run, keeps it, and shows how far it is. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { RunEvent } from 'millrace';
@@ -9,6 +9,7 @@ import { RECORDS, isBad } from './lane-flow.js';
 
 const root = new URL('../../../', import.meta.url).pathname;
 const FLOW = new URL('./lane-flow.js', import.meta.url).pathname;
+const REPLAY_FLOW = new URL('./replay-flow.js', import.meta.url).pathname;
 const LETTERS = [...new Array(RECORDS).keys()].filter(isBad).length;
 
 interface Ended {
@@ -60,13 +61,29 @@ describeWithBroker('run --kafka', (broker) => {
     expect((await millrace('runs')).out).toMatch(/kept.*LaneFlow.*(completed|finished)/);
     expect((await millrace('dead-letters', 'kept')).out).toContain(String(LETTERS));
     expect((await millrace('why', 'kept', '57')).out).toMatch(/Ask.*given up/);
-    const resumed = await millrace('dead-letters', 'replay', 'kept');
-    expect(resumed.errors).toContain('MILLRACE_RESUME: Run kept is carried by Kafka');
+    const replayed = await millrace('dead-letters', 'replay', 'kept');
+    expect(replayed.code).toBe(3);
+    expect(replayed.errors).toContain(`${LETTERS} dead letters cannot be replayed, because an aggregate`);
+    expect(replayed.errors).toContain('Run kept has no dead letters that can be replayed');
     const lag = await millrace('lag', FLOW, ...spread);
     expect(lag.out).toMatch(/Spread\s+2 of 2\s+\d/);
     expect((await millrace('transactions', 'list', 'millrace.LaneFlow.kept', '--kafka', broker().address)).errors).toBe(
       '0 transactions open\n',
     );
     expect((await millrace('transactions', 'abort', '--kafka', broker().address)).code).toBe(2);
+  }, 300_000);
+
+  it('replays the dead letters of a kept run in its lanes', async () => {
+    const letters = async (): Promise<string> => (await millrace('dead-letters', 'fixed')).out;
+    const spread = ['--kafka', broker().address, '--run-id', 'fixed', '--partitions', '2'];
+    expect((await millrace('run', REPLAY_FLOW, ...spread, '--set', 'folder=.', '--quiet')).code).toBe(3);
+    expect(await letters()).toMatch(/10\s+Work/);
+    for (const task of ['Parse', 'Work', 'Late']) await writeFile(join(folder, task), '');
+    const { code, errors } = await millrace('dead-letters', 'replay', 'fixed');
+    expect({ code, errors }).toMatchObject({ code: 3, errors: expect.stringContaining('10 dead letters cannot') });
+    expect(await letters()).toMatch(/10\s+Check/);
+    expect(await letters()).not.toMatch(/Work|Late|Parse/);
+    expect((await readFile(join(folder, 'rows.csv'), 'utf8')).trim().split('\n')).toHaveLength(201);
+    expect((await millrace('why', 'fixed', '7')).out).toMatch(/Rows.*rows\.csv/);
   }, 300_000);
 });

@@ -68,7 +68,7 @@ export async function prepareSpreadRun(
   { kafka, runId = newRunId(), partitions, runs, workers, workerCommand, worker }: SpreadStart,
   place: JobPlace,
 ): Promise<SpreadRun> {
-  const job = await loadJob({ ...request, kafka }, place);
+  const job = await loadJob({ ...request, kafka, ...(partitions === undefined ? {} : { partitions }) }, place);
   const options = await spreadOptionsFor(job, { kafka, runId, partitions }, place);
   stagesOf(options);
   const startCrew: StartCrew = (shared, parts) =>
