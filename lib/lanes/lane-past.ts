@@ -88,15 +88,23 @@ export function inOrder(entries: ReadonlyMap<string, StoredEntry>): StateEntries
   return new Map(ordered.map(([key, [, value]]) => [key, value]));
 }
 
-/** The committed records of a partition, to its end at the time of the call. @param from the first offset. */
+/**
+ * The committed records of a partition, to its end at the time of the call. The open transaction of a process that has
+ * died holds up the reader until its timeout, or until the next owner of its lane begins.
+ *
+ * @param timeoutMs the time after which the reader gives up if nothing arrives.
+ * @param from the first offset.
+ * @param to 'latest' ends in front of the first open transaction, and waits for none.
+ */
 export async function* recordsOf(
   client: KafkaPort,
   topic: TopicDescription,
   partition: number,
   timeoutMs: number,
   from = 0,
+  to: 'end' | 'latest' = 'end',
 ): AsyncGenerator<RawRecord> {
-  const [first, ends] = [await client.offsets(topic, 'earliest'), await client.offsets(topic, 'end')];
+  const [first, ends] = [await client.offsets(topic, 'earliest'), await client.offsets(topic, to)];
   const end = ends[partition] as number;
   let offset = Math.max(from, first[partition] as number);
   let latest = performance.now() + timeoutMs;

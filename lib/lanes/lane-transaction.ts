@@ -17,6 +17,8 @@ import type { RowFormat } from '../connectors/kafka/shared-transaction.js';
 import { TopicWriter } from '../connectors/kafka/topic-writer.js';
 import { MillraceError } from '../model/errors.js';
 
+/** The most milliseconds of a transaction, unless the options of the workers say otherwise. */
+export const DEFAULT_TRANSACTION_TIMEOUT_MS = 60_000;
 /** The largest record and batch of the topics of a run. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 const OWN_FORMAT: RowFormat = { compression: 'none', maxBytes: MAX_RECORD_BYTES };

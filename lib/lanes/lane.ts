@@ -154,8 +154,10 @@ export class Lane {
     const { generation } = past;
     const { phase } = this.stage;
     const runTopic = topicOf(plan.runTopic);
-    const order =
-      phase === 0 ? undefined : await orderAt(phase, workflow.plan, { client, runTopic, letterTopic, timeoutMs });
+    // A worker that has died may have left a transaction open.
+    const patienceMs = timeoutMs + this.surroundings.transactionTimeoutMs;
+    const ends = { client, runTopic, letterTopic, timeoutMs: patienceMs };
+    const order = phase === 0 ? undefined : await orderAt(phase, workflow.plan, ends);
     const { prepared, inputs, outputs } = stageOfLane(
       { stage: this.stage, partition, generation, client, transaction, order },
       this.surroundings,

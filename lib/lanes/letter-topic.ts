@@ -5,9 +5,11 @@
  * not taken are those of the run.
  */
 import type { KafkaPort, NewRecord, RawRecord, TopicDescription } from '../connectors/kafka/port.js';
-import { letterLine } from '../model/json-line.js';
+import { bytesOf } from '../connectors/kafka/topic-writer.js';
+import { letterLine, shortLetterLine } from '../model/json-line.js';
 import type { DeadLetter, LetterHead } from '../model/ports.js';
 import { recordsOf } from './lane-past.js';
+import { MAX_RECORD_BYTES } from './lane-transaction.js';
 
 /** The header of a letter. Its value is the origin as JSON. */
 const ORIGIN = 'millrace-letter';
@@ -39,12 +41,12 @@ export interface StoredLetter {
   readonly head: LetterHead;
 }
 
+/** A record that is too large for the topic is replaced by its description, as one that JSON cannot represent is. */
 export function letterRecord(letter: DeadLetter, origin: LetterOrigin): NewRecord {
-  return {
-    key: null,
-    value: encoder.encode(letterLine(letter).trimEnd()),
-    headers: [[ORIGIN, encoder.encode(JSON.stringify(origin))]],
-  };
+  const headers = [[ORIGIN, encoder.encode(JSON.stringify(origin))]] as const;
+  const whole = { key: null, value: encoder.encode(letterLine(letter).trimEnd()), headers };
+  if (bytesOf(whole) <= MAX_RECORD_BYTES) return whole;
+  return { ...whole, value: encoder.encode(shortLetterLine(letter).trimEnd()) };
 }
 
 /** The letter in the record; undefined for a record that takes letters. */
@@ -80,10 +82,11 @@ export async function takenLetters(
   client: KafkaPort,
   topic: TopicDescription,
   timeoutMs: number,
+  to: 'end' | 'latest' = 'end',
 ): Promise<{ readonly taken: ReadonlySet<number>; readonly left: number }> {
   const taken = new Set<number>();
   let all = 0;
-  for await (const record of recordsOf(client, topic, 0, timeoutMs)) {
+  for await (const record of recordsOf(client, topic, 0, timeoutMs, 0, to)) {
     if (record.value !== null) all++;
     else for (const offset of replayedIn(record)) taken.add(offset);
   }

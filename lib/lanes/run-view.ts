@@ -53,17 +53,21 @@ export class RunView {
     return this.lastStopped;
   }
 
-  /** Reads the new records of both topics, and reports them. */
-  async look(): Promise<void> {
+  /**
+   * Reads the new records of both topics, and reports them.
+   *
+   * @param to 'latest' leaves what is behind an open transaction for the next call, 'end' waits for it.
+   */
+  async look(to: 'end' | 'latest'): Promise<void> {
     const { eventTopic, letterTopic, taken, totals, onLetter, emit } = this.parts;
-    for await (const record of this.fresh(letterTopic)) {
+    for await (const record of this.fresh(letterTopic, to)) {
       const letter = letterOf(record)?.letter;
       if (letter === undefined || taken.has(record.offset)) continue;
       totals.addLetter(letter.task);
       onLetter(letter);
       emit({ type: 'dead-letter', at: letter.lastAt, letter });
     }
-    for await (const record of this.fresh(eventTopic)) {
+    for await (const record of this.fresh(eventTopic, to)) {
       const news = newsOf(record);
       if (news !== undefined) this.accept(news);
     }
@@ -77,10 +81,10 @@ export class RunView {
     this.parts.emit(this.parts.totals.progress());
   }
 
-  private async *fresh(topic: TopicDescription): AsyncGenerator<RawRecord> {
+  private async *fresh(topic: TopicDescription, to: 'end' | 'latest'): AsyncGenerator<RawRecord> {
     const { client, timeoutMs } = this.parts;
     const from = this.places.get(topic.name) ?? 0;
-    for await (const record of recordsOf(client, topic, 0, timeoutMs, from)) {
+    for await (const record of recordsOf(client, topic, 0, timeoutMs, from, to)) {
       this.places.set(topic.name, record.offset + 1);
       yield record;
     }

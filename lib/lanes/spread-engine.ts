@@ -26,6 +26,7 @@ import type { RunParts } from '../runtime/run/run-parts.js';
 import { maskSecrets } from '../text/mask-secrets.js';
 import { Secrets } from '../text/secrets.js';
 import { readGenerations } from './generations.js';
+import { DEFAULT_TRANSACTION_TIMEOUT_MS } from './lane-transaction.js';
 import { takenLetters } from './letter-topic.js';
 import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
@@ -173,9 +174,11 @@ export class SpreadEngine implements EngineOfRun {
     const plan = stagesOf(this.options);
     const { deadLetters } = this.parts;
     const { timeoutMs } = cluster.options;
+    // The workers of an earlier process may have died a moment ago.
+    const patienceMs = timeoutMs + DEFAULT_TRANSACTION_TIMEOUT_MS;
     const letterTopic = await client.describe(plan.letterTopic);
-    const { ofLanes } = await readGenerations(client, await client.describe(plan.runTopic), timeoutMs);
-    const { taken } = await takenLetters(client, letterTopic, timeoutMs);
+    const { ofLanes } = await readGenerations(client, await client.describe(plan.runTopic), patienceMs);
+    const { taken } = await takenLetters(client, letterTopic, patienceMs);
     this.totals = new RunTotals(workflow, plan.stages, ofLanes);
     return new RunView({
       ...{ client, totals: this.totals, timeoutMs, letterTopic, taken },
@@ -211,10 +214,11 @@ export class SpreadEngine implements EngineOfRun {
         this.waiter.wake();
       });
     while (end.how === undefined) {
-      await view.look();
+      // A worker that has died may have left a transaction open, which does not stop the others.
+      await view.look('latest');
       await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
-    await view.look();
+    await view.look(end.how === 'completed' ? 'end' : 'latest');
     view.measure();
     if (this.failure !== undefined) throw this.failure.error;
     if (end.how === 'completed') return 'completed';

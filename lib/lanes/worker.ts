@@ -32,6 +32,7 @@ import { ResumePlan } from '../runtime/resume/resume-plan.js';
 import type { Secrets } from '../text/secrets.js';
 import { CLOSED, Lane, REOPENED, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { NewsWriter } from './lane-news.js';
+import { DEFAULT_TRANSACTION_TIMEOUT_MS } from './lane-transaction.js';
 import { takenLetters } from './letter-topic.js';
 import { Membership } from './membership.js';
 import { agreeOn, assertSameRun, newRunRecord, readRunRecord, type RunRecord } from './run-record.js';
@@ -302,7 +303,7 @@ export class Worker {
       await participation;
       await this.news?.close();
       if (this.failure !== undefined) throw this.failure.error;
-      const hasDeadLetters = await this.hasLetters(client, plan);
+      const hasDeadLetters = await this.hasLetters(client, plan, isCompleted);
       return { outcome: isCompleted ? 'completed' : 'stopped', hasDeadLetters };
     } finally {
       await client.close();
@@ -313,10 +314,12 @@ export class Worker {
     return this.stopGraceMs ?? this.options.graceMs ?? 30_000;
   }
 
-  private async hasLetters(client: KafkaPort, { letterTopic }: StagePlan): Promise<boolean> {
+  private async hasLetters(client: KafkaPort, { letterTopic }: StagePlan, isCompleted: boolean): Promise<boolean> {
     const { timeoutMs } = this.options.cluster.options;
+    // A completed run has no open transactions, but the marks of the last ones may not be there yet.
+    const to = isCompleted ? 'end' : 'latest';
     const topic = this.surroundings?.topics.get(letterTopic) as TopicDescription;
-    return (await takenLetters(client, topic, timeoutMs)).left > 0;
+    return (await takenLetters(client, topic, timeoutMs, to)).left > 0;
   }
 
   private async prepare(client: KafkaPort): Promise<{ topic: TopicDescription; plan: StagePlan }> {
@@ -328,7 +331,7 @@ export class Worker {
       ...{ workflow, cluster, plan, record, topics },
       connect: () => openClient(cluster),
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
-      transactionTimeoutMs: this.options.transactionTimeoutMs ?? 60_000,
+      transactionTimeoutMs: this.options.transactionTimeoutMs ?? DEFAULT_TRANSACTION_TIMEOUT_MS,
       stallMs: this.options.stallMs,
       secrets,
       upstream,

@@ -19,6 +19,12 @@ export function letterLine(letter: DeadLetter): string {
   }
 }
 
+/** The line with a description in place of the record, and a message of bounded length. */
+export function shortLetterLine(letter: DeadLetter): string {
+  const { record, message } = describeRecord(letter);
+  return `${JSON.stringify({ ...letter, record, message: message.slice(0, MAX_DESCRIPTION) }, replacer)}\n`;
+}
+
 export function eventLine(event: RunEvent): string {
   try {
     return `${JSON.stringify(event, replacer)}\n`;

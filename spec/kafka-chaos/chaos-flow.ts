@@ -15,8 +15,12 @@ export const isBad = (n: number): boolean => n % 97 === 3;
 export const ChaosFlow = defineWorkflow({
   name: 'ChaosFlow',
   window: 256,
-  config: z.object({ brokers: z.array(z.string()), from: z.string(), to: z.string(), workMs: z.number() }),
-  build: (flow, { brokers, from, to, workMs }) => {
+  config: z.object({
+    ...{ brokers: z.array(z.string()), from: z.string(), to: z.string(), workMs: z.number() },
+    /** Whether the output is written in transactions of its own, beside those of the lanes. */
+    hasOwn: z.boolean(),
+  }),
+  build: (flow, { brokers, from, to, workMs, hasOwn }) => {
     const cluster = kafka({ brokers });
     return flow
       .task('In', kafkaSource<Item>({ cluster, topic: from, until: 'end' }))
@@ -46,6 +50,13 @@ export const ChaosFlow = defineWorkflow({
           step: (sum: number, { k, n }) => [sum + n, { k, n, sum: sum + n }] as const,
         }),
       )
-      .task('Out', ['Running'], kafkaSink({ cluster, topic: to, key: ({ k }: { k: string }) => k }));
+      .task(
+        'Out',
+        ['Running'],
+        kafkaSink({
+          ...{ cluster, topic: to, key: ({ k }: { k: string }) => k },
+          ...(hasOwn && { transactionTimeoutMs: 60_000 }),
+        }),
+      );
   },
 });

@@ -91,7 +91,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
     from,
     numbers.map((n) => ({ key: `k${n % KEYS}`, value: JSON.stringify({ k: `k${n % KEYS}`, n }), partition: n % 2 })),
   );
-  const config = { brokers: [...cluster.brokers], from, to, workMs };
+  const config = { brokers: [...cluster.brokers], from, to, workMs, hasOwn: random() < 0.5 };
   const run: SpreadOptions = {
     ...{ workflow: ChaosFlow.prepare(config), cluster: kafka({ brokers: cluster.brokers }) },
     ...{ runId: `chaos-${seed}-${++runs}-${process.pid}`, partitions: PARTITIONS },

@@ -109,7 +109,8 @@ export class FakeClient implements LanePort {
   }
 
   async beginProducer(transactionalId: string, _timeoutMs: number, claim?: ProducerClaim): Promise<ProducerIdentity> {
-    const expected = this.bug === 'takes-back' ? undefined : claim?.after;
+    const zero = { transactionalId, producerId: '0', epoch: 0 };
+    const expected = this.bug === 'takes-back' ? undefined : this.bug === 'begins-as-zero' ? zero : claim?.after;
     return (await this.ask(() => this.broker.begin(transactionalId, this.bug !== 'no-fence', expected))).result;
   }
 
@@ -120,7 +121,8 @@ export class FakeClient implements LanePort {
     });
   }
 
-  async write(batch: NewBatch): Promise<void> {
+  async write(given: NewBatch): Promise<void> {
+    const batch = this.bug === 'other-partition' ? { ...given, partition: 0 } : given;
     const place = `${batch.topic}/${batch.partition}`;
     const isOther = this.lastWritten !== undefined && this.lastWritten !== place;
     this.lastWritten = place;

@@ -10,6 +10,10 @@ export const PLANTED_BUGS = [
   'no-fence',
   /** An owner that was suspended after its commit takes the lane back from its successor. */
   'takes-back',
+  /** A producer begins as number 0 in epoch 0, instead of as an unknown one. */
+  'begins-as-zero',
+  /** Records go to another partition than that of their key. */
+  'other-partition',
   /** Answers are kept by broker, so a batch whose leader has moved is taken as written. */
   'answers-by-broker',
   /** A producer that has aborted once is taken as aborting no more. */

@@ -6,6 +6,7 @@ import { memoryCheckpoints, recordingDeadLetters } from 'millrace/testing';
 import type { Json, SinkRows } from 'millrace/connect';
 import type { KafkaPort, NewRecord } from '#lib/connectors/kafka/port.js';
 import { contextOfTest } from '#lib/testing/connector-context.js';
+import { SharedTransaction } from '#lib/connectors/kafka/shared-transaction.js';
 import { topicSink, type TopicSink } from '#lib/connectors/kafka/kafka-sink.js';
 import { describeWithBroker, type SeenRecord, type TestBroker } from '../../kafka/with-broker.js';
 import { SLOW_RECORDS, SLOW_WINDOW, writingSlowly } from './slow-writing.js';
@@ -202,6 +203,20 @@ describeWithBroker(
       await next.commit(counted);
       for (const sink of [former, late, next]) await sink.close('completed');
       expect(numbersIn(await broker().read(topic))).toEqual([0, 1]);
+    });
+
+    it('is refused in two lanes at once, because rows of one would be committed with the other', () => {
+      const { cluster } = broker();
+      const shared = (): SharedTransaction =>
+        new SharedTransaction({ cluster, clusterId: 'c', write: () => Promise.resolve() });
+      const sink = topicSink<Item>({ cluster, topic: 'out' }) as TopicSink<Item> & {
+        enlist(transaction: object): void;
+      };
+      sink.enlist({});
+      sink.enlist(shared());
+      expect(() => {
+        sink.enlist(shared());
+      }).toThrow("The kafkaSink of topic 'out' is in two lanes at once");
     });
 
     it('never commits what a former incarnation that still lives has begun since its checkpoint', async () => {
