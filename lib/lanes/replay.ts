@@ -29,7 +29,7 @@ import type { Edge, Stage } from './stages.js';
 import { existingRun, stagesOf, type ExistingRun, type SpreadOptions } from './worker.js';
 
 /** The most milliseconds of the transaction that begins a replay. */
-const TRANSACTION_TIMEOUT_MS = 60_000;
+const TRANSACTION_TIMEOUT_MS = 30_000;
 
 /** The beginning of a replay. */
 export interface ReplayStart {
@@ -178,7 +178,7 @@ class ReplayOpening {
     return found;
   }
 
-  private async redoOf(lane: number, letters: readonly LaneLetter[]): Promise<LaneRedo | undefined> {
+  private async redoOf(lane: number, letters: readonly LaneLetter[]): Promise<LaneRedo> {
     const past = await this.pastOf(lane);
     const { of: stage } = this.laneAt(lane);
     const plan = this.planOf(stage, past.checkpoint);
