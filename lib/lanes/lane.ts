@@ -132,7 +132,8 @@ export class Lane {
   private async isClosed(client: KafkaPort): Promise<boolean> {
     const { plan, topics } = this.surroundings;
     const topic = topics.get(plan.stateTopic) as TopicDescription;
-    const committed = await client.committed(plan.group, topic, 'stable');
+    // Another lane may have an owner that died while it committed.
+    const committed = await client.committed(plan.group, topic, 'stable', [this.name.lane]);
     return committed.get(this.name.lane)?.metadata === CLOSED;
   }
 

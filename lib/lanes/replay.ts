@@ -10,6 +10,7 @@
  * replay begins as a whole or not at all. Of two processes that begin one at the same time, one is refused. After that,
  * a replay is work on a run that has not ended: workers may die and join, and continue it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommittedOffset, KafkaPort, NewRecord, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { partitionIn, partitionsOf, rootProgressOf, type Checkpoint } from '../model/checkpoint.js';
@@ -29,7 +30,10 @@ import type { Edge, Stage } from './stages.js';
 import { existingRun, stagesOf, type ExistingRun, type SpreadOptions } from './worker.js';
 
 /** The most milliseconds of the transaction that begins a replay. */
-const TRANSACTION_TIMEOUT_MS = 30_000;
+const TRANSACTION_TIMEOUT_MS = 15_000;
+/** A lane that has just completed is shown as such after a moment. */
+const LOOKS = 5;
+const LOOK_EVERY_MS = 100;
 
 /** The beginning of a replay. */
 export interface ReplayStart {
@@ -149,16 +153,27 @@ class ReplayOpening {
 
   /** Whether lanes are open. Throws MILLRACE_RESUME if these are lanes of the run itself. */
   private async isUnderWay({ last }: Generations): Promise<boolean> {
-    const { client, run } = this.parts;
-    const { plan, lanes } = run;
-    const committed = await client.committed(plan.group, this.topicOf(plan.stateTopic), 'stable');
-    const open = lanes.filter(({ lane }) => committed.get(lane)?.metadata !== CLOSED);
+    const { plan, lanes } = this.parts.run;
+    let open = await this.openLanes('current');
+    for (let look = 1; look < LOOKS && open.length > 0; look++) {
+      await sleep(LOOK_EVERY_MS);
+      open = await this.openLanes('current');
+    }
+    // Only another process that begins a replay changes a lane that has completed. It is fenced, so its transaction ends.
+    if (open.length === 0) open = await this.openLanes('stable');
     if (open.length === 0) return false;
     if (last > 0) return true;
     throw new MillraceError(
       'MILLRACE_RESUME',
       `Run ${plan.run} has not finished: ${open.length} of ${lanes.length} lanes have not completed, so its dead letters cannot be replayed yet. Run the workflow with these brokers and this id again to continue it`,
     );
+  }
+
+  /** The lanes that have not completed. 'stable' would wait for an owner of a lane that died while it committed. */
+  private async openLanes(which: 'stable' | 'current'): Promise<ExistingRun['lanes']> {
+    const { client, run } = this.parts;
+    const committed = await client.committed(run.plan.group, this.topicOf(run.plan.stateTopic), which);
+    return run.lanes.filter(({ lane }) => committed.get(lane)?.metadata !== CLOSED);
   }
 
   /** The letters that no replay has taken, by lane. */
@@ -218,7 +233,7 @@ class ReplayOpening {
     const offsets = [...open].map((lane): [number, CommittedOffset] => [lane, { offset: 0, metadata: REOPENED }]);
     await transaction.commit(new Map([[stateTopic, new Map(offsets)]]));
     // A worker that starts now must not see the lanes as completed.
-    await client.committed(group, this.topicOf(stateTopic), 'stable');
+    await client.committed(group, this.topicOf(stateTopic), 'stable', [...open]);
   }
 
   /** The lanes with letters, and all lanes of the stages that their records may reach. In ascending order. */

@@ -96,15 +96,19 @@ export class FakeClient implements LanePort {
     group: string,
     topic: TopicDescription,
     which: 'stable' | 'current',
+    partitions: readonly number[] = [...new Array<undefined>(topic.partitions).keys()],
   ): Promise<ReadonlyMap<number, CommittedOffset>> {
     for (;;) {
-      const partitions = [...new Array<undefined>(topic.partitions).keys()];
       const { result } = await this.ask(() =>
         partitions.map((partition) => this.broker.committed(`${group}/${topic.name}/${partition}`)),
       );
       const isPending = result.some((one) => one.isPending);
       if (isPending && which === 'stable' && this.bug !== 'offsets-unstable') continue;
-      return new Map(result.flatMap(({ offset }, partition) => (offset === undefined ? [] : [[partition, offset]])));
+      return new Map(
+        result.flatMap(({ offset }, index) =>
+          offset === undefined ? [] : [[partitions[index] as number, offset] as const],
+        ),
+      );
     }
   }
 

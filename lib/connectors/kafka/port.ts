@@ -188,11 +188,14 @@ export interface KafkaPort {
   /**
    * The offsets that the group has committed, by partition. 'stable' waits for the end of a transaction that is about
    * to change it, 'current' ignores such a transaction.
+   *
+   * @param partitions default: all. A 'stable' request waits for the transactions of all partitions that it asks for.
    */
   committed(
     group: string,
     topic: TopicDescription,
     which: 'stable' | 'current',
+    partitions?: readonly number[],
   ): Promise<ReadonlyMap<number, CommittedOffset>>;
   commit(group: string, topic: string, offsets: ReadonlyMap<number, CommittedOffset>): Promise<void>;
   /**

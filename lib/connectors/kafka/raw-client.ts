@@ -185,12 +185,13 @@ class RawClient implements KafkaPort {
     group: string,
     topic: TopicDescription,
     which: 'stable' | 'current',
+    asked: readonly number[] = [...new Array<undefined>(topic.partitions).keys()],
   ): Promise<ReadonlyMap<number, CommittedOffset>> {
     return this.brokers.repeat(`read the offsets of group '${group}'`, async () => {
       const connection = await this.brokers.coordinator('group', group);
-      const partitionIndexes = [...new Array<undefined>(topic.partitions).keys()];
-      const asked = [{ groupId: group, memberEpoch: -1, topics: [{ name: topic.name, partitionIndexes }] }];
-      const { groups } = await this.kafka.offsetFetchV8.api.async(connection, asked, which === 'stable');
+      const topics = [{ name: topic.name, partitionIndexes: [...asked] }];
+      const request = [{ groupId: group, memberEpoch: -1, topics }];
+      const { groups } = await this.kafka.offsetFetchV8.api.async(connection, request, which === 'stable');
       const partitions = groups[0]?.topics[0]?.partitions ?? [];
       return new Map(
         partitions.flatMap(({ partitionIndex, committedOffset, metadata }) =>
