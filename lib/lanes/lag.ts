@@ -3,7 +3,7 @@ import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { MillraceError } from '../model/errors.js';
 import { CLOSED } from './lane.js';
-import { stagesOf, type SpreadOptions } from './worker.js';
+import { existingRun, stagesOf, type SpreadOptions } from './worker.js';
 
 /** The records that a stage has not processed yet. */
 export interface StageLag {
@@ -24,13 +24,15 @@ export interface StageLag {
 const ABORT_TIMEOUT_MS = 60_000;
 
 /**
- * The lag of each stage of a run. Rejects with MILLRACE_KAFKA if its topics do not exist, and with MILLRACE_SPREAD for
- * a workflow that cannot be spread.
+ * The lag of each stage of a run. Rejects with MILLRACE_UNKNOWN_RUN if there is no such run, with MILLRACE_RESUME if it
+ * has another definition, configuration or number of partitions, and with MILLRACE_SPREAD for a workflow that cannot be
+ * spread.
  */
 export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]> {
-  const plan = stagesOf(options);
+  stagesOf(options);
   const client = await openClient(options.cluster);
   try {
+    const { plan } = await existingRun(client, options);
     const closed = await client.committed(plan.group, await client.describe(plan.stateTopic), 'current');
     const lags: StageLag[] = [];
     let lane = 0;

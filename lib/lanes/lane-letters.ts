@@ -34,6 +34,8 @@ export interface LaneLettersParts {
   readonly generation: number;
   /** By the name of a topic's writer: the task behind the topic. Letters name that task instead. */
   readonly behind?: ReadonlyMap<string, string>;
+  /** By the name of a topic's reader: the topic, without the name of the run. Letters name it as the root of a record. */
+  readonly topics?: ReadonlyMap<string, string>;
 }
 
 export class LaneLetters implements DeadLetterStore {
@@ -104,11 +106,15 @@ export class LaneLetters implements DeadLetterStore {
       state.push(stateRecord(['letter', number], head));
     }
     if (length >= MOST_WAITING && !this.isFull) for (const listener of this.readyListeners) listener();
-    const { lane, generation, behind } = this.parts;
+    const { lane, generation, behind, topics } = this.parts;
     const letters = due.map((letter) =>
       letterRecord(
-        { ...letter, task: behind?.get(letter.task) ?? letter.task },
-        { lane, generation, task: letter.task },
+        {
+          ...letter,
+          task: behind?.get(letter.task) ?? letter.task,
+          lineage: { ...letter.lineage, root: topics?.get(letter.lineage.root) ?? letter.lineage.root },
+        },
+        { lane, generation, task: letter.task, root: letter.lineage.root },
       ),
     );
     return { letters, state };

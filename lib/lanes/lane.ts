@@ -168,6 +168,7 @@ export class Lane {
     const letters = new LaneLetters({
       ...{ past: past.letters, location: `topic ${letterTopic.name}`, lane, generation },
       behind: new Map(this.stage.outputs.map(({ writer, to }) => [writer, to])),
+      topics: new Map(this.stage.inputs.map(({ reader, topic }) => [reader, topic.slice(plan.group.length + 1)])),
     });
     const store = (this.store = new LaneStore({
       ...{

@@ -27,6 +27,8 @@ export interface LetterOrigin {
   readonly generation: number;
   /** The task of the lane that gave the record up. It is a task in front of a topic if the key could not be read. */
   readonly task: string;
+  /** The root of the record in the lane. The letter names the topic instead, if the record was read from one. */
+  readonly root: string;
 }
 
 /** A letter in the topic. */
@@ -58,8 +60,9 @@ export function letterOf({
   if (value === null) return undefined;
   const letter = JSON.parse(decoder.decode(value)) as DeadLetter;
   const { lineage } = letter;
-  const { lane, generation = 0, task = letter.task } = (jsonIn(headers, ORIGIN) ?? {}) as Partial<LetterOrigin>;
-  return { offset, letter, generation, lane, head: { task, lineage } };
+  const origin = (jsonIn(headers, ORIGIN) ?? {}) as Partial<LetterOrigin>;
+  const { lane, generation = 0, task = letter.task, root = lineage.root } = origin;
+  return { offset, letter, generation, lane, head: { task, lineage: { ...lineage, root } } };
 }
 
 /** The records that take the letters at these offsets. */

@@ -26,10 +26,10 @@ it('an end marker carries the replay in which its lane has ended', () => {
 });
 
 it('a letter names its lane, and the task in that lane', () => {
-  const record = letterRecord({ ...letter, task: 'Sum' }, { lane: 4, generation: 1, task: 'to Sum' });
+  const record = letterRecord({ ...letter, task: 'Sum' }, { lane: 4, generation: 1, task: 'to Sum', root: 'In' });
   expect(letterOf({ ...stored, ...record })).toMatchObject({
     ...{ offset: 5, lane: 4, generation: 1, letter: { task: 'Sum' } },
-    head: { task: 'to Sum', lineage: letter.lineage },
+    head: { task: 'to Sum', lineage: { ...letter.lineage, root: 'In' } },
   });
   expect(letterOf({ ...stored, ...record, headers: [] })).toMatchObject({ lane: undefined, head: { task: 'Sum' } });
   const [taken, ...others] = replayedRecords([5, 9]);

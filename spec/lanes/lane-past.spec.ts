@@ -53,7 +53,7 @@ describeWithBroker('the records of a topic of a run', (broker) => {
 
 it('a letter that is too large for its topic describes its record', () => {
   const letter = { task: 'Work', code: 'X', message: 'no good', record: 'a'.repeat(MAX_RECORD_BYTES) };
-  const origin = { lane: 3, generation: 0, task: 'Work' };
+  const origin = { lane: 3, generation: 0, task: 'Work', root: 'In' };
   const record = letterRecord(letter as unknown as DeadLetter, origin);
   expect(bytesOf(record)).toBeLessThan(10_000);
   expect(letterOf({ ...record, offset: 7 })).toMatchObject({ offset: 7, lane: 3, letter: { message: 'no good' } });

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { RunEvent } from 'millrace';
+import { openClient } from '#lib/connectors/kafka/raw-client.js';
 import { describeWithBroker } from '../kafka/with-broker.js';
 import { RECORDS, isBad } from './lane-flow.js';
 
@@ -71,6 +72,20 @@ describeWithBroker('run --kafka', (broker) => {
       '0 transactions open\n',
     );
     expect((await millrace('transactions', 'abort', '--kafka', broker().address)).code).toBe(2);
+    // The sink is of the package that the workflow imports, and the lane of the bundled command.
+    const client = await openClient(broker().cluster);
+    const ids = (await client.transactions()).map(({ transactionalId }) => transactionalId);
+    await client.close();
+    expect(ids.filter((id) => id.includes('LaneFlow.kept')).sort()).not.toContainEqual(
+      expect.stringMatching(/^millrace-/),
+    );
+    const others = [...spread.slice(0, 5), '3', ...spread.slice(6)];
+    expect(await millrace('lag', FLOW, ...others)).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining('This worker cannot join run kept') as unknown,
+    });
+    const letters = (await millrace('dead-letters', 'kept', '--json')).out;
+    expect(letters).toContain('Spread#');
   }, 300_000);
 
   it('replays the dead letters of a kept run in its lanes', async () => {

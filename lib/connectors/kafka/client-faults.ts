@@ -74,5 +74,9 @@ export function runErrorOf(what: string, error: unknown): MillraceError {
   const reason = answers.length > 0 ? `${answers.join(', ')}: ${describeThrown(error)}` : describeThrown(error);
   return answers.length > 0
     ? new MillraceError('MILLRACE_KAFKA', `Kafka could not ${what}: ${reason}`, { cause: error })
-    : new MillraceError('MILLRACE_NETWORK', `Kafka could not ${what}: ${reason}`, { cause: error, retryable: true });
+    : new MillraceError(
+        'MILLRACE_NETWORK',
+        `Kafka could not ${what}: ${reason}. Check the addresses of the brokers, their logs, and the login if they ask for one`,
+        { cause: error, retryable: true },
+      );
 }

@@ -15,6 +15,7 @@ import {
   checkOptions,
   connectorSink,
   count,
+  describeValue,
   flag,
   holdClock,
   madeBy,
@@ -39,7 +40,7 @@ import { KafkaCluster } from './cluster.js';
 import type { Compression, KafkaPort, NewRecord, ProducerClaim, ProducerIdentity, TopicDescription } from './port.js';
 import { openClient } from './raw-client.js';
 import { aSerde, json, openSerde, type Serde, type SerdeFactory } from './serde.js';
-import { SharedTransaction, type RowFormat } from './shared-transaction.js';
+import { isSharedTransaction, type RowFormat, type SharedTransaction } from './shared-transaction.js';
 import { weaknessOf } from './topic-safety.js';
 import { bytesOf, TopicWriter } from './topic-writer.js';
 
@@ -148,11 +149,11 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
     const { topic, key, headers } = this.options;
     const own = key?.(record) ?? null;
     const row: NewRecord = {
-      key: typeof own === 'string' ? encoder.encode(own) : own,
+      key: own === null ? null : this.bytesOf(own, '`key`'),
       value: this.value.serialize(record),
       headers: Object.entries(headers?.(record) ?? {}).map(([name, some]) => [
         name,
-        typeof some === 'string' ? encoder.encode(some) : some,
+        this.bytesOf(some, `the header '${name}'`),
       ]),
     };
     const bytes = bytesOf(row);
@@ -160,6 +161,15 @@ export abstract class TopicSink<In> implements Sink<In, NewRecord> {
     throw new MillraceError(
       'MILLRACE_INVALID_OUTPUT',
       `The record needs up to ${bytes} bytes, and topic '${topic}' accepts ${this.maxBytes} (its \`max.message.bytes\`)`,
+    );
+  }
+
+  private bytesOf(given: unknown, what: string): Uint8Array {
+    if (typeof given === 'string') return encoder.encode(given);
+    if (given instanceof Uint8Array) return given;
+    throw new MillraceError(
+      'MILLRACE_INVALID_OUTPUT',
+      `Expected ${what} of the kafkaSink of topic '${this.options.topic}' to be a text or bytes, got ${describeValue(given)}. Make a text of it, for example with String()`,
     );
   }
 
@@ -255,7 +265,7 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     const { transactionalId, transactionTimeoutMs } = this.options;
     // The transactions that these options describe are those of the sink.
     if (transactionalId !== undefined || transactionTimeoutMs !== undefined) return;
-    if (!(transaction instanceof SharedTransaction)) return;
+    if (!isSharedTransaction(transaction)) return;
     if (this.offered !== undefined || this.client !== undefined) {
       throw new MillraceError(
         'MILLRACE_SPREAD',

@@ -21,7 +21,15 @@ export interface SharedTransactionParts {
   readonly write: (topic: TopicDescription, records: readonly NewRecord[], format: RowFormat) => Promise<void>;
 }
 
+/** Marks the class. A workflow file and the bundled command have a copy of the class each. */
+const BRAND = Symbol.for('millrace.shared-transaction');
+
+export function isSharedTransaction(value: object): value is SharedTransaction {
+  return BRAND in value;
+}
+
 export class SharedTransaction {
+  readonly [BRAND] = true;
   private readonly parts: SharedTransactionParts;
 
   constructor(parts: SharedTransactionParts) {

@@ -26,6 +26,12 @@ const TLS_FILES: Readonly<Record<string, string>> = { caFile: 'ca', certFile: 'c
  */
 export async function clusterFrom(given: string, place: JobPlace): Promise<KafkaCluster> {
   if (BROKERS.test(given)) return kafka({ brokers: given.split(',').filter((broker) => broker !== '') });
+  if (!/[./\\]/.test(given)) {
+    throw new MillraceError(
+      'MILLRACE_CONFIG',
+      `Expected --kafka to be brokers as host:port, separated by commas, or the path of a JSON file, got '${given}'`,
+    );
+  }
   const file = absolutePath(place, given);
   const { secrets = new Secrets() } = place;
   const raw = await readConfig({ path: file, shown: given });

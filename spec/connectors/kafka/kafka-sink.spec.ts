@@ -205,6 +205,19 @@ describeWithBroker(
       expect(numbersIn(await broker().read(topic))).toEqual([0, 1]);
     });
 
+    it('gives up a record whose key or header is neither a text nor bytes', async () => {
+      const topic = await broker().topic();
+      const deadLetters = recordingDeadLetters();
+      const key = (item: Item | null): string => (item?.n === 1 ? (1 as unknown as string) : 'a');
+      const headers = (item: Item | null): Record<string, string> => ({ n: (item?.n === 2 ? {} : 'n') as string });
+      await writeAll(broker(), topic, items(4), { key, headers }, { deadLetters });
+      expect(numbersIn(await broker().read(topic))).toEqual([0, 3]);
+      expect(deadLetters.letters.map(({ code, message }) => [code, message])).toEqual([
+        ['MILLRACE_INVALID_OUTPUT', expect.stringContaining('Expected `key` of the kafkaSink of topic')],
+        ['MILLRACE_INVALID_OUTPUT', expect.stringContaining("Expected the header 'n'")],
+      ]);
+    });
+
     it('is refused in two lanes at once, because rows of one would be committed with the other', () => {
       const { cluster } = broker();
       const shared = (): SharedTransaction =>
