@@ -29,7 +29,7 @@ export async function clusterFrom(given: string, place: JobPlace): Promise<Kafka
   if (!/[./\\]/.test(given)) {
     throw new MillraceError(
       'MILLRACE_CONFIG',
-      `Expected --kafka to be brokers as host:port, separated by commas, or the path of a JSON file, got '${given}'`,
+      `Expected brokers as host:port, separated by commas, or the path of a JSON file with the options of a cluster, got '${given}'`,
     );
   }
   const file = absolutePath(place, given);
