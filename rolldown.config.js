@@ -126,6 +126,27 @@ const licences = {
   },
 };
 
+/**
+ * What the command uses of undici. The entry of that package also loads its fetch, its WebSocket, its caches and its
+ * mocks, which would be a quarter of the file of requests.
+ */
+const UNDICI = {
+  Agent: 'dispatcher/agent',
+  Pool: 'dispatcher/pool',
+  ProxyAgent: 'dispatcher/proxy-agent',
+  buildConnector: 'core/connect',
+};
+const partsOfUndici = {
+  name: 'parts-of-undici',
+  resolveId: (source) => (source === 'undici' ? '\0undici' : undefined),
+  load: (id) =>
+    id === '\0undici'
+      ? Object.entries(UNDICI)
+          .map(([name, file]) => `export { default as ${name} } from 'undici/lib/${file}.js';`)
+          .join('\n')
+      : undefined,
+};
+
 const common = {
   platform: 'node',
   tsconfig: false,
@@ -142,7 +163,7 @@ export default [
   {
     ...common,
     input: ENTRIES,
-    plugins: [places, groups],
+    plugins: [places, groups, partsOfUndici],
     output: {
       ...output,
       chunkFileNames: '[name]-[hash].js',
