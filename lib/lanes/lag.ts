@@ -60,8 +60,8 @@ export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]
 
 /**
  * The transactional ids that begin with these words and have an open transaction, sorted. `millrace.Flow.r1` has those of
- * the lanes of that run and of their sinks, and none of a run `r10`. Rejects with
- * MILLRACE_MISSING_PACKAGE without the client of Kafka, and with MILLRACE_NETWORK if no broker answers.
+ * the lanes of that run and of their sinks, and none of a run `r10`. Rejects with MILLRACE_MISSING_PACKAGE without the
+ * client of Kafka, and with MILLRACE_NETWORK if no broker answers.
  */
 export async function openTransactions(cluster: KafkaCluster, prefix: string): Promise<readonly string[]> {
   const client = await openClient(cluster);

@@ -70,6 +70,7 @@ export function stageOfLane(
       transaction: new SharedTransaction({
         cluster,
         clusterId: topicOf(plan.stateTopic).cluster,
+        isOver: () => transaction.isClosed,
         write: (topic, records, format) => transaction.write(topic, records, undefined, format),
       }),
       startOf: (task, prefix) => order?.startOf(task, prefix) ?? {},

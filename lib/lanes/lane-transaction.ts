@@ -43,6 +43,7 @@ export class LaneTransaction {
   private readonly writing = new Map<string, Promise<void>>();
   private adding: Promise<void> = Promise.resolve();
   private hasOpened = false;
+  private hasClosed = false;
 
   constructor(parts: LaneTransactionParts) {
     this.parts = parts;
@@ -51,6 +52,15 @@ export class LaneTransaction {
   /** Becomes the owner of the lane. */
   begin(): Promise<void> {
     return this.beginAfter(undefined);
+  }
+
+  /** Nothing is written any more. */
+  close(): void {
+    this.hasClosed = true;
+  }
+
+  get isClosed(): boolean {
+    return this.hasClosed;
   }
 
   /** Whether something was written since the last end. */

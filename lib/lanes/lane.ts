@@ -124,6 +124,7 @@ export class Lane {
       const isLost = this.isStopped && ['MILLRACE_LOCKED', 'MILLRACE_ABORTED'].includes(codeOf(error));
       return { kind: isLost ? 'given-up' : 'failed', error };
     } finally {
+      transaction?.close();
       await client?.close();
     }
   }

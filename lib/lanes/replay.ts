@@ -104,6 +104,8 @@ export async function beginReplayOf(
       `Another process has begun a replay of run ${run.plan.run} at the same time. Begin it again to join it`,
       { cause: error },
     );
+  } finally {
+    transaction.close();
   }
 }
 

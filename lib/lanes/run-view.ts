@@ -56,7 +56,8 @@ export class RunView {
   /**
    * Reads the new records of both topics, and reports them.
    *
-   * @param to 'latest' leaves what is behind an open transaction for the next call, 'end' waits for it.
+   * @param to 'latest' reads up to the first open transaction, and the next call reads the rest. 'end' waits until
+   *   it has ended.
    */
   async look(to: 'end' | 'latest'): Promise<void> {
     const { eventTopic, letterTopic, taken, totals, onLetter, emit } = this.parts;

@@ -399,10 +399,9 @@ export class Worker {
     const end = await lane.finished;
     this.lanes.delete(number);
     this.report(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
-    if (end.kind === 'closed') {
-      this.refusals.delete(number);
-      this.ended.add(number);
-    } else if (end.kind === 'failed') await this.again(number, end, performance.now() - beganMs);
+    if (end.kind === 'closed') this.ended.add(number);
+    if (end.kind === 'failed') await this.again(number, end, performance.now() - beganMs);
+    else this.refusals.delete(number);
     this.waiter.wake();
   }
 
@@ -418,13 +417,18 @@ export class Worker {
     refusal.times++;
     this.refusals.set(number, refusal);
     if (!isLost || refusal.times % TELL_EVERY === 0) this.tell(number, error);
-    if (!this.owned.has(number) || this.isStopping) return;
+    if (!this.owned.has(number) || this.isStopping) {
+      // Elsewhere, it is not refused any more: a refusal of later belongs to another row.
+      this.refusals.delete(number);
+      return;
+    }
     if (!isLost || performance.now() - refusal.sinceMs > GIVE_UP_MS) {
       this.fail(error);
       return;
     }
     await sleep(Math.min(FIRST_RETRY_MS * 2 ** (refusal.times - 1), LAST_RETRY_MS));
     if (this.owned.has(number)) void this.begin(number);
+    else this.refusals.delete(number);
   }
 
   private tell(lane: number, error: unknown): void {

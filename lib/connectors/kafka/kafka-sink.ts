@@ -266,7 +266,7 @@ class TransactionalTopicSink<In> extends TopicSink<In> {
     // The transactions that these options describe are those of the sink.
     if (transactionalId !== undefined || transactionTimeoutMs !== undefined) return;
     if (!isSharedTransaction(transaction)) return;
-    if (this.offered !== undefined || this.client !== undefined) {
+    if (this.offered?.isOver === false || this.client !== undefined) {
       throw new MillraceError(
         'MILLRACE_SPREAD',
         `The kafkaSink of topic '${this.options.topic}' is in two lanes at once, so rows of one would be committed with the progress of the other. Make it within \`build\`, which is called for each lane`,

@@ -17,6 +17,8 @@ export interface SharedTransactionParts {
   readonly cluster: KafkaCluster;
   /** The id of the cluster, as its brokers know it. */
   readonly clusterId: string;
+  /** Whether the lane has ended in this process, so that nothing can be written any more. */
+  readonly isOver: () => boolean;
   /** Writes records within the transaction, each to the partition of its key. */
   readonly write: (topic: TopicDescription, records: readonly NewRecord[], format: RowFormat) => Promise<void>;
 }
@@ -34,6 +36,10 @@ export class SharedTransaction {
 
   constructor(parts: SharedTransactionParts) {
     this.parts = parts;
+  }
+
+  get isOver(): boolean {
+    return this.parts.isOver();
   }
 
   /** Whether the topic is in the cluster of the transaction, and the sink has the rights of the transaction. */

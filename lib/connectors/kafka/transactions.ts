@@ -19,7 +19,7 @@ type TransactionPort = Pick<
 /** Answers after which it is unknown whether the request took effect. After other answers it did not. */
 const UNCLEAR = ['REQUEST_TIMED_OUT', 'NETWORK_EXCEPTION'];
 
-/** Whoever owns the transactional id is fenced. */
+/** Brokers then fence every earlier producer with this transactional id. */
 const ANY_PRODUCER = { producerId: -1n, producerEpoch: -1 };
 
 /** The states of a transaction that has begun and not ended. */

@@ -220,12 +220,14 @@ describeWithBroker(
 
     it('is refused in two lanes at once, because rows of one would be committed with the other', () => {
       const { cluster } = broker();
-      const shared = (): SharedTransaction =>
-        new SharedTransaction({ cluster, clusterId: 'c', write: () => Promise.resolve() });
+      const shared = (isOver = false): SharedTransaction =>
+        new SharedTransaction({ cluster, clusterId: 'c', isOver: () => isOver, write: () => Promise.resolve() });
       const sink = topicSink<Item>({ cluster, topic: 'out' }) as TopicSink<Item> & {
         enlist(transaction: object): void;
       };
       sink.enlist({});
+      // A lane that has ended before its sink was opened.
+      sink.enlist(shared(true));
       sink.enlist(shared());
       expect(() => {
         sink.enlist(shared());
