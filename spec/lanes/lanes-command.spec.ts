@@ -88,6 +88,17 @@ describeWithBroker('run --kafka', (broker) => {
     expect(letters).toContain('Spread#');
   }, 300_000);
 
+  it('takes a name without a port as a file, if there is one', async () => {
+    const plan = (): Promise<Ended> =>
+      millrace('topics', 'plan', REPLAY_FLOW, '--set', 'folder=.', '--kafka', 'cluster', '--run-id', 'planned');
+    expect((await plan()).errors).toContain('Expected brokers as host:port, separated by commas, or the path');
+    await writeFile(join(folder, 'cluster'), JSON.stringify({ brokers: [broker().address] }));
+    expect(await plan()).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('millrace.ReplayFlow.planned') as unknown,
+    });
+  });
+
   it('replays the dead letters of a kept run in its lanes', async () => {
     const letters = async (): Promise<string> => (await millrace('dead-letters', 'fixed')).out;
     const spread = ['--kafka', broker().address, '--run-id', 'fixed', '--partitions', '2'];

@@ -5,6 +5,7 @@
  * Guarantees: a password is never an argument of a process. `${NAME}` in the file stands for an environment variable.
  * Values from environment variables, and values whose key names a secret, are masked in all output of the command.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { kafka, type KafkaCluster, type KafkaOptions } from '../../connectors/kafka/index.js';
@@ -26,13 +27,14 @@ const TLS_FILES: Readonly<Record<string, string>> = { caFile: 'ca', certFile: 'c
  */
 export async function clusterFrom(given: string, place: JobPlace): Promise<KafkaCluster> {
   if (BROKERS.test(given)) return kafka({ brokers: given.split(',').filter((broker) => broker !== '') });
-  if (!/[./\\]/.test(given)) {
+  const file = absolutePath(place, given);
+  // A name without a dot or a slash is a broker without its port, or a file.
+  if (!/[./\\]/.test(given) && !existsSync(file)) {
     throw new MillraceError(
       'MILLRACE_CONFIG',
       `Expected brokers as host:port, separated by commas, or the path of a JSON file with the options of a cluster, got '${given}'`,
     );
   }
-  const file = absolutePath(place, given);
   const { secrets = new Secrets() } = place;
   const raw = await readConfig({ path: file, shown: given });
   secrets.addConfig(raw);
