@@ -31,15 +31,15 @@ export const ReplayFlow = defineWorkflow({
     /** A file with the name of a task, in this folder, repairs the task. */
     folder: z.string(),
     items: z.number().default(200),
-    /** How long the work on a record takes once the task is repaired. */
-    slowMs: z.number().default(0),
+    /** The number of a record on which the work waits for as long as there is a file `hold` in the folder. */
+    held: z.number().default(-1),
     /** The broker and topic of the first output; without them it is a file. */
     broker: z.string().default(''),
     topic: z.string().default(''),
     window: z.number().default(256),
   }),
   window: ({ window }) => window,
-  build: (flow, { folder, items, slowMs, broker, topic }) => {
+  build: (flow, { folder, items, held, broker, topic }) => {
     const assertRepaired = (task: keyof typeof FAULTS, { n }: Item): void => {
       if (n % 20 === FAULTS[task] && !existsSync(join(folder, task))) throw new Error(`${task} is broken`);
     };
@@ -73,7 +73,7 @@ export const ReplayFlow = defineWorkflow({
           ['Spread'],
           asyncTask(async (item: Item) => {
             assertRepaired('Work', item);
-            if (slowMs > 0 && existsSync(join(folder, 'Work'))) await sleep(slowMs);
+            while (item.n === held && existsSync(join(folder, 'hold'))) await sleep(20);
             return item;
           }),
         )
