@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import type { Explanation as Explained } from '../api.js';
 import { duration, grouped } from '../format.js';
 import { useData } from './data.js';
-import { Notice } from './state.js';
+import { Loading } from './state.js';
 
 /** The most rows of a table: a page with thousands is slow. */
 const MOST_ROWS = 200;
@@ -12,7 +12,7 @@ const MIB = 2 ** 20;
 /** @param path the path of the explanation in the API. */
 export function Explanation({ path }: { readonly path: string }): JSX.Element {
   const { data, error } = useData<Explained>(path);
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   const { run, criticalPath, memory, memoryPeakBytes, obstacle, afterCrash, unrepeatable } = data;
   return (
     <>

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { post, type LetterGroups, type Letters as Page, type Run } from '../api.js';
 import { grouped, moment } from '../format.js';
 import { useData } from './data.js';
-import { Notice } from './state.js';
+import { Loading, Notice } from './state.js';
 
 type Group = LetterGroups['groups'][number];
 
@@ -22,7 +22,7 @@ export function Letters({ run, reload }: LettersProps): JSX.Element {
   const { data, error } = useData<LetterGroups>(`${path}/dead-letters`);
   const [open, setOpen] = useState(-1);
   const [problem, setProblem] = useState('');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   if (data.groups.length === 0) return <p class="quiet">No record was given up</p>;
   return (
     <>

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { get, type Output as Part } from '../api.js';
 import { bytes } from '../format.js';
 import { go, route, withParam } from '../router.js';
-import { Notice } from './state.js';
+import { Loading, Notice } from './state.js';
 
 /** Parts have at most 64 kB. Of the others, those at the other end are dropped. */
 const MOST_PARTS = 16;
@@ -96,9 +96,9 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
     if (shown.at === 'start') element.scrollTop = 0;
     if (shown.at === 'kept') element.scrollTop += element.scrollHeight - heightBefore.current;
   }, [shown]);
-  if (shown === undefined) return <Notice error={error} />;
+  if (shown === undefined) return <Loading error={error} />;
   const [first, final] = [shown.parts[0], shown.parts.at(-1)];
-  if (first === undefined || final === undefined) return <Notice error={error} />;
+  if (first === undefined || final === undefined) return <Loading error={error} />;
   const text = shown.parts.map((part) => part.text).join('');
   const [line = '', ...rest] = shown.isFound ? text.split(/(?<=\n)/) : [''];
   const hasNewer = final.to < final.size;

@@ -3,12 +3,12 @@ import type { JSX } from 'preact';
 import type { Processes as Answer } from '../api.js';
 import { duration, moment } from '../format.js';
 import { useData, useNow } from './data.js';
-import { Notice } from './state.js';
+import { Loading } from './state.js';
 
 export function Processes({ id }: { readonly id: string }): JSX.Element {
   const { data, error } = useData<Answer>(`/runs/${encodeURIComponent(id)}/processes`);
   const now = useNow();
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return (
     <>
       <p class="quiet">

@@ -7,7 +7,7 @@ import { BackfillForm } from './backfill-form.js';
 import { useData, useNow } from './data.js';
 import { Pause } from './pause.js';
 import { ScheduleForm } from './schedule-form.js';
-import { Notice } from './state.js';
+import { Loading, Notice } from './state.js';
 import { zone } from '../zone.js';
 
 const REASONS: Readonly<Record<NonNullable<Decision['reason']>, string>> = {
@@ -126,7 +126,7 @@ export function ScheduleCard({ schedule, reload }: ScheduleCardProps): JSX.Eleme
 
 function History({ path }: { readonly path: string }): JSX.Element {
   const { data, error } = useData<{ decisions: readonly Decision[] }>(`${path}/decisions`);
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   if (data.decisions.length === 0) return <p class="quiet">No tick yet</p>;
   return (
     <ul>

@@ -52,3 +52,8 @@ export function Notice({ error }: { readonly error: string }): JSX.Element | nul
     </p>
   );
 }
+
+/** In place of data that has not arrived: the reason, or after a moment that it is on its way. */
+export function Loading({ error }: { readonly error: string }): JSX.Element {
+  return error === '' ? <p class="quiet loading">Loading…</p> : <Notice error={error} />;
+}

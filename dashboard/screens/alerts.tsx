@@ -3,12 +3,12 @@ import type { JSX } from 'preact';
 import type { Alert } from '../api.js';
 import { moment, relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
-import { Notice } from '../parts/state.js';
+import { Loading, Notice } from '../parts/state.js';
 
 export function Alerts(): JSX.Element {
   const { data, error } = useData<{ alerts: readonly Alert[] }>('/alerts?limit=200');
   const now = useNow();
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return (
     <>
       <h1>Alerts</h1>

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { save } from '../api.js';
 import { useData } from '../parts/data.js';
-import { Notice } from '../parts/state.js';
+import { Loading } from '../parts/state.js';
 
 interface Operation {
   readonly summary?: string;
@@ -25,7 +25,7 @@ interface Document {
 
 export function ApiReference(): JSX.Element {
   const { data, error } = useData<Document>('/openapi.json', 'once');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   const operations = Object.entries(data.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );

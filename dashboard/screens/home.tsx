@@ -3,13 +3,13 @@ import type { JSX } from 'preact';
 import type { Overview } from '../api.js';
 import { duration, grouped, moment, percent, rate, relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
-import { Notice, State } from '../parts/state.js';
+import { Loading, Notice, State } from '../parts/state.js';
 import { zone } from '../zone.js';
 
 export function Home(): JSX.Element {
   const { data, error } = useData<Overview>('/overview');
   const now = useNow();
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return (
     <>
       <h1>Home</h1>
@@ -59,7 +59,9 @@ export function Home(): JSX.Element {
       <section aria-labelledby="next">
         <h2 id="next">Next ticks</h2>
         {data.next.length === 0 ? (
-          <p class="quiet">No workflow has a schedule</p>
+          <p class="quiet">
+            {data.isDescribed ? 'No workflow has a schedule' : 'The server still reads its workflows…'}
+          </p>
         ) : (
           <div class="scroll" tabIndex={0} role="region" aria-label="Table of the next ticks">
             <table>

@@ -4,14 +4,14 @@ import { useState } from 'preact/hooks';
 import { post, type Queue as Answer } from '../api.js';
 import { relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
-import { Notice, State } from '../parts/state.js';
+import { Loading, Notice, State } from '../parts/state.js';
 
 type Row = Answer['runs'][number];
 
 export function Queue(): JSX.Element {
   const { data, error, reload } = useData<Answer>('/queue');
   const [problem, setProblem] = useState('');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   const waiting = data.runs.filter(({ run }) => run.state === 'queued');
   const atWork = data.runs.filter(({ run }) => run.state !== 'queued');
   const cancel = (id: string): void => {

@@ -12,7 +12,7 @@ import { Letters } from '../parts/letters.js';
 import { Output } from '../parts/output.js';
 import { Processes } from '../parts/processes.js';
 import { Why } from '../parts/why.js';
-import { Notice, State } from '../parts/state.js';
+import { Loading, Notice, State } from '../parts/state.js';
 import { go, route } from '../router.js';
 
 const TABS = [
@@ -41,7 +41,7 @@ export function Run({ id }: { readonly id: string }): JSX.Element {
       ),
     [run, view],
   );
-  if (run === undefined) return <Notice error={error} />;
+  if (run === undefined) return <Loading error={error} />;
   const isOpen = run.endedAt === null;
   const isStopped = ['failed', 'drained', 'cancelled', 'interrupted'].includes(run.state);
   return (
@@ -251,6 +251,6 @@ function History({ id, view, tab }: { readonly id: string; readonly view: RunVie
       reload();
     }
   }, [view.seenAt]);
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return tab === 'timeline' ? <Timeline history={data} /> : <Charts history={data} />;
 }

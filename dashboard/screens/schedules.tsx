@@ -6,13 +6,13 @@ import { grouped, moment } from '../format.js';
 import { useData } from '../parts/data.js';
 import { ScheduleCard } from '../parts/schedule-card.js';
 import { ScheduleForm } from '../parts/schedule-form.js';
-import { Notice } from '../parts/state.js';
+import { Loading, Notice } from '../parts/state.js';
 
 export function Schedules(): JSX.Element {
   const { data, error, reload } = useData<{ schedules: readonly Schedule[] }>('/schedules');
   const workflows = useData<Workflows>('/workflows').data?.workflows.map(({ name }) => name) ?? [];
   const [isMaking, setMaking] = useState(false);
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return (
     <>
       <h1>Schedules</h1>
@@ -51,7 +51,7 @@ export function Schedules(): JSX.Element {
 function Backfills(): JSX.Element | null {
   const { data, error, reload } = useData<{ backfills: readonly Backfill[] }>('/backfills');
   const [problem, setProblem] = useState('');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   if (data.backfills.length === 0) return null;
   const stop = ({ id, count, schedule }: Backfill): void => {
     if (!confirm(`Cancel the runs of the backfill of ${schedule} (${count}) that are not over?`)) return;

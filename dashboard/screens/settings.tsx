@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { post, remove, type AuditEntry, type Me, type Token } from '../api.js';
 import { moment } from '../format.js';
 import { useData } from '../parts/data.js';
-import { Notice } from '../parts/state.js';
+import { Loading, Notice } from '../parts/state.js';
 
 export function Settings(): JSX.Element {
   const { data: me, error } = useData<Me>('/me');
@@ -12,7 +12,7 @@ export function Settings(): JSX.Element {
   const onAct = (): void => {
     setActs((count) => count + 1);
   };
-  if (me === undefined) return <Notice error={error} />;
+  if (me === undefined) return <Loading error={error} />;
   return (
     <>
       <h1>Settings</h1>

@@ -5,7 +5,7 @@ import type { Delivery, Trigger } from '../api.js';
 import { moment, relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
 import { Pause } from '../parts/pause.js';
-import { Notice } from '../parts/state.js';
+import { Loading, Notice } from '../parts/state.js';
 
 const KINDS: Readonly<Record<Trigger['kind'], string>> = {
   webhook: 'Signed message over HTTP',
@@ -15,7 +15,7 @@ const KINDS: Readonly<Record<Trigger['kind'], string>> = {
 
 export function Triggers(): JSX.Element {
   const { data, error, reload } = useData<{ triggers: readonly Trigger[] }>('/triggers');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return (
     <>
       <h1>Triggers</h1>
@@ -83,7 +83,7 @@ function TriggerCard({ trigger, reload }: { readonly trigger: Trigger; readonly 
 function Events({ path }: { readonly path: string }): JSX.Element {
   const { data, error } = useData<{ deliveries: readonly Delivery[] }>(path);
   const now = useNow();
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   if (data.deliveries.length === 0) return <p class="quiet">No event yet</p>;
   return (
     <ul>

@@ -7,7 +7,7 @@ import { Graph } from '../parts/graph.js';
 import { Rates, spanOf } from '../parts/rates.js';
 import { ScheduleCard } from '../parts/schedule-card.js';
 import { StartForm } from '../parts/start-form.js';
-import { Notice, State } from '../parts/state.js';
+import { Loading, Notice, State } from '../parts/state.js';
 import { go, route, withParam } from '../router.js';
 
 const [LEFT, STEP, HEIGHT] = [80, 22, 140];
@@ -15,13 +15,17 @@ const [LEFT, STEP, HEIGHT] = [80, 22, 140];
 export function Workflow({ name }: { readonly name: string }): JSX.Element {
   const { data, error, reload } = useData<Workflows>('/workflows');
   const start = route.value.query.get('start');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   const workflow = data.workflows.find((one) => one.name === name);
   if (workflow === undefined) {
     return (
       <>
         <h1>{name}</h1>
-        <Notice error="There is no workflow of this name" />
+        {data.isDescribed ? (
+          <Notice error="There is no workflow of this name" />
+        ) : (
+          <p class="quiet">The server still reads its workflows…</p>
+        )}
         {data.problems.map((problem) => (
           <Notice key={problem} error={problem} />
         ))}

@@ -6,7 +6,7 @@ import { relative } from '../format.js';
 import { Explanation } from '../parts/explanation.js';
 import { useData, useNow } from '../parts/data.js';
 import { StartForm } from '../parts/start-form.js';
-import { Notice, RunMarks, State } from '../parts/state.js';
+import { Loading, Notice, RunMarks, State } from '../parts/state.js';
 import { Rates } from '../parts/rates.js';
 
 export function Workflows(): JSX.Element {
@@ -14,7 +14,7 @@ export function Workflows(): JSX.Element {
   const now = useNow();
   const [open, setOpen] = useState('');
   const [explained, setExplained] = useState('');
-  if (data === undefined) return <Notice error={error} />;
+  if (data === undefined) return <Loading error={error} />;
   return (
     <>
       <h1>Workflows</h1>
@@ -22,7 +22,11 @@ export function Workflows(): JSX.Element {
       {data.problems.map((problem) => (
         <Notice key={problem} error={problem} />
       ))}
-      {data.workflows.length === 0 && <p class="quiet">There is no workflow in this folder</p>}
+      {data.workflows.length === 0 && (
+        <p class="quiet">
+          {data.isDescribed ? 'There is no workflow in this folder' : 'The server still reads its workflows…'}
+        </p>
+      )}
       <ul class="workflows">
         {data.workflows.map((workflow) => {
           const next = Math.min(...workflow.schedules.flatMap(({ next: ticks }) => ticks.slice(0, 1)));

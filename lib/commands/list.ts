@@ -52,9 +52,11 @@ export const listCommand: Command = {
 
 async function workflowsOfServer(args: Arguments): Promise<typeof EXIT.success> {
   assertForServer(args, listCommand.options, ['json']);
-  const { workflows, problems } = await (await serverFrom(args)).workflows();
+  const { workflows, problems, isDescribed } = await (await serverFrom(args)).workflows();
   if (args.flag('json')) process.stdout.write(`${JSON.stringify({ workflows, problems })}\n`);
   else print(workflows.map(({ name, description, from }) => [name, description, from].map(printable)));
+  if (!isDescribed && problems.length === 0)
+    process.stderr.write('The server still reads its workflows. Ask again later\n');
   for (const problem of problems) process.stderr.write(`${printable(problem)}\n`);
   return EXIT.success;
 }

@@ -9,6 +9,7 @@ import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { Waiter } from '../model/awaitable.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import { parseSize } from '../text/quantities.js';
 import { removeOld } from './retention.js';
@@ -108,6 +109,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let poke = (): void => undefined;
   let changed = (): void => undefined;
   const catalog = new Catalog({ folder, script, environment });
+  const firstDescription = new Waiter();
   const processes = runProcesses({
     runs,
     output,
@@ -160,6 +162,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   });
   let names: readonly string[] = [];
   const app = buildApp({
+    firstDescription: firstDescription.wait(),
     ...{ store, supervisor, catalog, views, now, runs, output, environment, maxRuns, pools, startedAt },
     obstacle: () => diskObstacle(runs),
     stories: new RecordStories({ runs, folder, script, environment }),
@@ -232,6 +235,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     const refreshed = catalog.refresh().then((isNew) => {
       if (!isNew) return;
       triggers = knownTriggers(catalog.workflows, environment);
+      firstDescription.wake();
       isToSync = true;
       refreshedAt = -Infinity;
       changed();
@@ -309,6 +313,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       isClosing = true;
       clearTimeout(timer);
       catalog.close();
+      firstDescription.wake();
       app.live.close();
       await passing;
       clearInterval(beat);

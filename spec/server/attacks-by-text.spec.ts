@@ -6,7 +6,6 @@
  * (which would hide a fault), and no element or attribute that the pages do not have. Each text is also shown by a
  * careless page: there it must be noticed.
  */
-import { createHmac } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { carelessPage, HOSTILE_TEXTS } from './support/hostile-texts.js';
-import { end, HOOK_SECRET, newFolder, removeFolder, serve, until, type Served } from './support/served.js';
+import { end, hookHeaders, newFolder, removeFolder, serve, until, type Served } from './support/served.js';
 
 const CHROMIUM = '/usr/bin/chromium';
 const LIMIT_MS = 120_000;
@@ -111,12 +110,7 @@ function strangeThings({
     await until(async () => (await served.ask(`/runs/${id}`)).body['endedAt'] !== null);
   };
   const sendHook = async (id: string): Promise<number> => {
-    const timestamp = Math.floor(Date.now() / 1000);
-    const signature = createHmac('sha256', HOOK_SECRET).update(`${id}.${timestamp}.{}`).digest('base64');
-    const headers = {
-      ...{ 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` },
-      'user-agent': id,
-    };
+    const headers = { ...hookHeaders(id), 'user-agent': id };
     return (await served.ask('/hooks/Hooked/hook', { method: 'POST', body: {}, token: '', headers })).status;
   };
 

@@ -26,6 +26,8 @@ export interface ServerWorkflow {
 
 /** The workflows of a server. */
 export interface ServerWorkflows {
+  /** False while a server that has just started does not know its workflows. */
+  readonly isDescribed: boolean;
   /** The workflows. */
   readonly workflows: readonly ServerWorkflow[];
   /** The problems of files that did not load. */
@@ -40,6 +42,8 @@ export interface ServerOverview {
   readonly startedAt: number;
   /** The most runs at work at once. */
   readonly maxRuns: number;
+  /** False while a server that has just started does not know its workflows. */
+  readonly isDescribed: boolean;
   /** The problems that need attention, most urgent first; `subject` is the id of a run or of a schedule, or ''. */
   readonly attention: readonly {
     readonly about: 'server' | 'run' | 'schedule' | 'workflow' | 'alert';

@@ -34,6 +34,8 @@ export interface ApiPorts {
   readonly store: ServerStore;
   readonly supervisor: Supervisor;
   readonly catalog: Catalog;
+  /** Resolves when the workflows were described once, or could not be, or the server closes. */
+  readonly firstDescription: Promise<void>;
   readonly views: RunViews;
   readonly stories: RecordStories;
   readonly now: () => number;

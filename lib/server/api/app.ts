@@ -5,6 +5,7 @@
  * answers are checked by the schemas from which the OpenAPI document is made; a request cannot name a path or an
  * address.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { codeOf, describeThrown, MillraceError } from '../../model/errors.js';
 import { versionOfMillrace } from '../../observe/version.js';
@@ -30,6 +31,11 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     readonly role?: RouteRole;
     readonly summary?: string;
+    /**
+     * Present on routes that need to know the workflows, which take seconds after the start of a server. Such a request
+     * waits; afterwards it goes on if it is 'awaited', and is refused with 503 if they are 'required' and still unknown.
+     */
+    readonly workflows?: 'awaited' | 'required';
   }
   interface FastifyRequest {
     /** The name and role of the token; undefined on a public route. */
@@ -43,6 +49,8 @@ const MOST_LEVELS = 64;
 const HEADERS_MS = 10_000;
 /** More are closed at once. Each live stream is one. */
 const MOST_CONNECTIONS = 1000;
+/** The longest that a request waits for the first description of the workflows. */
+const DESCRIPTION_MS = 10_000;
 
 export interface AppOptions extends ApiPorts {
   /** The values of the header `Host` that are answered. */
@@ -75,6 +83,7 @@ export function buildApp(options: AppOptions): App {
   guard(http, options.hosts);
   const routes = documentRoutes(http);
   http.addHook('onRequest', (request, reply) => authorize(request, reply, access));
+  http.addHook('preHandler', (request) => awaitWorkflows(request, options));
   http.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
     // The database of the store cannot be reached, or this server was silent and is joining the others again.
     const isAway = error instanceof MillraceError && error.retryable;
@@ -140,6 +149,21 @@ function documentRoutes(http: FastifyInstance): readonly DocumentedRoute[] {
     if (url.startsWith('/api/')) routes.push({ method: String(method), url, role, summary, schema });
   });
   return routes;
+}
+
+/** Without this wait, a webhook that arrives at a server that has just started would be refused for good. */
+async function awaitWorkflows(request: FastifyRequest, { catalog, firstDescription }: ApiPorts): Promise<void> {
+  const { workflows } = request.routeOptions.config;
+  // A function, because the state changes during the wait.
+  const isDescribed = (): boolean => catalog.isDescribed;
+  if (workflows === undefined || isDescribed()) return;
+  const limit = new AbortController();
+  await Promise.race([firstDescription, sleep(DESCRIPTION_MS, undefined, limit).catch(() => undefined)]);
+  limit.abort();
+  const { problems } = catalog;
+  if (isDescribed() || workflows === 'awaited') return;
+  const why = problems.length === 0 ? 'The server has just started and still reads its workflows' : problems.join('. ');
+  throw httpError(503, 'MILLRACE_USAGE', `${why}. Send the request again later`);
 }
 
 /** An unknown route needs a token too, so a client without a token cannot find out the routes. */

@@ -60,7 +60,11 @@ export function backfillRoutes(api: Api): void {
   http.post(
     '/api/v1/schedules/:workflow/:name/backfill',
     {
-      config: { role: 'operator', summary: 'Asks for a run for each tick of a range of the past' },
+      config: {
+        role: 'operator',
+        summary: 'Asks for a run for each tick of a range of the past',
+        workflows: 'required',
+      },
       schema: {
         params: ScheduleParams,
         body: BackfillBody,

@@ -16,7 +16,11 @@ export function explanationRoutes(api: Api): void {
   http.get(
     '/api/v1/workflows/:workflow/explanation',
     {
-      config: { role: 'operator', summary: 'The plan of a workflow, beside the measures of its last run' },
+      config: {
+        role: 'operator',
+        summary: 'The plan of a workflow, beside the measures of its last run',
+        workflows: 'required',
+      },
       schema: { params: WorkflowParams, response: { 200: Explanation, 404: Problem, 409: Problem } },
     },
     async ({ params: { workflow } }) => {

@@ -30,6 +30,7 @@ export function overviewRoutes(api: Api): void {
         version: versionOfMillrace(),
         startedAt: api.startedAt,
         maxRuns: api.maxRuns,
+        isDescribed: catalog.isDescribed,
         attention: await attentionOf(api, shown),
         active: await Promise.all(
           active.map(async (run) => {
@@ -49,12 +50,13 @@ export function overviewRoutes(api: Api): void {
   http.get(
     '/api/v1/workflows',
     {
-      config: { role: 'viewer', summary: 'The workflows, their schedules and their newest runs' },
+      config: { role: 'viewer', summary: 'The workflows, their schedules and their newest runs', workflows: 'awaited' },
       schema: { response: { 200: Workflows } },
     },
     async () => {
       const schedules = await store.schedules();
       return {
+        isDescribed: catalog.isDescribed,
         problems: [...catalog.problems],
         workflows: await Promise.all(
           catalog.workflows.map(async (facts) => ({

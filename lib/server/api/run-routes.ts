@@ -50,7 +50,7 @@ export function runRoutes(api: Api): void {
   http.post(
     '/api/v1/workflows/:workflow/runs',
     {
-      config: { role: 'operator', summary: 'Asks for a run' },
+      config: { role: 'operator', summary: 'Asks for a run', workflows: 'required' },
       schema: {
         params: WorkflowParams,
         body: TriggerBody,

@@ -102,7 +102,7 @@ export function scheduleRoutes(api: Api): void {
   http.put(
     '/api/v1/schedules/:workflow/:name',
     {
-      config: { role: 'operator', summary: 'Makes a schedule, or changes one that a user made' },
+      config: { role: 'operator', summary: 'Makes a schedule, or changes one that a user made', workflows: 'required' },
       schema: {
         params: MadeScheduleParams,
         body: ScheduleBody,

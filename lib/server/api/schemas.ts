@@ -262,7 +262,12 @@ export const Workflow = z.strictObject({
   /** The newest runs, newest first. */
   recent: z.array(Run),
 });
-export const Workflows = z.strictObject({ workflows: z.array(Workflow), problems: z.array(z.string()) });
+export const Workflows = z.strictObject({
+  /** False while a server that has just started does not know its workflows. */
+  isDescribed: z.boolean(),
+  workflows: z.array(Workflow),
+  problems: z.array(z.string()),
+});
 
 const Whole = z.strictObject({
   /** The number of tasks of a sub-workflow but its end. */
@@ -441,6 +446,8 @@ export const Overview = z.strictObject({
   version: z.string(),
   startedAt: time,
   maxRuns: z.number(),
+  /** False while a server that has just started does not know its workflows. */
+  isDescribed: z.boolean(),
   /** The problems that need attention, most urgent first. */
   attention: z.array(
     z.strictObject({

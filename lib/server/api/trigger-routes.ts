@@ -21,7 +21,7 @@ export function triggerRoutes(api: Api): void {
   http.get(
     '/api/v1/triggers',
     {
-      config: { role: 'viewer', summary: 'The triggers of the workflows' },
+      config: { role: 'viewer', summary: 'The triggers of the workflows', workflows: 'awaited' },
       schema: { response: { 200: Triggers } },
     },
     () => Promise.resolve({ triggers: triggers().map((one) => shownTrigger(api, one)) }),
@@ -29,7 +29,11 @@ export function triggerRoutes(api: Api): void {
   http.get(
     '/api/v1/triggers/:workflow/:name/deliveries',
     {
-      config: { role: 'viewer', summary: 'The events at which a trigger has started a run, newest first' },
+      config: {
+        role: 'viewer',
+        summary: 'The events at which a trigger has started a run, newest first',
+        workflows: 'required',
+      },
       schema: { params: TriggerParams, response: { 200: Deliveries, 404: Problem } },
     },
     async ({ params }) => {
@@ -41,7 +45,11 @@ export function triggerRoutes(api: Api): void {
   http.post(
     '/api/v1/triggers/:workflow/:name/pause',
     {
-      config: { role: 'operator', summary: 'Pauses a trigger: its events start no runs until it is unpaused' },
+      config: {
+        role: 'operator',
+        summary: 'Pauses a trigger: its events start no runs until it is unpaused',
+        workflows: 'required',
+      },
       schema: { params: TriggerParams, body: PauseBody, response: { 200: Trigger, 404: Problem } },
     },
     async (request) => {
@@ -55,7 +63,7 @@ export function triggerRoutes(api: Api): void {
   http.post(
     '/api/v1/triggers/:workflow/:name/unpause',
     {
-      config: { role: 'operator', summary: 'Ends the pause of a trigger' },
+      config: { role: 'operator', summary: 'Ends the pause of a trigger', workflows: 'required' },
       schema: { params: TriggerParams, response: { 200: Trigger, 404: Problem } },
     },
     async (request) => {
@@ -95,7 +103,11 @@ function hookRoute(api: Api): void {
   http.post(
     '/api/v1/hooks/:workflow/:name',
     {
-      config: { role: 'public', summary: 'Accepts a message with a signature of Standard Webhooks, and starts a run' },
+      config: {
+        role: 'public',
+        summary: 'Accepts a message with a signature of Standard Webhooks, and starts a run',
+        workflows: 'required',
+      },
       bodyLimit: BODY_BYTES,
       schema: {
         params: TriggerParams,
@@ -105,6 +117,10 @@ function hookRoute(api: Api): void {
     async ({ params, headers, body: given }, reply) => {
       const id = `${params.workflow}/${params.name}`;
       const known = api.triggers().find((one) => one.id === id && one.problem === '');
+      // The file of its workflow may be the one that does not load. A sender would not repeat a message refused with 401.
+      if (known === undefined && api.catalog.problems.length > 0) {
+        throw httpError(503, 'MILLRACE_USAGE', 'A workflow of this server does not load. Send the message again later');
+      }
       const hook = known !== undefined && 'webhook' in known.trigger ? known.trigger : undefined;
       const secret = (hook === undefined ? undefined : environment[hook.webhook]) ?? nobody;
       const bytes = Buffer.isBuffer(given) ? given : Buffer.alloc(0);

@@ -1,4 +1,5 @@
 /** A folder with a workflow, and the real server for it, as a process. */
+import { createHmac } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -71,6 +72,13 @@ export const ${name} = defineWorkflow({ name: '${name}', config, ...${JSON.strin
 
 /** Starts the server, and waits until it knows its workflows. */
 export async function serve(folder: string, ...words: readonly string[]): Promise<Served> {
+  const served = await startServer(folder, ...words);
+  await until(async () => JSON.stringify((await served.ask('/workflows')).body).includes('"Flow"'));
+  return served;
+}
+
+/** Starts the server, and waits until it listens. */
+export async function startServer(folder: string, ...words: readonly string[]): Promise<Served> {
   const server = spawn(
     process.execPath,
     [SCRIPT, 'serve', '--port', '0', ...(words.includes('--pool') ? [] : ['--pool', 'few=9']), ...words],
@@ -104,9 +112,14 @@ export async function serve(folder: string, ...words: readonly string[]): Promis
     });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
-  const served = { folder, url, signInUrl, token, process: server, ask };
-  await until(async () => JSON.stringify((await ask('/workflows')).body).includes('"Flow"'));
-  return served;
+  return { folder, url, signInUrl, token, process: server, ask };
+}
+
+/** The headers of a message of a webhook with this id and the body `{}`. */
+export function hookHeaders(id: string): Readonly<Record<string, string>> {
+  const timestamp = Math.floor(Date.now() / 1000);
+  const signature = createHmac('sha256', HOOK_SECRET).update(`${id}.${timestamp}.{}`).digest('base64');
+  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` };
 }
 
 /** Ends the server by a signal, and waits for its end. */
