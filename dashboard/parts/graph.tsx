@@ -87,63 +87,121 @@ type Part = readonly [left: number, top: number, right: number, bottom: number];
 
 const EVERYTHING: Part = [-Infinity, -Infinity, Infinity, Infinity];
 
+/** The scales of the picture. Undefined stands for the width of the page, within limits at which texts can be read. */
+const SCALES = [0.25, 0.35, 0.5, 0.7, 1, 1.4, 2] as const;
+const LEAST_FIT = 0.6;
+
 function Picture({ view }: { readonly view: RunView }): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
+  const [chosen, setChosen] = useState<number>();
   const isLarge = view.tasks.length > MOST_DRAWN;
-  const part = usePart(frame, isLarge);
+  const scale = chosen ?? (isLarge ? 1 : undefined);
+  const part = usePart(frame, isLarge, scale ?? 1);
   const width = view.layers * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN;
   const height = view.rows * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN;
-  const corners = new Map<string, Corner>(
-    view.tasks.map(({ name, layer, row }) => [
-      name,
-      { x: MARGIN + layer * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) },
-    ]),
-  );
+  const corners = new Map<string, Corner>(view.tasks.map(({ name, layer, row }) => [name, cornerAt({ layer, row })]));
   const fastest = view.edges.reduce((most, { perSecond }) => Math.max(most, perSecond), 1);
   const cornerOf = (name: string): Corner => corners.get(name) ?? { x: 0, y: 0 };
-  const isSeen = (one: Corner, other: Corner): boolean => {
+  const isSeen = (corners: readonly Corner[]): boolean => {
     const [left, top, right, bottom] = part;
-    const [x, y] = [Math.min(one.x, other.x), Math.min(one.y, other.y)];
-    const isBeside = x > right || Math.max(one.x, other.x) + WIDTH < left;
-    return !isBeside && y <= bottom && Math.max(one.y, other.y) + HEIGHT >= top;
+    const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
+    const isBeside = Math.min(...xs) > right || Math.max(...xs) + WIDTH < left;
+    return !isBeside && Math.min(...ys) <= bottom && Math.max(...ys) + HEIGHT >= top;
   };
+  /** One step larger or smaller. The step from the fitted width begins at the scale that it has. */
+  const zoom = (by: 1 | -1): void => {
+    const now = scale ?? (frame.current?.querySelector('svg')?.clientWidth ?? width) / width;
+    const steps = by > 0 ? SCALES.filter((one) => one > now * 1.05) : SCALES.filter((one) => one < now / 1.05);
+    setChosen((by > 0 ? steps[0] : steps.at(-1)) ?? chosen);
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === '+' || event.key === '=') zoom(1);
+    else if (event.key === '-') zoom(-1);
+    else if (event.key === '0') setChosen(undefined);
+    else return;
+    event.preventDefault();
+  };
+  const size =
+    scale === undefined
+      ? { style: { width: '100%', minWidth: `${Math.round(width * LEAST_FIT)}px`, maxWidth: `${width}px` } }
+      : { width: width * scale, height: height * scale };
   return (
-    <div class="graph" tabIndex={0} role="region" aria-label="Graph of the tasks" ref={frame}>
-      <svg
-        width={width}
-        height={height}
-        viewBox={`0 0 ${width} ${height}`}
-        role="group"
-        aria-label={`Graph of ${view.tasks.length} tasks`}
+    <div class="picture">
+      <div class="zoom" role="group" aria-label="Size of the graph">
+        <button
+          type="button"
+          aria-label="Smaller"
+          title="Smaller (-)"
+          onClick={() => {
+            zoom(-1);
+          }}
+        >
+          −
+        </button>
+        <button
+          type="button"
+          aria-label="Larger"
+          title="Larger (+)"
+          onClick={() => {
+            zoom(1);
+          }}
+        >
+          +
+        </button>
+        <button
+          type="button"
+          title="The width of the page (0)"
+          onClick={() => {
+            setChosen(undefined);
+          }}
+        >
+          fit
+        </button>
+      </div>
+      <div
+        class="graph"
+        tabIndex={0}
+        role="region"
+        aria-label="Graph of the tasks. Keys: arrows move, plus and minus change the size, 0 fits it to the page"
+        ref={frame}
+        onKeyDown={onKey}
       >
-        {view.edges
-          .filter(({ from, to }) => isSeen(cornerOf(from), cornerOf(to)))
-          .map((edge) => (
-            <Edge
-              key={`${edge.from}\n${edge.to}`}
-              edge={edge}
-              from={cornerOf(edge.from)}
-              to={cornerOf(edge.to)}
-              fastest={fastest}
-            />
-          ))}
-        {view.tasks
-          .filter(({ name }) => isSeen(cornerOf(name), cornerOf(name)))
-          .map((task) => (
-            <Task
-              key={task.name}
-              task={task}
-              {...cornerOf(task.name)}
-              isHot={task.name === view.bottleneck?.task && view.outcome === null}
-            />
-          ))}
-      </svg>
+        <svg
+          {...size}
+          viewBox={`0 0 ${width} ${height}`}
+          role="group"
+          aria-label={`Graph of ${view.tasks.length} tasks`}
+        >
+          {view.edges
+            .map((edge) => ({ edge, line: [cornerOf(edge.from), ...edge.way.map(cornerAt), cornerOf(edge.to)] }))
+            .filter(({ line }) => isSeen(line))
+            .map(({ edge, line }) => (
+              <Edge key={`${edge.from}\n${edge.to}`} edge={edge} line={line} fastest={fastest} />
+            ))}
+          {view.tasks
+            .filter(({ name }) => isSeen([cornerOf(name)]))
+            .map((task) => (
+              <Task
+                key={task.name}
+                task={task}
+                {...cornerOf(task.name)}
+                isHot={task.name === view.bottleneck?.task && view.outcome === null}
+              />
+            ))}
+        </svg>
+      </div>
     </div>
   );
 }
 
+/** The upper left corner of a box, or of the place that an edge passes. */
+function cornerAt({ layer, row }: { readonly layer: number; readonly row: number }): Corner {
+  return { x: MARGIN + layer * (WIDTH + GAP_X), y: MARGIN + row * (HEIGHT + GAP_Y) };
+}
+
 /** The part of a large picture that is in view, with some space around it, so that short ways need no drawing. */
-function usePart(frame: { readonly current: HTMLDivElement | null }, isLarge: boolean): Part {
+function usePart(frame: { readonly current: HTMLDivElement | null }, isLarge: boolean, scale: number): Part {
   const [part, setPart] = useState<Part>([0, 0, 0, 0]);
   useEffect(() => {
     const element = frame.current;
@@ -151,7 +209,8 @@ function usePart(frame: { readonly current: HTMLDivElement | null }, isLarge: bo
     const look = (): void => {
       const { scrollLeft, scrollTop, clientWidth, clientHeight } = element;
       setPart((old) => {
-        const seen: Part = [scrollLeft, scrollTop, scrollLeft + clientWidth, scrollTop + clientHeight];
+        const [left, top] = [scrollLeft / scale, scrollTop / scale];
+        const seen: Part = [left, top, left + clientWidth / scale, top + clientHeight / scale];
         const isInside = seen[0] >= old[0] && seen[1] >= old[1] && seen[2] <= old[2] && seen[3] <= old[3];
         return isInside ? old : [seen[0] - WIDTH, seen[1] - HEIGHT * 4, seen[2] + WIDTH, seen[3] + HEIGHT * 4];
       });
@@ -164,22 +223,34 @@ function usePart(frame: { readonly current: HTMLDivElement | null }, isLarge: bo
       observer.disconnect();
       element.removeEventListener('scroll', look);
     };
-  }, [isLarge]);
+  }, [isLarge, scale]);
   return isLarge ? part : EVERYTHING;
 }
 
 interface EdgeProps {
   readonly edge: EdgeView;
-  readonly from: Corner;
-  readonly to: Corner;
+  /** The box that the edge comes from, the places that it passes, and the box that it goes to. */
+  readonly line: readonly Corner[];
   readonly fastest: number;
 }
 
-function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
-  const [x1, y1] = [from.x + WIDTH, from.y + HEIGHT / 2];
-  const [x2, y2] = [to.x, to.y + HEIGHT / 2];
-  const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
-  const path = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+/** A curve in each gap between two layers, and a straight line through each layer between. */
+function pathThrough(line: readonly Corner[]): string {
+  const middle = ({ y }: Corner): number => y + HEIGHT / 2;
+  return line.slice(1).reduce((path, corner, index) => {
+    const before = line[index] ?? corner;
+    const [x1, x2] = [before.x + WIDTH, corner.x];
+    const bend = Math.max(GAP_X / 2, (x2 - x1) / 2);
+    const start = index === 0 ? `M${x1} ${middle(before)}` : `H${x1}`;
+    return `${path}${start}C${x1 + bend} ${middle(before)} ${x2 - bend} ${middle(corner)} ${x2} ${middle(corner)}`;
+  }, '');
+}
+
+function Edge({ edge, line, fastest }: EdgeProps): JSX.Element {
+  const path = pathThrough(line);
+  // The rate stands in the first gap, where the edge leaves its task.
+  const [first, second] = line as [Corner, Corner];
+  const labelAt = { x: (first.x + WIDTH + second.x) / 2, y: (first.y + second.y + HEIGHT) / 2 - 8 };
   const thickness = 2 + 6 * (edge.perSecond / fastest);
   const label =
     edge.state === 'rule'
@@ -199,7 +270,7 @@ function Edge({ edge, from, to, fastest }: EdgeProps): JSX.Element {
         stroke-dashoffset={edge.fill * 100 - 100}
       />
       {edge.perSecond > 0 && (
-        <text class="rate" x={(x1 + x2) / 2} y={(y1 + y2) / 2 - 8} text-anchor="middle">
+        <text class="rate" {...labelAt} text-anchor="middle">
           {rate(edge.perSecond)}
           {edge.state === 'blocked' ? ' blocked' : ''}
         </text>

@@ -3,15 +3,8 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { post, type Run, type Workflow } from '../api.js';
 import { go } from '../router.js';
+import { inWords, isNumber, schemaOf, textOf, valueOf } from './param-schema.js';
 import { Notice } from './state.js';
-
-interface ParamSchema {
-  readonly type?: string;
-  readonly enum?: readonly unknown[];
-  readonly default?: unknown;
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
 
 interface StartFormProps {
   readonly workflow: Workflow;
@@ -54,7 +47,7 @@ export function StartForm({ workflow, settings: before = {} }: StartFormProps): 
               <input
                 id={id}
                 name={key}
-                placeholder={hint}
+                placeholder={`${hint} · ${inWords(schema)}`}
                 inputMode={isNumber(schema) ? 'numeric' : 'text'}
                 autocomplete="off"
                 defaultValue={textOf(before[key])}
@@ -78,27 +71,4 @@ export function StartForm({ workflow, settings: before = {} }: StartFormProps): 
       </button>
     </form>
   );
-}
-
-function schemaOf({ paramSchema }: Workflow, key: string): ParamSchema {
-  const schema: unknown = paramSchema[key];
-  return typeof schema === 'object' && schema !== null ? schema : {};
-}
-
-function isNumber({ type }: ParamSchema): boolean {
-  return type === 'integer' || type === 'number';
-}
-
-/** A text stays a text if the schema requires a string. Any other text is parsed as JSON if possible. */
-function valueOf(text: string, schema: ParamSchema): unknown {
-  if (schema.type === 'string') return text;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' || value === undefined ? (value ?? '') : JSON.stringify(value);
 }

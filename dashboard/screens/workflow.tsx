@@ -4,6 +4,7 @@ import type { Run, RunView, Trigger, Workflow as Facts, Workflows } from '../api
 import { duration, grouped, moment } from '../format.js';
 import { useData } from '../parts/data.js';
 import { Graph } from '../parts/graph.js';
+import { inWords, schemaOf } from '../parts/param-schema.js';
 import { Rates, spanOf } from '../parts/rates.js';
 import { ScheduleCard } from '../parts/schedule-card.js';
 import { StartForm } from '../parts/start-form.js';
@@ -39,7 +40,7 @@ export function Workflow({ name }: { readonly name: string }): JSX.Element {
     <>
       <h1>{name}</h1>
       <p>{workflow.description}</p>
-      <p class="quiet">From {workflow.from}</p>
+      <p class="quiet">{workflow.from === 'registered' ? 'Registered in the package' : `From ${workflow.from}`}</p>
       <Notice error={error} />
       <p class="actions">
         <button
@@ -168,7 +169,8 @@ function TriggersOf({ name }: { readonly name: string }): JSX.Element | null {
   );
 }
 
-function Params({ workflow: { params, paramSchema } }: { readonly workflow: Facts }): JSX.Element | null {
+function Params({ workflow }: { readonly workflow: Facts }): JSX.Element | null {
+  const { params } = workflow;
   if (params.length === 0) return null;
   return (
     <>
@@ -178,18 +180,21 @@ function Params({ workflow: { params, paramSchema } }: { readonly workflow: Fact
           <thead>
             <tr>
               <th scope="col">key</th>
-              <th scope="col">schema</th>
+              <th scope="col">value</th>
+              <th scope="col">default</th>
             </tr>
           </thead>
           <tbody>
-            {params.map((key) => (
-              <tr key={key}>
-                <th scope="row">{key}</th>
-                <td class="problem">
-                  <code>{JSON.stringify(paramSchema[key] ?? {})}</code>
-                </td>
-              </tr>
-            ))}
+            {params.map((key) => {
+              const schema = schemaOf(workflow, key);
+              return (
+                <tr key={key}>
+                  <th scope="row">{key}</th>
+                  <td class="problem">{inWords(schema)}</td>
+                  <td>{schema.default === undefined ? '' : JSON.stringify(schema.default)}</td>
+                </tr>
+              );
+            })}
           </tbody>
         </table>
       </div>

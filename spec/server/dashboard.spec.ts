@@ -319,6 +319,16 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
         (element as unknown as { scrollTo(x: number, y: number): void }).scrollTo(0, 1e6);
       });
       await graph.getByRole('img', { name: /^Task 299, / }).waitFor();
+      const width = async (): Promise<number> => (await graph.locator('svg').boundingBox())?.width ?? NaN;
+      const before = await width();
+      await graph.press('-');
+      await until(async () => Math.abs((await width()) / before - 0.7) < 0.01);
+      await page.getByRole('button', { name: 'Larger' }).click();
+      await until(async () => Math.abs((await width()) / before - 1) < 0.01);
+      await page.getByRole('button', { name: 'Larger' }).click();
+      await until(async () => (await width()) > before);
+      await graph.press('0');
+      await until(async () => Math.abs((await width()) / before - 1) < 0.01);
       await page.getByText('1 to 100 of 301 tasks').waitFor();
       await page.getByRole('link', { name: 'after →' }).click();
       await page.getByText('101 to 200 of 301 tasks').waitFor();

@@ -68,6 +68,8 @@ export interface ServerEdgeView {
   readonly from: string;
   /** The receiving task. */
   readonly to: string;
+  /** The places between the two tasks that the edge passes, from left to right, in units of the grid. */
+  readonly way: readonly { readonly layer: number; readonly row: number }[];
   /** Records that were sent along this edge. */
   readonly records: number;
   /** Records per second over about the last five seconds. */

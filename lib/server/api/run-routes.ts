@@ -6,6 +6,7 @@ import type { Json } from '../../model/json.js';
 import { allIncarnations, isAlive } from '../../storage/incarnations.js';
 import type { z } from 'zod';
 import { nearest } from '../../text/nearest.js';
+import type { EdgeView } from '../runs/run-view.js';
 import { findInOutput, readOutput } from '../runs/run-output.js';
 import { outputFileOf } from '../runs/run-processes.js';
 import { audit, httpError, type Api } from './api.js';
@@ -96,11 +97,11 @@ export function runRoutes(api: Api): void {
       return {
         ...view,
         tasks: [...view.tasks],
-        edges: [...view.edges],
+        edges: view.edges.map(shownEdge),
         outline: view.outline && {
           ...view.outline,
           places: [...view.outline.places],
-          edges: [...view.outline.edges],
+          edges: view.outline.edges.map(shownEdge),
         },
         deadLetters: [...view.deadLetters],
         notes: [...view.notes],
@@ -200,6 +201,10 @@ export function runRoutes(api: Api): void {
       return shownRun(await knownRun(api, id), supervisor);
     },
   );
+}
+
+function shownEdge(edge: EdgeView): z.input<typeof RunView>['edges'][number] {
+  return { ...edge, way: [...edge.way] };
 }
 
 function notStarted(id: string): Error {

@@ -307,6 +307,8 @@ export const TaskView = z.strictObject({
 export const EdgeView = z.strictObject({
   from: z.string(),
   to: z.string(),
+  /** The places between the two tasks that the edge passes, from left to right, in units of the grid. */
+  way: z.array(z.strictObject({ layer: z.number(), row: z.number() })),
   records: z.number(),
   perSecond: z.number(),
   fill: z.number(),

@@ -8,7 +8,7 @@ import type { GraphTask, RunEvent } from '../../model/events.js';
 import type { TaskProgress } from '../../model/metrics.js';
 import { arrange, countsOfWhole, outlineOf } from '../../model/sub-workflows.js';
 import { isOptional } from '../../observe/report/graph-view.js';
-import { layOut, type Layout } from '../../observe/report/layout.js';
+import { layOut, type Layout, type Place } from '../../observe/report/layout.js';
 import { StoryBuilder, type Note, type Reason } from '../../observe/report/run-story.js';
 import { historyOf, type RunHistory } from './run-history.js';
 import { entry } from '../../text/entry.js';
@@ -67,6 +67,8 @@ export interface GraphView {
 export interface EdgeView {
   readonly from: string;
   readonly to: string;
+  /** The places between the two tasks that the edge passes, from left to right, in units of the grid. */
+  readonly way: readonly Place[];
   readonly records: number;
   readonly perSecond: number;
   /** Records in front of the receiving task, as a share of the window of their root, 0 to 1. */
@@ -149,7 +151,7 @@ export class RunViewBuilder {
     const story = this.story.build();
     const { started, last } = this;
     if (story === undefined || started === undefined) return undefined;
-    const { places, layers, rows } = (this.layout ??= layOut(story.graph));
+    const { places, layers, rows, way } = (this.layout ??= layOut(story.graph));
     const isOver = story.summary !== undefined;
     const graph = new Map(story.graph.map((task) => [task.name, task]));
     const tasks = arrange(story.graph).flatMap(({ name, depth }): TaskView[] => {
@@ -163,8 +165,12 @@ export class RunViewBuilder {
     const edgeOf = this.edges(isOver);
     const rule = { records: 0, perSecond: 0, fill: 0, state: 'rule', isOptional: false } as const;
     const edges = story.graph.flatMap(({ name, dependencies, optional = [], after = [] }) => [
-      ...dependencies.map((from) => ({ ...edgeOf(from, name), isOptional: isOptional(optional, from) })),
-      ...after.map((from) => ({ from, to: name, ...rule })),
+      ...dependencies.map((from) => ({
+        ...edgeOf(from, name),
+        way: way(from, name),
+        isOptional: isOptional(optional, from),
+      })),
+      ...after.map((from) => ({ from, to: name, way: way(from, name), ...rule })),
     ]);
     const roots = Object.values(last?.roots ?? {});
     const shares = Object.values(story.tasks).flatMap(({ readShare }) => readShare ?? []);
@@ -216,7 +222,7 @@ export class RunViewBuilder {
     return seconds <= 0 ? 0 : Math.max(0, (now - then) / seconds);
   }
 
-  private edges(isOver: boolean): (from: string, to: string) => Omit<EdgeView, 'isOptional'> {
+  private edges(isOver: boolean): (from: string, to: string) => Omit<EdgeView, 'isOptional' | 'way'> {
     const { last, before } = this;
     const [lastOf, beforeOf] = [byEnds(last?.edges ?? []), byEnds(before?.edges ?? [])];
     const seconds = last === undefined || before === undefined ? 0 : (last.elapsedMs - before.elapsedMs) / 1000;
@@ -261,14 +267,14 @@ function wholeOf(task: GraphTask, tasks: Readonly<Record<string, TaskProgress>>)
 function outlineView(graph: readonly GraphTask[], edges: readonly EdgeView[]): GraphView | null {
   const outline = outlineOf(graph);
   if (outline === undefined) return null;
-  const { places, layers, rows } = layOut(outline.tasks);
+  const { places, layers, rows, way } = layOut(outline.tasks);
   const merged = new Map<string, EdgeView>();
   for (const edge of edges) {
     const [from, to] = [outline.placeOf(edge.from), outline.placeOf(edge.to)];
     if (from === to) continue;
     const key = JSON.stringify([from, to]);
     const known = merged.get(key);
-    merged.set(key, known === undefined ? { ...edge, from, to } : mergedEdge(known, edge));
+    merged.set(key, known === undefined ? { ...edge, from, to, way: way(from, to) } : mergedEdge(known, edge));
   }
   return {
     layers,

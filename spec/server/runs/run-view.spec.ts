@@ -60,3 +60,18 @@ it('has the records per second of a task over the same time as those of its edge
   const view = builder.build();
   expect([view?.tasks[0]?.perSecond, view?.edges[0]?.perSecond]).toEqual([10, 10]);
 });
+
+it('has the places that an edge passes between the boxes of other tasks', () => {
+  const builder = new RunViewBuilder();
+  const graph = [...started.graph, { ...started.graph[1], name: 'Three', dependencies: ['One', 'Two'] }];
+  builder.record({ ...started, graph } as unknown as RunEvent);
+  const { tasks = [], edges = [] } = builder.build() ?? {};
+  const ways = Object.fromEntries(edges.map(({ from, to, way }) => [`${from} ${to}`, way]));
+  const two = tasks.find(({ name }) => name === 'Two');
+  expect(ways).toEqual({
+    'One Two': [],
+    'Two Three': [],
+    'One Three': [{ layer: 1, row: expect.any(Number) as unknown }],
+  });
+  expect(ways['One Three']?.[0]?.row).not.toBe(two?.row);
+});
