@@ -84,7 +84,9 @@ function Rows({ caption, titles, rows }: RowsProps): JSX.Element {
           {rows.slice(0, MOST_ROWS).map((cells, index) => (
             <tr key={index}>
               {cells.map((cell, column) => (
-                <td key={column}>{cell}</td>
+                <td class={/^[\d–]/.test(cell) ? 'number' : ''} key={column}>
+                  {cell}
+                </td>
               ))}
             </tr>
           ))}
