@@ -29,21 +29,24 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   const [isFollowing, setFollowing] = useState(true);
   const box = useRef<HTMLPreElement>(null);
   const heightBefore = useRef(0);
+  /** The number of the newest load. A load that another one has followed has no result. */
+  const newest = useRef(0);
   const isBusy = useRef(false);
   const load = async (query: Readonly<Record<string, string | number>>): Promise<Part | undefined> => {
-    if (isBusy.current) return undefined;
+    const number = ++newest.current;
     isBusy.current = true;
     const params = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
     if (given > 0) params.set('process', String(given));
     try {
       const part = await get<Part>(`/runs/${encodeURIComponent(id)}/output?${params.toString()}`);
+      if (number !== newest.current) return undefined;
       setError('');
       return part;
     } catch (failure) {
-      setError((failure as Error).message);
+      if (number === newest.current) setError((failure as Error).message);
       return undefined;
     } finally {
-      isBusy.current = false;
+      if (number === newest.current) isBusy.current = false;
     }
   };
   const end = async (): Promise<void> => {
@@ -84,7 +87,10 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   }, [id, given]);
   useEffect(() => {
     if (!isOpen || !isFollowing || shown === undefined) return undefined;
-    const timer = setTimeout(() => void (shown.parts.length > 0 ? newer('end') : end()), FOLLOW_MS);
+    // What the page does by itself must not replace a load that the user has asked for.
+    const timer = setTimeout(() => {
+      if (!isBusy.current) void (shown.parts.length > 0 ? newer('end') : end());
+    }, FOLLOW_MS);
     return () => {
       clearTimeout(timer);
     };
@@ -175,7 +181,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
             aria-label="Output"
             ref={box}
             onScroll={({ currentTarget }) => {
-              if (currentTarget.scrollTop < NEAR_TOP && shown.at !== 'start') void older();
+              if (currentTarget.scrollTop < NEAR_TOP && shown.at !== 'start' && !isBusy.current) void older();
             }}
           >
             {shown.isFound && <mark>{line}</mark>}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import type { Overview } from '../api.js';
 import { duration, grouped, moment, percent, rate, relative } from '../format.js';
 import { useData, useNow } from '../parts/data.js';
+import { LastDay } from '../parts/last-day.js';
 import { Loading, Notice, State } from '../parts/state.js';
 import { zone } from '../zone.js';
 
@@ -55,6 +56,10 @@ export function Home(): JSX.Element {
             ))}
           </ul>
         )}
+      </section>
+      <section aria-labelledby="day">
+        <h2 id="day">Ended in the last 24 hours</h2>
+        <LastDay hours={data.lastDay} />
       </section>
       <section aria-labelledby="next">
         <h2 id="next">Next ticks</h2>

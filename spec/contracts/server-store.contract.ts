@@ -270,6 +270,12 @@ export function serverStoreContract(open: () => ServerStore | Promise<ServerStor
       await store.addAudit({ at: 5, who: 'ada', what: 'x', subject: 'y' });
       expect((await store.endedBefore(81, 9)).map(({ id }) => id)).toEqual(['r1', 'r6']);
       expect((await store.endedBefore(80, 9)).map(({ id }) => id)).toEqual(['r1']);
+      const hour = 3_600_000;
+      const byHour = async (since: number): Promise<string[]> =>
+        (await store.endedByHour(since)).map((one) => `${one.hour} ${one.state} ${one.runs}`).sort();
+      expect(await byHour(65)).toEqual(['0 completed 1', '0 failed 2']);
+      expect(await byHour(80)).toEqual(['0 failed 1']);
+      expect(await byHour(79 - 2 * hour)).toEqual(['1 completed 1', '1 failed 1', '2 failed 1']);
       expect([await store.removeRun('r6'), await store.removeRun('r2'), await store.removeRun('r8')]).toEqual([
         true,
         false,

@@ -216,6 +216,11 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
         await served.ask('/workflows/Flow/runs', { method: 'POST', body: { settings: { text: '<i>2' } } })
       ).body as { id: string };
       await until(async () => (await served.ask(`/runs/${id}`)).body['state'] === 'completed');
+      await page.goto(`${served.url}/#/`);
+      await page
+        .getByRole('region', { name: 'Runs that ended per hour' })
+        .getByRole('img', { name: / completed/ })
+        .waitFor();
       await page.goto(`${served.url}/#/runs/${id}?tab=timeline`);
       await page
         .getByRole('img', { name: /^Wait <b>here<\/b>: / })

@@ -41,6 +41,8 @@ const RESULT_COLUMNS = [
 export const OfferWorkFlow = defineWorkflow({
   name: 'OfferWorkFlow',
   description: 'Reads member transactions, asks two models about each member, and assigns an offer',
+  // Each run writes the same files.
+  serving: { maxRuns: 1 },
   params: ['as_of', 'engine', 'transport', 'concurrency', 'window', 'on_failed_prediction', 'timeout_ms'],
   config: OfferConfig,
   defaultConfig: new URL('../../../workflows/offer/config.json', import.meta.url),

@@ -60,6 +60,11 @@ export interface ServerOverview {
   readonly next: readonly { readonly schedule: string; readonly at: number }[];
   /** The number of runs by state. */
   readonly counts: Readonly<Record<ServerRunState, number>>;
+  /** The last 24 hours, oldest first, each from its beginning, with the number of runs that ended in it by state. */
+  readonly lastDay: readonly {
+    readonly at: number;
+    readonly ended: Readonly<Partial<Record<ServerRunState, number>>>;
+  }[];
   /** The servers that share the store, by number; empty for the only server of a store. */
   readonly servers: readonly {
     /** Grows with each server that joins. */

@@ -10,10 +10,12 @@ const RECENT_RUNS = 30;
 const MOST_ATTENTION = 50;
 const MOST_ACTIVE = 200;
 const MOST_NEXT = 20;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export function overviewRoutes(api: Api): void {
   const { http, store, supervisor, catalog, views, live, access, now } = api;
+  const lastDay = rarely(() => lastDayOf(store, now()));
   http.get(
     '/api/v1/overview',
     {
@@ -43,6 +45,7 @@ export function overviewRoutes(api: Api): void {
         ),
         next: next.sort((a, b) => a.at - b.at).slice(0, MOST_NEXT),
         counts: await store.counts(),
+        lastDay: await lastDay(),
         servers: api.servers().map((one) => ({ ...one, pools: { ...one.pools } })),
       };
     },
@@ -99,6 +102,33 @@ export function overviewRoutes(api: Api): void {
       live.open(reply.raw, query.run, async () => (await access.tokenOf(headers.authorization)) !== undefined);
     },
   );
+}
+
+type LastDay = z.input<typeof Overview>['lastDay'];
+
+async function lastDayOf(store: Api['store'], at: number): Promise<LastDay> {
+  const first = Math.floor(at / HOUR_MS) * HOUR_MS - 23 * HOUR_MS;
+  const hours: LastDay = Array.from({ length: 24 }, (_, hour) => ({ at: first + hour * HOUR_MS, ended: {} }));
+  for (const { hour, state, runs } of await store.endedByHour(first)) {
+    const found = hours[hour];
+    if (found !== undefined) found.ended[state] = runs;
+  }
+  return hours;
+}
+
+/** The same result again while asking more often would cost more than a hundredth of the time. */
+function rarely<T>(ask: () => Promise<T>): () => Promise<T> {
+  let known: Promise<T> | undefined;
+  let freshUntilMs = 0;
+  return () => {
+    if (known !== undefined && performance.now() < freshUntilMs) return known;
+    const startedAtMs = performance.now();
+    freshUntilMs = Infinity;
+    known = ask().finally(() => {
+      freshUntilMs = performance.now() + 100 * (performance.now() - startedAtMs);
+    });
+    return known;
+  };
 }
 
 type Attention = z.input<typeof Overview>['attention'];

@@ -462,6 +462,8 @@ export const Overview = z.strictObject({
   /** The next tick of each schedule, soonest first, at most 20. */
   next: z.array(z.strictObject({ schedule: z.string(), at: time })),
   counts: z.record(z.enum(RUN_STATES), z.number()),
+  /** The last 24 hours, oldest first, each from its beginning, with the number of runs that ended in it by state. */
+  lastDay: z.array(z.strictObject({ at: time, ended: z.partialRecord(z.enum(RUN_STATES), z.number()) })),
   /** The servers that share the store, by number; empty for the only server of a store. */
   servers: z.array(
     z.strictObject({

@@ -127,6 +127,14 @@ export interface Along {
   readonly runsAfter?: readonly DeliveredRun[];
 }
 
+/** Runs of one state that ended in the same hour. */
+export interface EndedInHour {
+  /** From 0. */
+  readonly hour: number;
+  readonly state: ServerRunState;
+  readonly runs: number;
+}
+
 export interface ServerStore {
   /**
    * Joins the servers that share the store, under a new number, which it returns. From then on each change is refused
@@ -229,6 +237,8 @@ export interface ServerStore {
   backUp(path: string): Promise<void>;
   /** The number of runs per state. */
   counts(): Promise<Readonly<Record<ServerRunState, number>>>;
+  /** The runs that have ended since this moment, by the hour since then in which they ended, and by state. Unordered. */
+  endedByHour(since: number): Promise<readonly EndedInHour[]>;
 
   /** Adds alerts whose ids are new, and removes alerts that are older than a month and have no further attempt. */
   addAlerts(alerts: readonly StoredAlert[]): Promise<void>;

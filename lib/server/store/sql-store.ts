@@ -13,6 +13,7 @@ import type { StoredDelivery } from '../triggers/known-triggers.js';
 import { join, remove, renew, seen } from './sql-servers.js';
 import { all, places, run, type SqlDatabase, type SqlFields, type SqlValue, type SqlWork } from './sql-database.js';
 import type {
+  EndedInHour,
   Along,
   AuditEntry,
   JoiningServer,
@@ -30,6 +31,7 @@ import type {
 const MOST_PARTS = 1000;
 const JOIN_PARTS = `WITH gone AS (DELETE FROM counts RETURNING state, count)
   INSERT INTO counts SELECT state, sum(count) FROM gone GROUP BY state`;
+const HOUR_MS = 3_600_000;
 const ALERTS_KEPT_MS = 30 * 86_400_000;
 
 /** The columns of a run, which have the names of its members. */
@@ -328,6 +330,17 @@ export class SqlStore implements ServerStore {
     const found = new Map(rows.map(({ state, total }) => [state, Number(total)]));
     const counts = RUN_STATES.map((state) => [state, found.get(state) ?? 0]);
     return Object.fromEntries(counts) as Record<ServerRunState, number>;
+  }
+
+  endedByHour(since: number): Promise<readonly EndedInHour[]> {
+    const hour = `CAST(("endedAt" - ?) / ${HOUR_MS} AS INTEGER)`;
+    const sql = `SELECT ${hour} AS hour, state, count(*) AS runs FROM runs WHERE "endedAt" >= ? GROUP BY 1, 2`;
+    const of = (row: SqlFields): EndedInHour => ({
+      hour: Number(row['hour']),
+      state: row['state'] as ServerRunState,
+      runs: Number(row['runs']),
+    });
+    return this.rows(of, sql, [since, since]);
   }
 
   addAlerts(alerts: readonly StoredAlert[]): Promise<void> {
