@@ -88,13 +88,13 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   useEffect(() => {
     if (!isOpen || !isFollowing || shown === undefined) return undefined;
     // What the page does by itself must not replace a load that the user has asked for.
-    const timer = setTimeout(() => {
+    const timer = setInterval(() => {
       if (!isBusy.current) void (shown.parts.length > 0 ? newer('end') : end());
     }, FOLLOW_MS);
     return () => {
-      clearTimeout(timer);
+      clearInterval(timer);
     };
-  });
+  }, [isOpen, isFollowing, shown]);
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null || shown === undefined) return;
