@@ -95,6 +95,10 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
       clearInterval(timer);
     };
   }, [isOpen, isFollowing, shown]);
+  useEffect(() => {
+    // The last lines may have been printed after the last look.
+    if (!isOpen && isFollowing && shown !== undefined) void newer('end');
+  }, [isOpen]);
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null || shown === undefined) return;
