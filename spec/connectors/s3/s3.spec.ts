@@ -161,8 +161,9 @@ describeWithS3('files in an object store', (server) => {
         ndjsonSource({
           path,
           store,
-          schema: z.object({ id: z.number() }).refine(({ id }) => {
-            if (id === 0) void server().put(bucket, 'in.ndjson', '{"id":1}\n');
+          // The reader waits until the other object is there, and connects again after that.
+          schema: z.object({ id: z.number() }).refine(async ({ id }) => {
+            if (id === 0) await server().put(bucket, 'in.ndjson', '{"id":1}\n');
             return true;
           }),
         }),
