@@ -30,7 +30,7 @@ describe('a composition of tasks as Observables', () => {
     }
     const values = await lastValueFrom(stream(sourceTask(() => endless())).pipe(take(3), toArray()));
     expect(values).toEqual([0, 1, 2]);
-    await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; !isReleased && turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(isReleased).toBe(true);
   });
 

@@ -162,7 +162,7 @@ describeWithS3('files in an object store', (server) => {
           path,
           store,
           // The reader waits until the other object is there, and connects again after that.
-          schema: z.object({ id: z.number() }).refine(async ({ id }) => {
+          output: z.object({ id: z.number() }).refine(async ({ id }) => {
             if (id === 0) await server().put(bucket, 'in.ndjson', '{"id":1}\n');
             return true;
           }),
