@@ -81,8 +81,9 @@ describe.each(both)('over %s', (transport) => {
     const { counts } = await expectAllAnswered({
       transport,
       records: 40,
-      // Two calls at once are too many, however slow they are.
-      server: { faults: { rateLimit: { perSecond: 20, burst: 1 } } },
+      // Its calls at once are too many, however slow they are.
+      server: { faults: { rateLimit: { perSecond: 20, burst: 4 } } },
+      request: { concurrency: 16 },
     });
     expect(counts['throttled']).toBeGreaterThan(0);
   });

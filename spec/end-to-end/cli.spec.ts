@@ -65,7 +65,7 @@ const FILES: Readonly<Record<string, string>> = {
   // Its records wait for a file.
   'held.js': `import { existsSync } from 'node:fs';${flow(
     'Held',
-    "async (n) => { while (!existsSync('go')) await sleep(20); return n; }",
+    "async (n, { signal }) => { while (!signal.aborted && !existsSync('go')) await sleep(20); return n; }",
     '{ concurrency: 4 }',
     'Array(5000).fill(0)',
   )}`,
