@@ -59,12 +59,14 @@ export interface ChaosOptions {
   readonly records: number;
   /** The milliseconds of the slowest work, divided by four. */
   readonly workMs: number;
-  /**
-   * The faults to draw from; with `isOnce` each of them once, in their order. Then a part of the records waits for each
-   * fault, so that each of them happens in the middle of the run on any machine.
-   */
+  /** The faults to draw from; with `isOnce` each of them once, in their order. */
   readonly faults: readonly Fault[];
   readonly isOnce?: boolean;
+  /**
+   * The number of faults for each of which a part of the records waits, so that they happen in the middle of the run on
+   * any machine. Default: 0.
+   */
+  readonly awaited?: number;
   /** The most milliseconds between two faults. Default 1,700. */
   readonly pauseMs?: number;
 }
@@ -89,7 +91,7 @@ let runs = 0;
 
 export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   const startedAt = performance.now();
-  const { cluster, test, seed, records, workMs, faults, isOnce = false, pauseMs = 1700 } = options;
+  const { cluster, test, seed, records, workMs, faults, isOnce = false, awaited = 0, pauseMs = 1700 } = options;
   const random = seededRandom(seed);
   const numbers = [...new Array<undefined>(records).keys()];
   const [from, to] = [await test.topic(2), await test.topic(2)];
@@ -98,10 +100,10 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
     numbers.map((n) => ({ key: `k${n % KEYS}`, value: JSON.stringify({ k: `k${n % KEYS}`, n }), partition: n % 2 })),
   );
   const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
-  const gate = isOnce ? join(folder, 'gate') : '';
+  const gate = awaited > 0 ? join(folder, 'gate') : '';
   /** Lets another part of the records go on after so many faults. */
   const release = (faultsOver: number): void => {
-    if (isOnce) writeFileSync(gate, String(Math.ceil(((faultsOver + 1) / (faults.length + 1)) * records)));
+    if (awaited > 0) writeFileSync(gate, String(Math.ceil(((faultsOver + 1) / (awaited + 1)) * records)));
   };
   release(0);
   const config = { brokers: [...cluster.brokers], from, to, workMs, hasOwn: random() < 0.5, gate };

@@ -24,7 +24,16 @@ describeWithCluster(
   (cluster) => {
     it('loses no record and shows none twice while its brokers come and go', async () => {
       const { nodes, test } = cluster();
-      const options = { cluster: nodes, test, seed: SEED, records: 1200, workMs: 15, faults: FAULTS, isOnce: true };
+      const options = {
+        cluster: nodes,
+        test,
+        seed: SEED,
+        records: 1200,
+        workMs: 15,
+        faults: FAULTS,
+        isOnce: true,
+        awaited: FAULTS.length,
+      };
       const { faults } = await chaos(options);
       expect(Object.keys(faults)).toEqual(FAULTS);
     }, 300_000);
