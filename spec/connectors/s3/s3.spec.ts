@@ -360,7 +360,7 @@ describeWithS3('files in an object store', (server) => {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
-  });
+  }, 180_000);
 
   it('are written and read as the guide says', async () => {
     const guide = await readFile(join(ROOT, 'docs', 's3.md'), 'utf8');
