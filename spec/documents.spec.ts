@@ -87,11 +87,11 @@ describe('the documents', () => {
       expect(expected).not.toEqual([]);
       const { stdout, stderr } = await promisify(execFile)(process.execPath, [file.replace(/\.ts$/, '.js')], {
         cwd: scratch,
-        timeout: 30_000,
+        timeout: 60_000,
       });
       expect(stderr).toBe('');
       expect(stdout.trimEnd().split('\n')).toEqual(expected);
     },
-    30_000,
+    60_000,
   );
 });

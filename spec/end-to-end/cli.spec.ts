@@ -62,6 +62,13 @@ const FILES: Readonly<Record<string, string>> = {
   'letters.js': flow('Letters', "async (n) => { if (n === 2) throw new Error('two'); return n; }"),
   'fails.js': flow('Fails', "async () => { throw new Error('boom'); }", "{ onFailure: 'fail' }"),
   'slow.js': flow('Slow', 'async (n) => { await sleep(400); return n; }', '{ concurrency: 4 }', 'Array(5000).fill(0)'),
+  // Its records wait for a file.
+  'held.js': `import { existsSync } from 'node:fs';${flow(
+    'Held',
+    "async (n, { signal }) => { while (!signal.aborted && !existsSync('go')) await sleep(20); return n; }",
+    '{ concurrency: 4 }',
+    'Array(5000).fill(0)',
+  )}`,
   'prints.js': `console.log('loading');${flow('Prints', "async (n) => { console.log('task prints', n); return n; }")}`,
   'big.js': flow(
     'Big',
@@ -367,9 +374,12 @@ describe('a signal', () => {
 
   it.each(['SIGINT', 'SIGTERM'] as const)('%s drains: sources stop, the records in flight settle', async (signal) => {
     let sent = false;
-    const { code, out, err } = await start(['--workflow', './slow.js', '--json', '--window', '8'], (text, child) => {
+    const go = join(folder, 'go');
+    const { code, out, err } = await start(['--workflow', './held.js', '--json', '--window', '8'], (text, child) => {
       if (!sent && text.includes('"task":"Step"')) sent = child.kill(signal);
+      if (text.includes(': draining')) writeFileSync(go, '');
     });
+    rmSync(go);
     expect(code).toBe(130);
     expect(err).toMatch(new RegExp(`^${signal}: draining for at most 8 s\\. .* again aborts\\n$`));
     const { outcome, tasks } = summaryOf(out) as {
@@ -383,12 +393,14 @@ describe('a signal', () => {
   });
 
   it('that comes again aborts', async () => {
-    let sent = false;
-    const { code, out, err } = await start(['--workflow', './slow.js', '--json'], (text, child) => {
-      if (sent || !text.includes('"task":"Step"')) return;
-      sent = child.kill('SIGINT');
+    let presses = 0;
+    const { code, out, err } = await start(['--workflow', './held.js', '--json'], (text, child) => {
+      if (presses === 0 && text.includes('"task":"Step"')) presses = child.kill('SIGINT') ? 1 : 0;
       // Two at once are one key press that npm handed on; a person takes longer.
-      setTimeout(() => child.kill('SIGINT'), 250);
+      if (presses === 1 && text.includes(': draining')) {
+        presses = 2;
+        setTimeout(() => child.kill('SIGINT'), 250);
+      }
     });
     expect(code).toBe(130);
     expect(err).toMatch(/^SIGINT: draining.*\nSIGINT: aborting\. .*\n$/);

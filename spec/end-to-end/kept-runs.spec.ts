@@ -391,7 +391,7 @@ describe('a run with a file that is torn', () => {
       expect(existsSync(join(file('.millrace/runs'), broken))).toBe(false);
       expect((await millrace('runs', 'clean')).out).toBe(`removed ${whole}\n`);
     },
-    30_000,
+    120_000,
   );
 
   it('is kept by `runs clean` without its id, and where it holds what no run writes', async () => {

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { atsOf, respOf, type Features } from '#mock-server/index.js';
 import { WebSocketServer } from 'ws';
 
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 55_000;
 const programOf = (name: string): string => new URL(`../../examples/${name}.js`, import.meta.url).pathname;
 
 describe('the examples', () => {

@@ -1,4 +1,5 @@
 /** The workflow of the chaos: a topic, a cut, slow work of which some records fail, a running sum per key, a topic. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow, repartition, statefulTask } from 'millrace';
 import { kafka, kafkaSink, kafkaSource } from 'millrace/kafka';
@@ -19,9 +20,12 @@ export const ChaosFlow = defineWorkflow({
     ...{ brokers: z.array(z.string()), from: z.string(), to: z.string(), workMs: z.number() },
     /** Whether the output is written in transactions of its own, beside those of the lanes. */
     hasOwn: z.boolean(),
+    /** A file with a number, if it is given: the records from this one on wait until the number is higher. */
+    gate: z.string().default(''),
   }),
-  build: (flow, { brokers, from, to, workMs, hasOwn }) => {
+  build: (flow, { brokers, from, to, workMs, hasOwn, gate }) => {
     const cluster = kafka({ brokers });
+    const isHeld = (n: number): boolean => gate !== '' && n >= Number(readFileSync(gate, 'utf8'));
     return flow
       .task('In', kafkaSource<Item>({ cluster, topic: from, until: 'end' }))
       .task(
@@ -34,6 +38,7 @@ export const ChaosFlow = defineWorkflow({
         ['Spread'],
         asyncTask(
           async (item: Item) => {
+            while (isHeld(item.n)) await sleep(20);
             await sleep((item.n % 5) * workMs);
             if (isBad(item.n)) throw new Error('no good');
             return item;

@@ -7,6 +7,9 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from 'millrace';
 import { kafka } from 'millrace/kafka';
@@ -59,6 +62,11 @@ export interface ChaosOptions {
   /** The faults to draw from; with `isOnce` each of them once, in their order. */
   readonly faults: readonly Fault[];
   readonly isOnce?: boolean;
+  /**
+   * The number of faults for each of which a part of the records waits, so that they happen in the middle of the run on
+   * any machine. Default: 0.
+   */
+  readonly awaited?: number;
   /** The most milliseconds between two faults. Default 1,700. */
   readonly pauseMs?: number;
 }
@@ -83,7 +91,7 @@ let runs = 0;
 
 export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
   const startedAt = performance.now();
-  const { cluster, test, seed, records, workMs, faults, isOnce = false, pauseMs = 1700 } = options;
+  const { cluster, test, seed, records, workMs, faults, isOnce = false, awaited = 0, pauseMs = 1700 } = options;
   const random = seededRandom(seed);
   const numbers = [...new Array<undefined>(records).keys()];
   const [from, to] = [await test.topic(2), await test.topic(2)];
@@ -91,7 +99,14 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
     from,
     numbers.map((n) => ({ key: `k${n % KEYS}`, value: JSON.stringify({ k: `k${n % KEYS}`, n }), partition: n % 2 })),
   );
-  const config = { brokers: [...cluster.brokers], from, to, workMs, hasOwn: random() < 0.5 };
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
+  const gate = awaited > 0 ? join(folder, 'gate') : '';
+  /** Lets another part of the records go on after so many faults. */
+  const release = (faultsOver: number): void => {
+    if (awaited > 0) writeFileSync(gate, String(Math.ceil(((faultsOver + 1) / (awaited + 1)) * records)));
+  };
+  release(0);
+  const config = { brokers: [...cluster.brokers], from, to, workMs, hasOwn: random() < 0.5, gate };
   const run: SpreadOptions = {
     ...{ workflow: ChaosFlow.prepare(config), cluster: kafka({ brokers: cluster.brokers }) },
     ...{ runId: `chaos-${seed}-${++runs}-${process.pid}`, partitions: PARTITIONS },
@@ -125,6 +140,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
       const node = cluster.nodes[Math.floor(random() * cluster.nodes.length)] as ClusterNode;
       const victim = running()[Math.floor(random() * running().length)];
       await inject(fault, { cluster, node, victim, start, random, test, to, group: stagesOf(run).group });
+      release(history.length);
     }
     for (const worker of running()) worker.process.kill('SIGTERM');
     await Promise.all(workers.map(({ over }) => over));
@@ -133,6 +149,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosFigures> {
     throw error;
   } finally {
     for (const { proxy } of cluster.nodes) proxy.recover();
+    rmSync(folder, { recursive: true });
   }
   await judge(options, run, numbers, to).catch((error: unknown) => {
     throw new Error(`${String(error)}; after ${history.join(', ')}`, { cause: error });

@@ -50,6 +50,11 @@ export interface Broker {
 
 /** Starts a broker. Resolves when it can create topics. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  // Another process may take one of the free ports between the search for them and the start.
+  return options.port === undefined ? tryBroker(options).catch(() => tryBroker(options)) : tryBroker(options);
+}
+
+async function tryBroker(options: BrokerOptions): Promise<Broker> {
   const { port, properties = [], listeners = {}, format = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'millrace-kafka-'));
   const clients = port ?? (await freePort());
@@ -64,7 +69,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   ];
   await writeFile(file, [...lines, ...properties].join('\n'));
   await formatStorage(file, format);
-  let running = await launch(file, join(folder, 'broker.log'), address);
+  let running = await launch(file, join(folder, 'broker.log'), address).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  });
   return {
     address,
     addresses,

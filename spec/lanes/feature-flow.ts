@@ -2,6 +2,7 @@
  * A workflow with everything that a graph can say besides plain tasks, in front of a topic and behind it, for specs: the
  * same rows are expected of one process and of many.
  */
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   aggregateTask,
@@ -180,7 +181,11 @@ export const FeatureFlow = defineWorkflow({
         .task(
           'Ask',
           ['Spread'],
-          asyncTask((item: Item) => failing(item, 10)),
+          asyncTask(async (item: Item) => {
+            // The last record waits for as long as there is a file `hold` in the folder.
+            while (item.n === RECORDS - 1 && existsSync(`${folder}/hold`)) await sleep(20);
+            return failing(item, 10);
+          }),
         )
         .task(
           'Repair',

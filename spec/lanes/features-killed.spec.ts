@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,14 +55,18 @@ describeWithBroker('a workflow with each kind of edge and rule in worker process
       const hasLanes = async ({ told, process: child }: Victim, stage: string): Promise<void> => {
         while (!told.errors.includes(`started ${stage}`) && child.exitCode === null) await sleep(5);
       };
+      const hold = join(folder, 'many', 'hold');
+      await writeFile(hold, '');
       let worker = start();
       for (let kill = 0; kill < KILLS; kill++) {
         await hasLanes(worker, 'Spread');
         await sleep(150 + (kill % 5) * 100);
         worker.process.kill('SIGKILL');
-        await worker.over;
+        // It cannot have been done: one record is held.
+        expect([await worker.over, kill]).toEqual([[null, 'SIGKILL'], kill]);
         worker = start();
       }
+      await rm(hold);
       const [code] = await worker.over;
       if (code !== 0 || !worker.told.out.includes('over')) throw new Error(`A worker failed: ${worker.told.errors}`);
 

@@ -106,7 +106,8 @@ describeWithBroker('a replay of the dead letters of a spread run', (broker) => {
     await dieWhileClosing(options);
     const askedAt = performance.now();
     expect(await beginReplay(options)).toEqual({ replayed: 0, stay: EACH, isUnderWay: true });
-    expect(performance.now() - askedAt).toBeLessThan(15_000);
+    // The transaction of the owner that died may stay open for a minute.
+    expect(performance.now() - askedAt).toBeLessThan(45_000);
     const second = await work();
     expect(await out()).toEqual(ALL);
     expect(await rows()).toEqual(ALL.filter((n) => !failingAt('Late', ITEMS).includes(n)));

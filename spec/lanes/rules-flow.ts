@@ -1,4 +1,6 @@
 /** A workflow with rules on whole tasks, for specs: the rows and counts are those of one process. */
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   asyncTask,
   defineWorkflow,
@@ -63,6 +65,10 @@ export const RulesFlow = defineWorkflow({
   window: ({ window }) => window,
   build: (flow, { folder, items, failAt, isEndless, failsLater }) => {
     const path = (name: string): string => `${folder}/${name}.csv`;
+    /** Waits for as long as there is a file with the name of the task in the folder. */
+    const whileHeld = async (task: string): Promise<void> => {
+      while (existsSync(`${folder}/${task}`)) await sleep(20);
+    };
     return (
       flow
         .task(
@@ -92,9 +98,10 @@ export const RulesFlow = defineWorkflow({
         .task(
           'Publish',
           { after: ['Load', 'Loaded'] },
-          asyncTask(({ Load, Loaded }) => {
+          asyncTask(async ({ Load, Loaded }) => {
+            await whileHeld('Publish');
             if (failsLater) throw new Error('not published');
-            return Promise.resolve({ load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` });
+            return { load: inWords(Load), loaded: `${Loaded.status} ${Loaded.counts.in}` };
           }),
         )
         .task('Published', ['Publish'], csvSink({ path: path('published'), columns: ['load', 'loaded'] }))
@@ -110,12 +117,15 @@ export const RulesFlow = defineWorkflow({
         .task(
           'Clean up',
           { after: ['Loaded', 'Published', 'Copied', 'Alerted'], when: 'ended' },
-          syncTask((ends) => ({
-            loaded: ends.Loaded.status,
-            published: ends.Published.status,
-            copied: ends.Copied.status,
-            alerted: ends.Alerted.status,
-          })),
+          asyncTask(async (ends) => {
+            await whileHeld('Clean up');
+            return {
+              loaded: ends.Loaded.status,
+              published: ends.Published.status,
+              copied: ends.Copied.status,
+              alerted: ends.Alerted.status,
+            };
+          }),
         )
         .task(
           'Cleaned',

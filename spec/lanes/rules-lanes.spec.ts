@@ -1,7 +1,7 @@
 /** Tasks that run after others, in a run that Kafka carries: once, with the ends of one process, after any end. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -118,14 +118,19 @@ describeWithBroker('rules in a run with a kafkaCarrier', (broker) => {
       ...{ workflow: RulesFlow.prepare(config), cluster: broker().cluster, runId, partitions: PARTITIONS },
     };
     await createRun(options);
-    // Each worker dies when it has one of these lanes.
-    for (const stage of ['Publish', 'Clean up']) {
+    // Each worker dies when it has one of these lanes. Their records are held, so it cannot be done before.
+    const stages = ['Publish', 'Clean up'];
+    for (const stage of stages) await writeFile(join(place, stage), '');
+    for (const stage of stages) {
       const args = [VICTIM, broker().address, runId, MODULE, 'RulesFlow', JSON.stringify(config), String(PARTITIONS)];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      let told = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
-        if (text.includes(`started ${stage} `)) child.kill('SIGKILL');
+        told += text;
+        if (told.includes(`started ${stage} `)) child.kill('SIGKILL');
       });
       expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+      await rm(join(place, stage));
     }
     const { outcome } = await startWorker({ ...options, workflow: RulesFlow.prepare(config) }).finished;
     expect(outcome).toBe('completed');

@@ -10,7 +10,10 @@ import type { RunParts } from '#lib/runtime/run/run-parts.js';
 import { Secrets } from '#lib/text/secrets.js';
 
 /** The aftermath of a drained run with one teardown. `isBusy` answers whether workers are left. */
-async function cleanUp(isBusy: () => boolean): Promise<{ readonly ran: number; readonly events: readonly RunEvent[] }> {
+async function cleanUp(
+  isBusy: () => boolean,
+  patienceMs: number,
+): Promise<{ readonly ran: number; readonly events: readonly RunEvent[] }> {
   let ran = 0;
   const workflow = defineWorkflow({
     name: 'Cleaning',
@@ -40,7 +43,7 @@ async function cleanUp(isBusy: () => boolean): Promise<{ readonly ran: number; r
     parts: { runId: 'r', seed: 1, deadLetters: recordingDeadLetters() } as unknown as RunParts,
     client: { hasMembers: () => Promise.resolve(isBusy()) } as unknown as KafkaPort,
     ...{ group: 'g', order, totals: new RunTotals(workflow, []), secrets: new Secrets() },
-    ...{ outcome: 'drained', startedAt: 7, patienceMs: 300 },
+    ...{ outcome: 'drained', startedAt: 7, patienceMs },
     emit: (event) => events.push(event),
   });
   expect(await aftermath.run()).toEqual([]);
@@ -49,13 +52,13 @@ async function cleanUp(isBusy: () => boolean): Promise<{ readonly ran: number; r
 
 it('a teardown runs when the last worker has left', async () => {
   let looks = 0;
-  const { ran, events } = await cleanUp(() => ++looks < 2);
+  const { ran, events } = await cleanUp(() => ++looks < 2, 60_000);
   expect(ran).toBe(1);
   expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(['task-started', 'task-ended', 'progress']));
 });
 
 it('a teardown does not run beside workers of other machines', async () => {
-  const { ran, events } = await cleanUp(() => true);
+  const { ran, events } = await cleanUp(() => true, 300);
   expect(ran).toBe(0);
   expect(events).toEqual([
     expect.objectContaining({ type: 'notice', message: expect.stringContaining("'Clean up'") as unknown }),

@@ -212,7 +212,7 @@ describe('HTTP faults', () => {
     }));
 
   it('hide a concurrency limit: above it requests are turned away with `reject`', () =>
-    withServer({ faults: { concurrencyLimit: { limit: 2, reject: true, serviceMs: 200 } } }, async (server) => {
+    withServer({ faults: { concurrencyLimit: { limit: 2, reject: true, serviceMs: 800 } } }, async (server) => {
       const replies = await Promise.all(Array.from({ length: 5 }, () => predict(server)));
       const sorted = replies.map((reply) => reply.status).sort();
       expect(sorted).toEqual([200, 200, 503, 503, 503]);
@@ -221,11 +221,11 @@ describe('HTTP faults', () => {
     }));
 
   it('hide a concurrency limit: above it latency grows in proportion', () =>
-    withServer({ faults: { concurrencyLimit: { limit: 1, serviceMs: 20 } } }, async (server) => {
+    withServer({ faults: { concurrencyLimit: { limit: 1, serviceMs: 200 } } }, async (server) => {
       const before = performance.now();
       await Promise.all([predict(server), predict(server), predict(server)]);
       // The last to arrive met two others: three times the service time.
-      expect(performance.now() - before).toBeGreaterThanOrEqual(59);
+      expect(performance.now() - before).toBeGreaterThanOrEqual(599);
       expect(server.stats.faults).toEqual({ concurrencyLimit: 2 });
     }));
 });

@@ -97,7 +97,7 @@ describe('a mock server', () => {
     withServer({}, async (server) => {
       const client = await RpcClient.open(server);
       const { port } = server;
-      const back = server.restart({ downMs: 30 });
+      const back = server.restart({ downMs: 1000 });
       expect(await client.closed).toBe(1006);
       expect(await codeOf(ask(server, '/'))).toBe('ECONNREFUSED');
       await back;

@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { Subject } from 'rxjs';
-import { asyncTask, defineWorkflow, sourceTask, syncTask, type RunEvent } from 'millrace';
+import { asyncTask, defineWorkflow, sourceTask, syncTask, type Run, type RunEvent } from 'millrace';
 import { requestTask } from 'millrace/http';
 import { openTelemetry, traceRun } from 'millrace/opentelemetry';
 
@@ -170,15 +170,12 @@ describe('a traced record', () => {
 
   it('ends with its run where that is cancelled', async () => {
     const { exporter, tracer } = tracing();
-    const run = flowOf(() => new Promise(() => undefined)).run(undefined, {
-      tracer: openTelemetry({ tracer, sample: 1 }),
-    });
-    run.events$.subscribe((event) => {
-      if (event.type === 'task-started' && event.task === 'Wait')
-        setImmediate(() => {
-          run.cancel();
-        });
-    });
+    const run: Run = flowOf(() => {
+      setImmediate(() => {
+        run.cancel();
+      });
+      return new Promise(() => undefined);
+    }).run(undefined, { tracer: openTelemetry({ tracer, sample: 1 }) });
     expect((await run.finished).outcome).toBe('cancelled');
     const names = exporter.getFinishedSpans().map(({ name }) => name);
     expect(names.filter((name) => name === 'Wait record').length).toBeGreaterThan(0);

@@ -21,6 +21,10 @@ import { runToEnd, task } from '../support/run-to-end.js';
 const keep = syncTask<unknown, unknown>((value) => value);
 const range = (length: number): number[] => Array.from({ length }, (_, index) => index);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** On a busy machine a step of a run may come some turns later. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turn();
+}
 
 function start(tasks: readonly TaskDeclaration[], options: Parameters<Workflow['run']>[1] = {}): Run {
   return new Workflow({ name: 'test', tasks: () => tasks }).run(undefined, options);
@@ -82,7 +86,7 @@ describe('the end of a run', () => {
   it('closes a task only after it has opened, also when the run is cancelled meanwhile', async () => {
     const slow = new Slow();
     const run = start([task('S', [], sourceTask([1])), task('T', ['S'], slow)]);
-    await turn();
+    await until(() => slow.calls.length > 0);
     run.cancel();
     await turn();
     slow.openNow();
@@ -93,7 +97,7 @@ describe('the end of a run', () => {
   it('closes a task only after it has opened, also when another cannot open', async () => {
     const slow = new Slow();
     const run = start([task('S', [], sourceTask([1])), task('T', ['S'], slow), task('B', ['S'], new Broken())]);
-    await turn();
+    await until(() => slow.calls.length > 0);
     await turn();
     slow.openNow();
     await expect(run.finished).rejects.toThrow('cannot open');
@@ -117,8 +121,7 @@ describe('the end of a run', () => {
       },
     });
     const run = start([task('S', [], sourceTask([1])), task('K', ['S'], sink)]);
-    await turn();
-    await turn();
+    await until(() => calls.length > 0);
     run.cancel();
     await turn();
     isWritten();
@@ -148,9 +151,11 @@ describe('the end of a run', () => {
 
   it('aborts the signal of every task, with the reason', async () => {
     const reasons: unknown[] = [];
+    let isWaiting = false;
     const waits = asyncTask(
       (_n: number, { signal }) =>
         new Promise<number>((_, reject) => {
+          isWaiting = true;
           signal.addEventListener('abort', () => {
             reasons.push((signal.reason as { code: string }).code);
             reject(new Error('aborted'));
@@ -165,8 +170,7 @@ describe('the end of a run', () => {
       write: () => undefined,
     });
     const run = start([task('S', [], sourceTask([1])), task('T', ['S'], waits), task('K', ['S'], sink)]);
-    await turn();
-    await turn();
+    await until(() => isWaiting);
     run.cancel();
     await run.finished;
     expect([reasons, opened?.aborted]).toEqual([['MILLRACE_ABORTED'], true]);

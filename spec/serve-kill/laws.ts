@@ -52,9 +52,11 @@ export function killFolder(): string {
   return folder;
 }
 
-/** Pauses the schedules, waits until all runs are over, and checks the laws. */
+/** Waits for a run, pauses the schedules, waits until all runs are over, and checks the laws. */
 export async function checkAtEnd(served: Served): Promise<LawFigures> {
   const { ask } = served;
+  // A quick machine would be here before the first tick.
+  await until(async () => ((await ask('/runs?limit=1')).body['runs'] as unknown[] | undefined)?.length === 1);
   for (const name of Object.keys(SCHEDULES)) {
     // A server that has lost its lease or its database refuses the request until it has them again.
     const pause = (): ReturnType<Served['ask']> =>

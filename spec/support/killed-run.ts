@@ -1,6 +1,6 @@
 /** Runs of the real command that are killed with SIGKILL and resumed. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,16 +14,22 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts a run, kills it when `isTime` says so, and returns its id. Rejects if the run ends before. */
+/**
+ * Starts a run, kills it when `isTime` says so, and returns its id. Rejects if the run ends before. Meanwhile there is a
+ * file `hold` in the folder, for workflows that must not end before they are killed.
+ */
 export async function killedRun(
   args: readonly string[],
   options: CommandOptions,
   isTime: () => boolean | Promise<boolean>,
 ): Promise<string> {
+  const hold = join(options.folder, 'hold');
+  writeFileSync(hold, '');
   const { child, ended } = start(['run', ...args], options);
   while (child.exitCode === null && !(await isTime())) await sleep(10);
   child.kill('SIGKILL');
   const { code, problem } = await ended;
+  rmSync(hold);
   if (code !== null) throw new Error(`The run ended with code ${code} before it was killed: ${problem}`);
   const [id] = readdirSync(join(options.folder, '.millrace/runs'));
   return id as string;

@@ -76,6 +76,7 @@ describe('an expanding task', () => {
       ],
       { window: 6, signal: controller.signal },
     );
+    while (drawn < 6) await turn();
     for (let i = 0; i < 10; i++) await turn();
     expect(drawn).toBe(6);
     controller.abort();

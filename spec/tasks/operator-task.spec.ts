@@ -141,7 +141,7 @@ describe('gives what plain RxJS gives:', () => {
     'bufferWhen and bufferTime that never end in time': (n$) =>
       n$.pipe(
         bufferWhen(() => NEVER),
-        bufferTime(1000),
+        bufferTime(60_000),
       ),
     'takeWhile and catchError': (n$) =>
       n$.pipe(

@@ -55,7 +55,7 @@ describe('a record that', () => {
   });
 
   it('never comes back is stopped after its time, and fails alone', async () => {
-    const error = expectOnlyThirteenFailed(await runWorkload(executor, [numbers.spinOn], RECORDS, { timeoutMs: 60 }));
+    const error = expectOnlyThirteenFailed(await runWorkload(executor, [numbers.spinOn], RECORDS, { timeoutMs: 300 }));
     expect(error).toMatchObject({ code: 'MILLRACE_TIMEOUT' });
     expect(executor.stats().replaced).toBe(1);
   });
@@ -121,7 +121,7 @@ describe('a thread that', () => {
 
   it('exceeds its time limit on many neighbours costs these records only', async () => {
     const records = Array.from({ length: 60 }, (_, n) => (n < 8 ? 13 : n + 1000));
-    const { outcomes } = await runWorkload(executor, [numbers.spinOn], records, { timeoutMs: 40 });
+    const { outcomes } = await runWorkload(executor, [numbers.spinOn], records, { timeoutMs: 200 });
     expect(outcomes.filter(({ isFailed }) => isFailed === true)).toHaveLength(8);
     expect(outcomes.slice(8).every(({ record, output }) => output === record)).toBe(true);
   });
@@ -129,8 +129,8 @@ describe('a thread that', () => {
   it('may take as long as it needs beside another workload in the same thread that has a limit', async () => {
     await executor.close();
     executor = new ThreadExecutor({ threads: 1 });
-    const slow = runWorkload(executor, [numbers.burn], [150_000, 150_000, 150_000]);
-    const limited = runWorkload(executor, [numbers.double], RECORDS, { timeoutMs: 40 });
+    const slow = runWorkload(executor, [numbers.burn], [600_000, 600_000]);
+    const limited = runWorkload(executor, [numbers.double], RECORDS, { timeoutMs: 300 });
     for (const { outcomes } of [await slow, await limited]) {
       expect(outcomes.some(({ isFailed }) => isFailed === true)).toBe(false);
     }

@@ -175,7 +175,7 @@ it('survives poison and times', async () => {
   const onFailure = (error: unknown): number => failed.push((error as MillraceError).code);
   const exits = workerOperator(poison.exitWithThreeOn, { threads: 2, onFailure });
   expect(await lastValueFrom(exits([12, 13, 14]).pipe(toArray()))).toEqual([12, 14]);
-  const spins = workerOperator(numbers.spinOn, { threads: 2, onFailure, timeoutMs: 50 });
+  const spins = workerOperator(numbers.spinOn, { threads: 2, onFailure, timeoutMs: 300 });
   expect(await lastValueFrom(spins([12, 13, 14]).pipe(toArray()))).toEqual([12, 14]);
   expect(failed).toEqual(['MILLRACE_THREAD', 'MILLRACE_TIMEOUT']);
 });

@@ -30,4 +30,4 @@ it('a killed run over DuckDB has each row once in both files after it is resumed
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}, 120_000);

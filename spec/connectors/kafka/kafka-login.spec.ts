@@ -72,9 +72,9 @@ const SECURE: BrokerOptions = {
   ]),
 };
 
-/** Copies a topic slowly, with a login. */
+/** Copies a topic, with a login. From record 300 on it waits for as long as there is a file \`hold\`. */
 const COPY = `
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow } from 'millrace';
 import { kafka, kafkaSink, kafkaSource } from 'millrace/kafka';
@@ -87,7 +87,10 @@ export default defineWorkflow({
   build: (flow) =>
     flow
       .task('In', kafkaSource({ cluster, topic: from, until: 'end', maxWaitMs: 50 }))
-      .task('Work', ['In'], asyncTask(async (n) => (await sleep(10), n), { concurrency: 2 }))
+      .task('Work', ['In'], asyncTask(async (n) => {
+        while (Number(n) >= 300 && existsSync('hold')) await sleep(20);
+        return n;
+      }, { concurrency: 2 }))
       .task('Out', ['Work'], kafkaSink({ cluster, topic: to })),
 });
 `;
@@ -106,7 +109,7 @@ describeWithBroker(
     });
 
     const find = async (options: Omit<KafkaOptions, 'brokers'>, listener = 'LOGIN'): Promise<boolean> => {
-      const client = await openClient(kafka({ brokers: [broker().at(listener)], timeoutMs: 5000, ...options }));
+      const client = await openClient(kafka({ brokers: [broker().at(listener)], timeoutMs: 30_000, ...options }));
       try {
         return await client.hasTopic('no-such-topic');
       } finally {
@@ -189,6 +192,8 @@ describeWithBroker(
         await mkdir(join(own, 'node_modules'));
         await symlink(root, join(own, 'node_modules', 'millrace'));
         await writeFile(join(own, 'flow.mjs'), COPY);
+        const hold = join(own, 'hold');
+        await writeFile(hold, '');
         const admin = await broker().asAdmin();
         const first = millrace('run', './flow.mjs', '--run-id', 'rights', '--json');
         while (!/"Work":\{[^{}]*"out":[1-9]/.test(first.told.out)) {
@@ -196,6 +201,7 @@ describeWithBroker(
           await sleep(20);
         }
         await admin.createAcls({ acl: [DENY_ALL] });
+        await rm(hold);
         expect(await first.over).toEqual([1, null]);
         expect(first.told.out + first.told.errors).toMatch(/MILLRACE_KAFKA.*TOPIC_AUTHORIZATION_FAILED/);
         await admin.deleteAcls({ filters: [DENY_ALL] });

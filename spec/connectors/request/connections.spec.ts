@@ -262,7 +262,8 @@ describe.each(BOTH)('TLS over %s', (_, via, answer) => {
     expect(failure).toMatchObject({ code: 'MILLRACE_NETWORK' });
     expect(failure?.message).toContain(remedy);
     expect(letters).toEqual([]);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    // A fault that passes would be tried again for minutes.
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   it('says so where the port speaks no TLS', async () => {

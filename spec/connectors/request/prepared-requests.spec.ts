@@ -191,7 +191,7 @@ describe('a prepared request', () => {
       response.writeHead(200, { 'content-length': '9' }).write('{');
     };
     answers = { hang: first(hang), body: first(hangInBody) };
-    const options = { url: `${server.url}/{name}`, timeoutMs: 400 };
+    const options = { url: `${server.url}/{name}`, timeoutMs: 1000 };
     const run = await server.bothWays(options, after(['hang', 'body']));
     expect(run.prepared).toEqual(run.axios);
     expect(run.prepared.outputs).toHaveLength(3);

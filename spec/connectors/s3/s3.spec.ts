@@ -161,8 +161,9 @@ describeWithS3('files in an object store', (server) => {
         ndjsonSource({
           path,
           store,
-          schema: z.object({ id: z.number() }).refine(({ id }) => {
-            if (id === 0) void server().put(bucket, 'in.ndjson', '{"id":1}\n');
+          // The reader waits until the other object is there, and connects again after that.
+          output: z.object({ id: z.number() }).refine(async ({ id }) => {
+            if (id === 0) await server().put(bucket, 'in.ndjson', '{"id":1}\n');
             return true;
           }),
         }),
@@ -359,7 +360,7 @@ describeWithS3('files in an object store', (server) => {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
-  });
+  }, 180_000);
 
   it('are written and read as the guide says', async () => {
     const guide = await readFile(join(ROOT, 'docs', 's3.md'), 'utf8');

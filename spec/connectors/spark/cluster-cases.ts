@@ -3,7 +3,7 @@
  * `spark.spec.ts`, whose server they share.
  */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -67,6 +67,8 @@ export function clusterCases(server: () => SparkServer, remote: () => string): v
         const bundle = join(folder, 'bundle.mjs');
         await promisify(execFile)(process.execPath, [ROLLDOWN, WORK, '--platform', 'node', '--file', bundle]);
         const file = join(folder, 'noted.log');
+        const hold = join(folder, 'hold');
+        writeFileSync(hold, '');
         const ROWS = 400;
         const records: number[] = [];
         const run = defineWorkflow({
@@ -75,7 +77,7 @@ export function clusterCases(server: () => SparkServer, remote: () => string): v
             flow
               .task(
                 'Rows',
-                onSpark(noted({ file, delayMs: 10 }), {
+                onSpark(noted({ file, delayMs: 10, hold }), {
                   remote: remote(),
                   node: process.execPath,
                   bundle,
@@ -92,9 +94,11 @@ export function clusterCases(server: () => SparkServer, remote: () => string): v
               ),
         }).run();
         const calls = (): number => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').length : 0);
-        while (calls() < 50) await sleep(20);
+        // Both executors are held in their work.
+        while (calls() < 60) await sleep(20);
         const [executor] = await server().executors();
         process.kill(executor as number, 'SIGKILL');
+        rmSync(hold);
         await run.finished;
         expect(records.sort((a, b) => a - b)).toEqual(Array.from({ length: ROWS }, (_, id) => id));
         // Effects of the code itself are repeated.
@@ -113,6 +117,8 @@ export function clusterCases(server: () => SparkServer, remote: () => string): v
           whenStarted?.(() => child.kill('SIGKILL'));
           return new Promise((resolve) => child.once('close', resolve));
         };
+        const hold = join(folder, 'hold');
+        writeFileSync(hold, '');
         const part = join(folder, 'totals.csv.part');
         const linesOf = (path: string): readonly string[] =>
           existsSync(path) ? readFileSync(path, 'utf8').trim().split(/\r?\n/) : [];
@@ -126,6 +132,7 @@ export function clusterCases(server: () => SparkServer, remote: () => string): v
           }, 20);
         });
         expect(killed).toBe(null);
+        rmSync(hold);
         const [id] = readdirSync(join(folder, '.millrace/runs'));
         // The token in the address was not kept.
         expect(await execute(['resume', id as string, ...address])).toBe(0);

@@ -410,7 +410,7 @@ describeWithSpark(
       const limits = { retryForMs: 1000, noProgressMs: 60_000 };
       const execution = new Execution(session, plan, 'It', contextOfTest('Rows'), limits);
       const next = execution.next().catch(() => 'ended');
-      await sleep(500);
+      await sleep(2000);
       await expect(execution.close()).resolves.toBe(true);
       await next;
       await expect(session.interrupt(execution.operationId)).resolves.toBe(false);

@@ -304,7 +304,7 @@ describe('a server that closes the connection', () => {
     expect(failure).toMatchObject({ code: 'MILLRACE_UPSTREAM_DOWN' });
     expect(failure?.message).toContain('"try again later"');
     expect(served.connections).toBeLessThan(25);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   it('or no longer answers anything, pings included, is left, and its calls are sent again', async () => {
@@ -319,7 +319,7 @@ describe('a server that closes the connection', () => {
       { autoPong: false },
     );
     const { outputs, counts } = await call(served.url, {
-      websocket: { sockets: 1, pingAfterMs: 30, pongWithinMs: 30, reconnectMs: 1 },
+      websocket: { sockets: 1, pingAfterMs: 100, pongWithinMs: 200, reconnectMs: 1 },
     });
     expect(outputs).toEqual(RECORDS);
     expect(counts['lostConnections']).toBe(1);

@@ -165,7 +165,7 @@ describe('calls over WebSocket', () => {
         }
       }
     });
-    const { outputs, counts } = await ask(url, 10, { timeoutMs: 500, websocket: { sockets: 1, maxBatch: 1 } });
+    const { outputs, counts } = await ask(url, 10, { timeoutMs: 1000, websocket: { sockets: 1, maxBatch: 1 } });
     expect(outputs).toEqual(numbers(10));
     expect(counts).toMatchObject({ timeouts: 1, lateReplies: 1, duplicateReplies: 0, unknownReplies: 0 });
   });

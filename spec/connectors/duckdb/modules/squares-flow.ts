@@ -1,4 +1,5 @@
 /** A workflow that queries DuckDB and writes two files, made to be killed. */
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncTask, defineWorkflow } from 'millrace';
 import { duckdbSource, parquetSink } from 'millrace/duckdb';
@@ -35,6 +36,8 @@ export const SquaresFlow = defineWorkflow({
         asyncTask(
           async (square: Square) => {
             await sleep(8);
+            // The last record waits for as long as there is a file `hold`, so the run cannot end before it is killed.
+            while (square.id === rows - 1 && existsSync('hold')) await sleep(20);
             return square;
           },
           { concurrency: 8 },

@@ -1,5 +1,5 @@
 /** Work for the executors of Spark. It imports only what a bundle can contain. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { skip, threadAggregate, threadFactory, threadFunction, threadSchema, type Skip } from 'millrace/thread';
 import { z } from 'zod';
 
@@ -62,14 +62,21 @@ export const leaving = threadFunction(import.meta.url, 'leaving', (_row: { reado
   process.exit(0);
 });
 
+interface NotedArgs {
+  readonly file: string;
+  readonly delayMs: number;
+  /** For as long as this file exists, each process waits in its thirtieth call. */
+  readonly hold?: string;
+}
+
 /** Writes each call and its process to a file, and takes a while. */
-export const noted = threadFactory(
-  import.meta.url,
-  'noted',
-  ({ file, delayMs }: { readonly file: string; readonly delayMs: number }) =>
-    async ({ id }: { readonly id: number }): Promise<{ readonly id: number }> => {
-      appendFileSync(file, `${process.pid} ${id}\n`);
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      return { id };
-    },
-);
+export const noted = threadFactory(import.meta.url, 'noted', ({ file, delayMs, hold }: NotedArgs) => {
+  let calls = 0;
+  return async ({ id }: { readonly id: number }): Promise<{ readonly id: number }> => {
+    appendFileSync(file, `${process.pid} ${id}\n`);
+    calls++;
+    do await new Promise((resolve) => setTimeout(resolve, delayMs));
+    while (calls === 30 && hold !== undefined && existsSync(hold));
+    return { id };
+  };
+});
