@@ -3,7 +3,7 @@ import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { MillraceError } from '../model/errors.js';
 import { CLOSED } from './lane.js';
-import { existingRun, stagesOf, type SpreadOptions } from './worker.js';
+import { existingRun, stagesOf, type SpreadOptions } from './cluster-run.js';
 
 /** The records that a stage has not processed yet. */
 export interface StageLag {

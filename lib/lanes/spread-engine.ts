@@ -32,7 +32,7 @@ import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
 import { SpreadAftermath } from './spread-aftermath.js';
 import type { SpreadWorkflow } from './stage-workflow.js';
-import { createRun, stagesOf, type SpreadOptions } from './worker.js';
+import { ensureRun, stagesOf, type SpreadOptions } from './cluster-run.js';
 
 /** The workers of a run that this process has started. */
 export interface Crew {
@@ -50,8 +50,19 @@ export interface Crew {
 /** Starts the crew of a run. */
 export type StartCrew = (options: SpreadOptions, parts: RunParts) => Crew;
 
+/** What this machine remembers of a run, in case its topics are deleted. */
+export interface RunMemory {
+  /** The id of the run on its cluster; undefined if it has not been seen there. */
+  recall(): Promise<string | undefined>;
+  /** Called with the id before any worker begins. */
+  keep(id: string): Promise<void>;
+}
+
 /** The part of `SpreadOptions` that a carrier is given. */
-export type CarrierParts = Omit<SpreadOptions, 'workflow' | 'runId'> & { readonly replication?: number };
+export type CarrierParts = Omit<SpreadOptions, 'workflow' | 'runId'> & {
+  readonly replication?: number;
+  readonly memory?: RunMemory | undefined;
+};
 
 const LOOK_EVERY_MS = 250;
 const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: [] };
@@ -60,6 +71,7 @@ export class SpreadEngine implements EngineOfRun {
   readonly threads = NO_THREADS;
   private readonly options: SpreadOptions;
   private readonly replication: number | undefined;
+  private readonly memory: RunMemory | undefined;
   private readonly parts: RunParts;
   private readonly face: RunFace;
   private readonly startCrew: StartCrew;
@@ -77,7 +89,7 @@ export class SpreadEngine implements EngineOfRun {
 
   constructor(
     workflow: SpreadWorkflow,
-    { replication, ...cluster }: CarrierParts,
+    { replication, memory, ...cluster }: CarrierParts,
     parts: RunParts,
     face: RunFace,
     startCrew: StartCrew,
@@ -85,6 +97,7 @@ export class SpreadEngine implements EngineOfRun {
     this.options = { ...cluster, workflow, runId: parts.runId };
     this.totals = new RunTotals(workflow, []);
     this.replication = replication;
+    this.memory = memory;
     this.parts = parts;
     this.face = face;
     this.startCrew = startCrew;
@@ -113,7 +126,7 @@ export class SpreadEngine implements EngineOfRun {
     try {
       await this.parts.deadLetters.open?.();
       client = await openClient(this.options.cluster);
-      if (this.asked === undefined) await createRun(this.options, this.replication);
+      if (this.asked === undefined) await this.ensure(client);
       await this.warn(client);
       outcome = this.asked ?? (await this.untilOver(await this.viewOn(client)));
     } catch (error) {
@@ -150,6 +163,13 @@ export class SpreadEngine implements EngineOfRun {
     this.failure ??= { error };
     this.crew?.kill();
     this.waiter.wake();
+  }
+
+  private async ensure(client: KafkaPort): Promise<void> {
+    const { memory, replication: replicationFactor } = this;
+    const known = await memory?.recall();
+    const { id } = await ensureRun(client, this.options, { replicationFactor, known });
+    if (id !== known) await memory?.keep(id);
   }
 
   /** The topics of a run have the same settings, so one of them stands for all. */

@@ -8,49 +8,23 @@
  * ends of the others cannot be read, the worker drains its lanes and ends with that error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { Waiter } from '../model/awaitable.js';
 import { systemClock } from '../model/clock.js';
-import type { RunDefinition } from '../model/checkpoint.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { Upstream } from '../model/upstream.js';
-import {
-  callback,
-  checkOptions,
-  count,
-  madeBy,
-  number,
-  objectWith,
-  text,
-  type OptionRules,
-} from '../options/options.js';
-import { describeDefinition } from '../runtime/definition/run-definition.js';
-import { ResumePlan } from '../runtime/resume/resume-plan.js';
+import { callback, checkOptions, count, number, objectWith, type OptionRules } from '../options/options.js';
 import type { Secrets } from '../text/secrets.js';
+import { existingRun, REQUIRED, SPREAD_RULES, type SpreadOptions } from './cluster-run.js';
 import { CLOSED, Lane, REOPENED, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { NewsWriter } from './lane-news.js';
 import { DEFAULT_TRANSACTION_TIMEOUT_MS } from './lane-transaction.js';
 import { takenLetters } from './letter-topic.js';
 import { Membership } from './membership.js';
-import { agreeOn, assertSameRun, newRunRecord, readRunRecord, type RunRecord } from './run-record.js';
-import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
-import type { SpreadWorkflow } from './stage-workflow.js';
-import { planStages, type Stage, type StagePlan } from './stages.js';
-
-/** The options that all workers of one run share. */
-export interface SpreadOptions {
-  /** The workflow with its configuration, as `prepare` returns it. */
-  readonly workflow: SpreadWorkflow;
-  /** The cluster, made by `kafka`. */
-  readonly cluster: KafkaCluster;
-  /** The id of the run, the same for all workers. Part of the names of its topics. */
-  readonly runId: string;
-  /** The partitions of each topic that divides records by a key, and so the most lanes of a stage. Default 12. */
-  readonly partitions?: number;
-}
+import { laneCount } from './run-topics.js';
+import type { Stage, StagePlan } from './stages.js';
 
 /** Options of `startWorker`. */
 export interface WorkerOptions extends SpreadOptions {
@@ -91,12 +65,6 @@ export interface WorkerEnd {
   readonly hasDeadLetters: boolean;
 }
 
-const SPREAD_RULES: OptionRules<SpreadOptions> = {
-  workflow: objectWith('derive'),
-  cluster: madeBy(KafkaCluster, 'kafka()'),
-  runId: text,
-  partitions: count(),
-};
 const RULES: OptionRules<WorkerOptions> = {
   ...SPREAD_RULES,
   commitEveryMs: number(1),
@@ -107,9 +75,6 @@ const RULES: OptionRules<WorkerOptions> = {
   secrets: objectWith('add', 'text', 'data'),
   upstream: objectWith('answer'),
 };
-const REQUIRED = ['workflow', 'cluster', 'runId'] as const;
-
-const DEFAULT_PARTITIONS = 12;
 const LOOK_EVERY_MS = 300;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
@@ -119,58 +84,6 @@ const STEADY_MS = 60_000;
 const GIVE_UP_MS = 300_000;
 /** Refusals in a row between two reports. */
 const TELL_EVERY = 5;
-
-/**
- * The stages of a workflow, with their lanes and topics. Does not connect. Throws MILLRACE_SPREAD for a workflow that
- * cannot be spread.
- */
-export function stagesOf(options: SpreadOptions): StagePlan {
-  checkOptions('the stages of a workflow', options, SPREAD_RULES, REQUIRED);
-  return planned(options).plan;
-}
-
-/**
- * Creates the topics of a run, and writes its first record, unless they exist. Resolves with the names of the topics
- * that were created. Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the
- * run exists with another definition or configuration.
- */
-export async function createRun(options: SpreadOptions, replicationFactor?: number): Promise<readonly string[]> {
-  checkOptions('a run', options, SPREAD_RULES, REQUIRED);
-  const { plan, definition } = planned(options);
-  const {
-    cluster,
-    workflow: { startedAt },
-  } = options;
-  const client = await openClient(cluster);
-  try {
-    const created = await createTopics(client, topicsOf(plan, replicationFactor));
-    const topic = await client.describe(plan.runTopic);
-    const record = await agreeOn(client, topic, newRunRecord(plan, definition, startedAt), cluster.options.timeoutMs);
-    assertSameRun(record, plan, definition);
-    return created;
-  } finally {
-    await client.close();
-  }
-}
-
-/**
- * Deletes the topics of a run. No worker may be at work on the run. Resolves with the names of the deleted topics.
- * Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_INVALID_OPTION for options that
- * do not fit.
- */
-export async function deleteRun(options: SpreadOptions): Promise<readonly string[]> {
-  checkOptions('a run', options, SPREAD_RULES, REQUIRED);
-  const client = await openClient(options.cluster);
-  try {
-    const deleted: string[] = [];
-    for (const { name } of topicsOf(planned(options).plan, undefined)) {
-      if (await client.deleteTopic(name)) deleted.push(name);
-    }
-    return deleted;
-  } finally {
-    await client.close();
-  }
-}
 
 /**
  * Starts a worker of a run that `createRun` has created. Throws MILLRACE_INVALID_OPTION for options that do not fit.
@@ -183,48 +96,6 @@ export async function deleteRun(options: SpreadOptions): Promise<readonly string
 export function startWorker(options: WorkerOptions): Worker {
   checkOptions('a worker', options, RULES, REQUIRED);
   return new Worker(options);
-}
-
-/** A run that exists on a cluster. */
-export interface ExistingRun {
-  readonly plan: StagePlan;
-  readonly record: RunRecord;
-  /** All topics of the run, by name. */
-  readonly topics: ReadonlyMap<string, TopicDescription>;
-  /** The lanes of the run, by their numbers. */
-  readonly lanes: readonly (LaneName & { readonly of: Stage })[];
-}
-
-/** Rejects with MILLRACE_UNKNOWN_RUN if there is no such run, and with MILLRACE_RESUME for another definition. */
-export async function existingRun(client: KafkaPort, options: SpreadOptions): Promise<ExistingRun> {
-  const { workflow, cluster, runId } = options;
-  const { plan, definition } = planned(options);
-  const { timeoutMs } = cluster.options;
-  const hasRun = await client.hasTopic(plan.runTopic);
-  const record = hasRun ? await readRunRecord(client, await client.describe(plan.runTopic), timeoutMs) : undefined;
-  if (record === undefined) {
-    throw new MillraceError(
-      'MILLRACE_UNKNOWN_RUN',
-      `There is no run '${runId}' of '${workflow.name}' on this cluster. Create it with \`millrace topics create\`, or start it with \`millrace run --kafka\``,
-    );
-  }
-  assertSameRun(record, plan, definition);
-  const topics = await describeTopics(client, topicsOf(plan, undefined));
-  let lane = 0;
-  const lanes = plan.stages.flatMap((of) =>
-    [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
-  );
-  return { plan, record, topics, lanes };
-}
-
-function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOptions): {
-  readonly plan: StagePlan;
-  readonly definition: RunDefinition;
-} {
-  const { name, config, plan: graph, declarations } = workflow;
-  const plan = planStages(graph, declarations, { workflow: name, run: runId, partitions });
-  const { durability } = new ResumePlan(graph, declarations);
-  return { plan, definition: describeDefinition(name, graph, declarations, config, durability) };
 }
 
 /**

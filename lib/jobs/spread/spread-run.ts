@@ -3,8 +3,9 @@
  *
  * Guarantees: a workflow that cannot be spread is refused before anything is written.
  */
-import { carrierWith, crewOfOne, type StartCrew } from '../../lanes/internal.js';
+import { carrierWith, crewOfOne, type RunMemory, type StartCrew } from '../../lanes/internal.js';
 import { stagesOf, type SpreadOptions, type WorkerOptions } from '../../lanes/index.js';
+import type { Carrier } from '../../runtime/run/carrier.js';
 import { newRunId } from '../../runtime/run/run.js';
 import type { ReadyRun } from '../kept-run.js';
 import { loadJob, type JobRequest, type LoadedJob } from '../load-job.js';
@@ -75,6 +76,6 @@ export async function prepareSpreadRun(
     workers === 1
       ? crewOfOne({ ...shared, ...worker }, parts)
       : new WorkerProcesses(workerCommand(runId), workers).crew();
-  const carrier = carrierWith(options, startCrew);
-  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, runId, carrier }) };
+  const carrierFor = (memory: RunMemory | undefined): Carrier => carrierWith({ ...options, memory }, startCrew);
+  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, spread: options, carrierFor }) };
 }
