@@ -44,6 +44,9 @@ async function workHere({ options, job, args, context }: Work): Promise<ExitCode
       const line = sentenceOf(event);
       if (line !== undefined) say(job.secrets.text(line));
     },
+    onNotice: (message) => {
+      say(job.secrets.text(message));
+    },
   });
   const release = onSignals((count) => {
     if (count === 1) worker.stop();

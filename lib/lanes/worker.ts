@@ -7,11 +7,10 @@
  * the group assigns it to this worker, and for at most five minutes in a row. If a lane fails for another reason, or the
  * ends of the others cannot be read, the worker drains its lanes and ends with that error.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { Waiter } from '../model/awaitable.js';
-import { systemClock } from '../model/clock.js';
+import { sleep, systemClock, type Clock } from '../model/clock.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { Upstream } from '../model/upstream.js';
@@ -20,6 +19,7 @@ import type { Secrets } from '../text/secrets.js';
 import { existingRun, REQUIRED, SPREAD_RULES, type SpreadOptions } from './cluster-run.js';
 import { CLOSED, Lane, REOPENED, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { NewsWriter } from './lane-news.js';
+import { LaneWait } from './lane-wait.js';
 import { DEFAULT_TRANSACTION_TIMEOUT_MS } from './lane-transaction.js';
 import { takenLetters } from './letter-topic.js';
 import { Membership } from './membership.js';
@@ -41,6 +41,11 @@ export interface WorkerOptions extends SpreadOptions {
   readonly stallMs?: number;
   /** Called with the events of the lanes of this worker. */
   readonly onEvent?: (event: WorkerEvent) => void;
+  /**
+   * Called with a sentence that concerns the worker as a whole: its brokers cannot be reached, or it waits for lanes.
+   * Default: not called.
+   */
+  readonly onNotice?: (message: string) => void;
   /** The values to mask in all output of the lanes. Default: those that the configuration and the tasks name. */
   readonly secrets?: Secrets;
   /** Answers requests in place of the network. */
@@ -72,9 +77,17 @@ const RULES: OptionRules<WorkerOptions> = {
   graceMs: number(0),
   stallMs: count(),
   onEvent: callback,
+  onNotice: callback,
   secrets: objectWith('add', 'text', 'data'),
   upstream: objectWith('answer'),
 };
+/** What a worker reaches outside of itself. Specs replace it. */
+export interface WorkerSurroundings {
+  readonly connect: typeof openClient;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>;
+}
+
+const REAL: WorkerSurroundings = { connect: openClient, clock: systemClock };
 const LOOK_EVERY_MS = 300;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
@@ -107,6 +120,7 @@ export class Worker {
   /** Resolves when all lanes of the run have ended, or after `stop`. Rejects with the error of the lane that failed. */
   readonly finished: Promise<WorkerEnd>;
   private readonly options: WorkerOptions;
+  private readonly outside: WorkerSurroundings;
   private readonly lanes = new Map<number, Lane>();
   /** The lanes that the group assigns to this worker. */
   private readonly owned = new Set<number>();
@@ -125,8 +139,9 @@ export class Worker {
   private readonly waiter = new Waiter();
 
   /** Use `startWorker`. */
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerOptions, outside: WorkerSurroundings = REAL) {
     this.options = options;
+    this.outside = outside;
     this.finished = this.work();
     this.finished.catch(() => undefined);
   }
@@ -144,7 +159,9 @@ export class Worker {
 
   private async work(): Promise<WorkerEnd> {
     const { cluster } = this.options;
-    const client = await openClient(cluster);
+    const client = await this.outside.connect(cluster, (message) => {
+      this.notify(message);
+    });
     try {
       const { topic, plan } = await this.prepare(client);
       const membership = new Membership({
@@ -165,7 +182,15 @@ export class Worker {
       const participation = membership.participate(cluster.options.timeoutMs).catch((error: unknown) => {
         this.fail(error);
       });
-      const isCompleted = await this.untilOver(client, plan, topic).catch((error: unknown) => {
+      const wait = new LaneWait({
+        ...{ client, group: plan.group, topic, member: membership.member, clock: this.outside.clock },
+        onNotice: (message) => {
+          this.notify(message);
+          // For the processes that follow the run.
+          this.news?.event(-1, { type: 'notice', at: Date.now(), message });
+        },
+      });
+      const isCompleted = await this.untilOver(client, plan, topic, wait).catch((error: unknown) => {
         this.fail(error);
         return false;
       });
@@ -200,7 +225,7 @@ export class Worker {
     const news = (this.news = new NewsWriter(client, topics.get(plan.eventTopic) as TopicDescription));
     this.surroundings = {
       ...{ workflow, cluster, plan, record, topics },
-      connect: () => openClient(cluster),
+      connect: () => this.outside.connect(cluster),
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
       transactionTimeoutMs: this.options.transactionTimeoutMs ?? DEFAULT_TRANSACTION_TIMEOUT_MS,
       stallMs: this.options.stallMs,
@@ -219,7 +244,12 @@ export class Worker {
   }
 
   /** Resolves with true when all lanes of the run have ended, and with false if this worker must stop before that. */
-  private async untilOver(client: KafkaPort, plan: StagePlan, topic: TopicDescription): Promise<boolean> {
+  private async untilOver(
+    client: KafkaPort,
+    plan: StagePlan,
+    topic: TopicDescription,
+    wait: LaneWait,
+  ): Promise<boolean> {
     const all = laneCount(plan);
     while (!this.isStopping) {
       // A worker with lanes knows without a request that the run is not over.
@@ -232,7 +262,8 @@ export class Worker {
         if (this.ended.size === all) return true;
         this.beginMore(reopened);
       }
-      await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
+      wait.check(this.owned.size);
+      await this.waiter.waitAtMost(LOOK_EVERY_MS, this.outside.clock);
     }
     return false;
   }
@@ -265,13 +296,13 @@ export class Worker {
     const { stage, partition } = name;
     const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
     this.lanes.set(number, lane);
-    const beganMs = performance.now();
+    const beganMs = this.outside.clock.monotonicMs();
     this.report(lane.name, { type: 'started' });
     const end = await lane.finished;
     this.lanes.delete(number);
     this.report(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
     if (end.kind === 'closed') this.ended.add(number);
-    if (end.kind === 'failed') await this.again(number, end, performance.now() - beganMs);
+    if (end.kind === 'failed') await this.again(number, end, this.outside.clock.monotonicMs() - beganMs);
     else this.refusals.delete(number);
     this.waiter.wake();
   }
@@ -284,7 +315,7 @@ export class Worker {
     // A lane that was fenced continues elsewhere, at most some seconds after the group has decided so.
     const isLost = codeOf(error) === 'MILLRACE_LOCKED';
     const known = lastedMs > STEADY_MS ? undefined : this.refusals.get(number);
-    const refusal = known ?? { times: 0, sinceMs: performance.now() };
+    const refusal = known ?? { times: 0, sinceMs: this.outside.clock.monotonicMs() };
     refusal.times++;
     this.refusals.set(number, refusal);
     if (!isLost || refusal.times % TELL_EVERY === 0) this.tell(number, error);
@@ -293,11 +324,12 @@ export class Worker {
       this.refusals.delete(number);
       return;
     }
-    if (!isLost || performance.now() - refusal.sinceMs > GIVE_UP_MS) {
+    if (!isLost || this.outside.clock.monotonicMs() - refusal.sinceMs > GIVE_UP_MS) {
       this.fail(error);
       return;
     }
-    await sleep(Math.min(FIRST_RETRY_MS * 2 ** (refusal.times - 1), LAST_RETRY_MS));
+    const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** (refusal.times - 1), LAST_RETRY_MS);
+    await sleep(this.outside.clock, pauseMs, undefined);
     if (this.owned.has(number)) void this.begin(number);
     else this.refusals.delete(number);
   }
@@ -329,13 +361,25 @@ export class Worker {
     this.stop();
   }
 
+  private notify(message: string): void {
+    try {
+      this.options.onNotice?.(message);
+    } catch (error) {
+      this.fail(thrownBy('onNotice', error));
+    }
+  }
+
   private report(name: LaneName, what: Pick<WorkerEvent, 'type' | 'error' | 'event'>): void {
     try {
       this.options.onEvent?.({ ...name, ...what });
     } catch (error) {
-      this.fail(
-        new MillraceError('MILLRACE_TASK', `\`onEvent\` of a worker threw: ${describeThrown(error)}`, { cause: error }),
-      );
+      this.fail(thrownBy('onEvent', error));
     }
   }
+}
+
+function thrownBy(option: string, error: unknown): MillraceError {
+  return new MillraceError('MILLRACE_TASK', `\`${option}\` of a worker threw: ${describeThrown(error)}`, {
+    cause: error,
+  });
 }

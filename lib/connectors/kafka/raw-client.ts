@@ -46,9 +46,11 @@ const SEQUENCES = 2 ** 31;
 
 /**
  * Opens a client. Rejects with MILLRACE_MISSING_PACKAGE if the package is not installed.
+ *
+ * @param onNotice called with a sentence when the cluster cannot be reached, once per outage, while requests are repeated.
  */
-export async function openClient(cluster: KafkaCluster): Promise<KafkaPort> {
-  return new RawClient(await load(), cluster);
+export async function openClient(cluster: KafkaCluster, onNotice?: (message: string) => void): Promise<KafkaPort> {
+  return new RawClient(await load(), cluster, onNotice);
 }
 
 async function load(): Promise<typeof Package> {
@@ -71,9 +73,9 @@ class RawClient implements KafkaPort {
   private readonly topics: TopicRequests;
   private readonly groups: GroupRequests;
 
-  constructor(kafka: typeof Package, cluster: KafkaCluster) {
+  constructor(kafka: typeof Package, cluster: KafkaCluster, onNotice: ((message: string) => void) | undefined) {
     this.kafka = kafka;
-    this.brokers = new Brokers(kafka, cluster);
+    this.brokers = new Brokers(kafka, cluster, onNotice);
     this.transactionRequests = new Transactions(this.brokers);
     this.topics = new TopicRequests(this.brokers);
     this.groups = new GroupRequests(this.brokers);
