@@ -84,7 +84,10 @@ export interface EnsuredRun {
 export async function ensureRun(
   client: KafkaPort,
   options: SpreadOptions,
-  { replicationFactor, known }: { readonly replicationFactor?: number | undefined; readonly known?: string | undefined },
+  {
+    replicationFactor,
+    known,
+  }: { readonly replicationFactor?: number | undefined; readonly known?: string | undefined },
 ): Promise<EnsuredRun> {
   const { plan, definition } = planned(options);
   const { timeoutMs } = options.cluster.options;
@@ -112,9 +115,13 @@ export async function ensureRun(
  *
  * @param known the id that the run had when this machine saw it.
  */
-export async function assertRunKept(options: SpreadOptions, known: string): Promise<void> {
+export async function assertRunKept(
+  options: SpreadOptions,
+  known: string,
+  onNotice?: (message: string) => void,
+): Promise<void> {
   checkOptions('a run', options, SPREAD_RULES, REQUIRED);
-  const client = await openClient(options.cluster);
+  const client = await openClient(options.cluster, onNotice);
   try {
     await ensureRun(client, options, { known });
   } finally {
@@ -151,7 +158,9 @@ async function findRun(client: KafkaPort, options: SpreadOptions, isKnown: boole
   const missing = await missingOf(client, names);
   const late = await read();
   if (late !== undefined) return late;
-  throw missing.length === 0 ? lostRun(plan, `topic '${plan.runTopic}' is empty`, traces) : lostTopics(plan, missing, traces);
+  throw missing.length === 0
+    ? lostRun(plan, `topic '${plan.runTopic}' is empty`, traces)
+    : lostTopics(plan, missing, traces);
 }
 
 /** The topics of a run that has begun. Rejects with MILLRACE_RESUME if they are not those with which it began. */
@@ -161,7 +170,10 @@ async function describedTopics(
   record: RunRecord,
 ): Promise<ReadonlyMap<string, TopicDescription>> {
   const topics = topicsOf(plan, undefined);
-  const missing = await missingOf(client, topics.map(({ name }) => name));
+  const missing = await missingOf(
+    client,
+    topics.map(({ name }) => name),
+  );
   if (missing.length > 0) throw lostTopics(plan, missing, []);
   const described = await describeTopics(client, topics);
   assertSameTopics(plan, record.topics, described.values());
@@ -230,4 +242,3 @@ function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOpt
   const { durability } = new ResumePlan(graph, declarations);
   return { plan, definition: describeDefinition(name, graph, declarations, config, durability) };
 }
-

@@ -40,7 +40,8 @@ class Refusing extends MemoryPort {
   }
 
   get reports(): number {
-    return this.values('millrace.Refused.r.events').filter((news) => (news as { kind: string }).kind === 'stopped').length;
+    return this.values('millrace.Refused.r.events').filter((news) => (news as { kind: string }).kind === 'stopped')
+      .length;
   }
 }
 

@@ -36,7 +36,7 @@ export async function describeGroup(
   const api = kafka.createAPI<[string], readonly DescribedGroup[]>(
     CONSUMER_GROUP_DESCRIBE,
     VERSION,
-    (name) =>
+    (name: string) =>
       kafka.Writer.create()
         .appendArray([name], (writer, one) => writer.appendString(one), true, false)
         .appendBoolean(false)

@@ -4,7 +4,7 @@
  * Guarantees: at most one report per outage. An outage begins with an attempt, and ends with the first answer. Reports
  * nothing while any broker can be reached.
  */
-import { systemClock, type Clock } from '../../model/clock.js';
+import { systemClock, type Clock } from '../../connect/index.js';
 
 /** Longer than the restart of a connection takes, and short for a person who waits. */
 const TELL_AFTER_MS = 2000;

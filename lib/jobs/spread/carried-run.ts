@@ -28,6 +28,8 @@ export interface CarriedRun {
   readonly runs: string | undefined;
   /** The options that its workers share. */
   readonly spread: SpreadOptions;
+  /** Called with a sentence if the brokers cannot be reached before the run has started. */
+  readonly onNotice?: ((message: string) => void) | undefined;
   /** The carrier of the run. */
   readonly carrierFor: (memory: RunMemory | undefined) => Required<RunOptions>['carrier'];
 }
@@ -39,7 +41,7 @@ export interface CarriedRun {
 export async function prepareCarriedRun(
   job: LoadedJob,
   place: JobPlace,
-  { runs, spread, carrierFor }: CarriedRun,
+  { runs, spread, onNotice, carrierFor }: CarriedRun,
 ): Promise<ReadyRun> {
   const { runId } = spread;
   const own = lettersOf(job, place);
@@ -53,7 +55,7 @@ export async function prepareCarriedRun(
   const memory = memoryIn(folder);
   // Nothing may be removed from the folder of a run that is lost: it has the last copy of its dead letters.
   const known = await memory.recall();
-  if (known !== undefined) await assertRunKept(spread, known);
+  if (known !== undefined) await assertRunKept(spread, known, onNotice);
   await folder.begin();
   await keepPlan(folder, job.prepared);
   await Promise.all([

@@ -33,6 +33,8 @@ export interface SpreadStart extends Omit<SpreadRequest, 'runId'> {
   readonly workers: number;
   /** The command line of a worker process. */
   readonly workerCommand: (runId: string) => WorkerCommand;
+  /** Called with a sentence if the brokers cannot be reached before the run has started. */
+  readonly onNotice: (message: string) => void;
   /** The options of a worker in this process. */
   readonly worker: Pick<WorkerOptions, 'stallMs'>;
 }
@@ -66,7 +68,7 @@ export async function spreadOptionsFor(
  */
 export async function prepareSpreadRun(
   request: JobRequest,
-  { kafka, runId = newRunId(), partitions, runs, workers, workerCommand, worker }: SpreadStart,
+  { kafka, runId = newRunId(), partitions, runs, workers, workerCommand, onNotice, worker }: SpreadStart,
   place: JobPlace,
 ): Promise<SpreadRun> {
   const job = await loadJob({ ...request, kafka, ...(partitions === undefined ? {} : { partitions }) }, place);
@@ -77,5 +79,5 @@ export async function prepareSpreadRun(
       ? crewOfOne({ ...shared, ...worker }, parts)
       : new WorkerProcesses(workerCommand(runId), workers).crew();
   const carrierFor = (memory: RunMemory | undefined): Carrier => carrierWith({ ...options, memory }, startCrew);
-  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, spread: options, carrierFor }) };
+  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, spread: options, onNotice, carrierFor }) };
 }
