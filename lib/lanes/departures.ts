@@ -33,9 +33,15 @@ export class Departures {
   private departed: readonly Departed[] = [];
   /** The names of workers whose processes have ended. The group keeps them until their sessions end. */
   private readonly dead = new Set<string>();
+  private isClosed = false;
 
   constructor(parts: DeparturesParts) {
     this.parts = parts;
+  }
+
+  /** Reports nothing from here on. */
+  close(): void {
+    this.isClosed = true;
   }
 
   /** Looks at the group once. Rejects with the errors of the client. */
@@ -61,7 +67,7 @@ export class Departures {
   }
 
   private async reportEnd(name: string, how: string): Promise<void> {
-    const { client, group, onNotice } = this.parts;
+    const { client, group } = this.parts;
     const members = await this.members();
     const own = members.find((one) => nameOfMember(one) === name);
     const others = members.map(nameOfMember).filter((one) => !this.dead.has(one));
@@ -74,7 +80,7 @@ export class Departures {
         : others.length === 0
           ? `. No other worker of the run is there: ${they} until one starts`
           : `, and ${they} until its session ends, in at most ${await sessionText(client, group)}; then ${listOfWorkers(others)} may continue`;
-    onNotice(`Worker ${name} ${how}${fate}`);
+    this.tell(`Worker ${name} ${how}${fate}`);
   }
 
   private isReported(one: Departed, members: readonly GroupMember[], isOpen: (lane: number) => boolean): boolean {
@@ -88,8 +94,12 @@ export class Departures {
     if (left > 0 && ++one.looks < MOST_LOOKS) return false;
     const parts = heirs.map(({ name, count }) => `${counted(count, 'lane')} on worker ${name}`);
     if (left > 0) parts.push(`${counted(left, 'lane')} when a worker has room or starts`);
-    this.parts.onNotice(`Worker ${one.name} has left the run. Its lanes continue: ${parts.join(', ')}`);
+    this.tell(`Worker ${one.name} has left the run. Its lanes continue: ${parts.join(', ')}`);
     return true;
+  }
+
+  private tell(message: string): void {
+    if (!this.isClosed) this.parts.onNotice(message);
   }
 
   private async members(): Promise<readonly GroupMember[]> {

@@ -14,8 +14,8 @@ import { codeOf, MillraceError } from '../model/errors.js';
 import { counted } from '../text/printable.js';
 import type { StagePlan } from './stages.js';
 
-/** How long a broker may not know a topic that another one has created. */
-const UNKNOWN_TOPIC_MS = 1000;
+/** How long a broker that is busy may not know a topic that another one has created. */
+const UNKNOWN_TOPIC_MS = 3000;
 const LOOK_EVERY_MS = 100;
 /** The most topics that a message names. */
 const MOST_NAMES = 3;

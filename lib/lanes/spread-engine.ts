@@ -264,7 +264,7 @@ export class SpreadEngine implements EngineOfRun {
       this.waiter.wake();
     });
     let lookedAtMs = -Infinity;
-    const lookAtGroup = async (): Promise<void> => {
+    const lookOnce = async (): Promise<void> => {
       // Workers that this process has asked to end are no news.
       const ended = this.asked === undefined ? exits.splice(0) : [];
       await departures.ended(new Map(ended.map(({ pid, how }) => [workerName(pid), how])));
@@ -272,16 +272,25 @@ export class SpreadEngine implements EngineOfRun {
       lookedAtMs = systemClock.monotonicMs();
       await departures.look();
     };
+    let looking: Promise<void> | undefined;
+    // The run does not need the group, which may have no coordinator for a while, or may be hidden from this process.
+    const lookAtGroup = (): Promise<void> =>
+      (looking ??= lookOnce()
+        .catch(() => undefined)
+        .finally(() => {
+          looking = undefined;
+        }));
     while (end.how === undefined) {
       // A worker that has died may have left a transaction open, which does not stop the others.
       await view.look('latest');
-      // A follower needs no right to describe the group.
-      await lookAtGroup().catch((error: unknown) => {
-        if (codeOf(error) !== 'MILLRACE_KAFKA') throw error;
-      });
+      void lookAtGroup();
       await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
-    if (end.how === 'stopped') await lookAtGroup().catch(() => undefined);
+    if (end.how === 'stopped') {
+      await looking;
+      await lookAtGroup();
+    }
+    departures.close();
     await view.look(end.how === 'completed' ? 'end' : 'latest');
     view.measure();
     if (this.failure !== undefined) throw this.failure.error;

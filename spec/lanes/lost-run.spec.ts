@@ -114,6 +114,7 @@ describeWithBroker('a new run', (broker) => {
       [...new Array<undefined>(topics.length + 1).keys()].map(async (count) => {
         const options = optionsOf(`half-${count}`);
         for (const topic of topicsOf(stagesOf(options), undefined).slice(0, count)) await client.createTopic(topic);
+        await expect(startWorker(options).finished).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_RUN' });
         expect(await createRun(options)).toHaveLength(topics.length - count);
         expect(await startWorker(options).finished).toMatchObject({ outcome: 'completed' });
       }),

@@ -178,7 +178,10 @@ export class Brokers {
       } catch (error) {
         refuse(error);
         const { isPassing: mayPass, isStale, answers } = faultOf(error);
-        if (answers.length > 0) this.outage?.end();
+        if (answers.length > 0) {
+          this.hasAnswer = true;
+          this.outage?.end();
+        }
         if (!mayPass || performance.now() + pauseMs > latest) {
           this.outage?.end();
           throw runErrorOf(what, error);

@@ -40,7 +40,7 @@ export class WorkerProcesses {
   }
 
   /** Calls the listener for each process that ends before it has seen the end of the run. */
-  private watch(listener: (exit: WorkerExit) => void): void {
+  watch(listener: (exit: WorkerExit) => void): void {
     for (const child of this.children) {
       child.once('exit', (code, signal) => {
         const { pid } = child;
