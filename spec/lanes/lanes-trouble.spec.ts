@@ -75,7 +75,9 @@ describeWithBroker('trouble in a spread run', (broker) => {
     const before = await readFile(letters, 'utf8');
     expect(before).toContain('no good');
     const admin = await broker().asAdmin();
-    await admin.deleteTopics({ topics: ['millrace.HeldFlow.killed.Spread'] });
+    const topic = 'millrace.HeldFlow.killed.Spread';
+    await admin.deleteTopics({ topics: [topic] });
+    while ((await admin.listTopics()).includes(topic)) await sleep(20);
     const again = millrace('run', ...spread('killed'), '--workers', '2');
     expect(await again.code).toBe(2);
     expect(again.errors()).toContain(
