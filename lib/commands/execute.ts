@@ -105,7 +105,7 @@ function endStuck(folder: RunFolder | undefined, { args, report, context }: Surr
 
 function resumeSentence(folder: RunFolder, args: Arguments): string {
   if (isCarried(folder)) {
-    return `To continue it: run the workflow again with --kafka and --run-id ${folder.manifest.runId}. Other workers of the run go on`;
+    return `To continue it: run the workflow again with --kafka and --run-id ${folder.manifest.runId}. Workers of the run on other machines go on`;
   }
   const settings = settingsToGive(folder).map((key) => ` --set ${key}=…`);
   return `To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}${settings.join('')}`;
