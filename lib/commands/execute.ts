@@ -85,7 +85,9 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
       process.stderr.write(`${explainError(failure.error, args.flag('debug'), context.secrets)}\n`);
     } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
     const isOver = summary?.outcome === 'completed' && failure === undefined;
-    if (!isOver) await printNextStep(summary, folder, args, hasBegun || failure === undefined);
+    // A spread run whose topics are gone is not continued either.
+    const isRefused = failure !== undefined && codeOf(failure.error) === 'MILLRACE_RESUME';
+    if (!isOver) await printNextStep(summary, folder, args, failure === undefined || (hasBegun && !isRefused));
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {

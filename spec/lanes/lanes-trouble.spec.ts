@@ -79,10 +79,15 @@ describeWithBroker('trouble in a spread run', (broker) => {
     await admin.deleteTopics({ topics: [topic] });
     while ((await admin.listTopics()).includes(topic)) await sleep(20);
     const again = millrace('run', ...spread('killed'), '--workers', '2');
+    // A machine that has not seen the run learns from the brokers that it has begun.
+    const elsewhere = millrace('run', ...spread('killed'), '--runs', 'elsewhere');
     expect(await again.code).toBe(2);
     expect(again.errors()).toContain(
       "MILLRACE_RESUME: Run 'killed' of 'HeldFlow' has lost its progress: topic 'millrace.HeldFlow.killed.Spread' is missing",
     );
+    expect(await elsewhere.code).toBe(1);
+    expect(elsewhere.errors()).toContain(`has lost its progress: topic '${topic}' is missing`);
+    expect(elsewhere.errors()).not.toContain('To continue it');
     // The folder has the last copy of them.
     expect(await readFile(letters, 'utf8')).toBe(before);
     expect(existsSync(join(place, '.millrace', 'runs', 'killed', 'events.ndjson'))).toBe(true);
