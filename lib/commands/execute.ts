@@ -85,7 +85,9 @@ async function follow(ready: ReadyRun, { args, report, context, watchers }: Surr
       process.stderr.write(`${explainError(failure.error, args.flag('debug'), context.secrets)}\n`);
     } else if (summary?.outcome === 'completed') printWhereItIs(ready, summary, args);
     const isOver = summary?.outcome === 'completed' && failure === undefined;
-    if (!isOver) await printNextStep(summary, folder, args, hasBegun || failure === undefined);
+    // A spread run whose topics are gone is not continued either.
+    const isRefused = failure !== undefined && codeOf(failure.error) === 'MILLRACE_RESUME';
+    if (!isOver) await printNextStep(summary, folder, args, failure === undefined || (hasBegun && !isRefused));
     if (failure !== undefined) return isBrokenLaw(failure.error) ? EXIT.brokenLaw : EXIT.failed;
     return summary === undefined ? EXIT.failed : exitCodeOf(summary);
   } finally {
@@ -105,7 +107,7 @@ function endStuck(folder: RunFolder | undefined, { args, report, context }: Surr
 
 function resumeSentence(folder: RunFolder, args: Arguments): string {
   if (isCarried(folder)) {
-    return `To continue it: run the workflow again with --kafka and --run-id ${folder.manifest.runId}. Other workers of the run go on`;
+    return `To continue it: run the workflow again with --kafka and --run-id ${folder.manifest.runId}. Workers of the run on other machines go on`;
   }
   const settings = settingsToGive(folder).map((key) => ` --set ${key}=…`);
   return `To resume it: ${resumeLine(folder.manifest.runId, args.text('runs'))}${settings.join('')}`;

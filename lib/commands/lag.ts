@@ -3,7 +3,10 @@ import { configOptions, debugOptions, workflowOptions, workflowWord, type Comman
 import { EXIT } from './exit-codes.js';
 import { loadSpread, spreadOptions } from './spread-options.js';
 import { renderTable } from './table.js';
-import { grouped } from '../text/printable.js';
+import { grouped, oneLine } from '../text/printable.js';
+
+/** A person waits for the answer. */
+const MOST_WAIT_MS = 5000;
 
 export const lagCommand: Command = {
   name: 'lag',
@@ -12,8 +15,16 @@ export const lagCommand: Command = {
   options: { ...workflowOptions, ...configOptions, ...spreadOptions, ...debugOptions },
   run: async (args, context) => {
     const { options } = await loadSpread(args, context);
-    const { lagOf } = await import('../lanes/index.js');
-    const rows = (await lagOf(options)).map(({ stage, lanes, completed, records }) => [
+    const [{ lagOf }, { kafka }] = await Promise.all([
+      import('../lanes/index.js'),
+      import('../connectors/kafka/index.js'),
+    ]);
+    const { timeoutMs, ...cluster } = options.cluster.options;
+    const impatient = { ...options, cluster: kafka({ ...cluster, timeoutMs: Math.min(timeoutMs, MOST_WAIT_MS) }) };
+    const lags = await lagOf(impatient, (message) => {
+      process.stderr.write(`${oneLine(context.secrets.text(message))}\n`);
+    });
+    const rows = lags.map(({ stage, lanes, completed, records }) => [
       stage,
       `${completed} of ${lanes}`,
       records === undefined ? '' : grouped(records),

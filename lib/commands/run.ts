@@ -114,6 +114,7 @@ async function spread(args: Arguments, context: CommandContext): Promise<ExitCod
       runs: args.flag('ephemeral') ? undefined : runsFrom(args),
       workers,
       workerCommand: (id: string) => workerCommand(args, id),
+      onNotice: printSentence,
       worker: stallFrom(args),
     };
     const { job, runId, create } = await prepareSpreadRun(request, start, place);
@@ -182,7 +183,10 @@ async function preparationOf(args: Arguments, context: CommandContext): Promise<
   return { prepare, stopped };
 }
 
-/** Prints also if the run is quiet: a user of --resume must know if a new run starts instead, and why. */
+/**
+ * Prints also if the run is quiet: a user of --resume must know if a new run starts instead, and why, and a run that waits
+ * for its brokers has not started.
+ */
 function printSentence(sentence: string): void {
   process.stderr.write(`${oneLine(sentence)}\n`);
 }

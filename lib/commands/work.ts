@@ -44,6 +44,9 @@ async function workHere({ options, job, args, context }: Work): Promise<ExitCode
       const line = sentenceOf(event);
       if (line !== undefined) say(job.secrets.text(line));
     },
+    onNotice: (message) => {
+      say(job.secrets.text(message));
+    },
   });
   const release = onSignals((count) => {
     if (count === 1) worker.stop();
@@ -66,11 +69,21 @@ async function workHere({ options, job, args, context }: Work): Promise<ExitCode
 }
 
 async function workInProcesses({ options, args }: Work, workers: number): Promise<ExitCode> {
-  const { WorkerProcesses } = await import('../jobs/spread/worker-processes.js');
+  const [{ WorkerProcesses }, { workerName }] = await Promise.all([
+    import('../jobs/spread/worker-processes.js'),
+    import('../lanes/internal.js'),
+  ]);
   const isQuiet = args.flag('quiet');
   const processes = new WorkerProcesses(commandOf(options.runId, args, args.text('grace'), isQuiet), workers);
+  let isStopping = false;
   const release = onSignals((_count, signal) => {
+    isStopping = true;
     processes.signal(signal);
+  });
+  const say = isQuiet ? (): void => undefined : printer();
+  processes.watch(({ pid, how }) => {
+    if (!isStopping)
+      say(`Worker ${workerName(pid)} ${how}. Other workers continue its lanes, after its session if it was killed`);
   });
   try {
     return exitCodeOfWorkers(await processes.codes);

@@ -2,17 +2,8 @@
  * The entry point `millrace/lanes`: a workflow spread over several processes by Kafka. The client of Kafka is loaded by
  * the first call that connects, not by the import.
  */
-export {
-  createRun,
-  deleteRun,
-  stagesOf,
-  startWorker,
-  Worker,
-  type SpreadOptions,
-  type WorkerEnd,
-  type WorkerEvent,
-  type WorkerOptions,
-} from './worker.js';
+export { createRun, deleteRun, stagesOf, type SpreadOptions } from './cluster-run.js';
+export { startWorker, Worker, type WorkerEnd, type WorkerEvent, type WorkerOptions } from './worker.js';
 export { beginReplay, type ReplayStart } from './replay.js';
 export { kafkaCarrier, type KafkaCarrierOptions } from './kafka-carrier.js';
 export { abortTransactions, lagOf, openTransactions, type StageLag } from './lag.js';

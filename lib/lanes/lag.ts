@@ -3,7 +3,7 @@ import type { KafkaCluster } from '../connectors/kafka/cluster.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { MillraceError } from '../model/errors.js';
 import { CLOSED } from './lane.js';
-import { existingRun, stagesOf, type SpreadOptions } from './worker.js';
+import { existingRun, stagesOf, type SpreadOptions } from './cluster-run.js';
 
 /** The records that a stage has not processed yet. */
 export interface StageLag {
@@ -27,10 +27,15 @@ const ABORT_TIMEOUT_MS = 60_000;
  * The lag of each stage of a run. Rejects with MILLRACE_UNKNOWN_RUN if there is no such run, with MILLRACE_RESUME if it
  * has another definition, configuration or number of partitions, and with MILLRACE_SPREAD for a workflow that cannot be
  * spread.
+ *
+ * @param onNotice called with a sentence if the brokers cannot be reached, while they are tried again.
  */
-export async function lagOf(options: SpreadOptions): Promise<readonly StageLag[]> {
+export async function lagOf(
+  options: SpreadOptions,
+  onNotice?: (message: string) => void,
+): Promise<readonly StageLag[]> {
   stagesOf(options);
-  const client = await openClient(options.cluster);
+  const client = await openClient(options.cluster, onNotice);
   try {
     const { plan } = await existingRun(client, options);
     const closed = await client.committed(plan.group, await client.describe(plan.stateTopic), 'current');

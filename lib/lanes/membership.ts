@@ -9,6 +9,7 @@ import type { GroupAnswer, KafkaPort, TopicDescription } from '../connectors/kaf
 import { Waiter } from '../model/awaitable.js';
 import { systemClock } from '../model/clock.js';
 import { codeOf, MillraceError } from '../model/errors.js';
+import { newMemberId } from './worker-name.js';
 
 const JOINING = 0;
 const LEAVING = -1;
@@ -35,7 +36,8 @@ export interface MembershipParts {
 
 export class Membership {
   private readonly parts: MembershipParts;
-  private readonly member = globalThis.crypto.randomUUID();
+  /** The id of this worker in the group. */
+  readonly member = newMemberId();
   private readonly owned = new Set<number>();
   private readonly releasing = new Set<number>();
   private epoch = JOINING;

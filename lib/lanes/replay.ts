@@ -27,7 +27,7 @@ import { stageOfLane, type LaneStage } from './lane-stage.js';
 import { LaneTransaction } from './lane-transaction.js';
 import { letterOf, replayedRecords, takenLetters, type StoredLetter } from './letter-topic.js';
 import type { Edge, Stage } from './stages.js';
-import { existingRun, stagesOf, type ExistingRun, type SpreadOptions } from './worker.js';
+import { existingRun, stagesOf, type ExistingRun, type SpreadOptions } from './cluster-run.js';
 
 /** The most milliseconds of the transaction that begins a replay. */
 const TRANSACTION_TIMEOUT_MS = 15_000;

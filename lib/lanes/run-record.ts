@@ -26,12 +26,19 @@ export interface RunRecord {
   readonly definition: RunDefinition;
   /** Each stage with its lanes and its topics. */
   readonly stages: readonly string[];
+  /** The ids of its topics, by name. Absent in runs that earlier versions have started. */
+  readonly topics?: Readonly<Record<string, string>>;
 }
 
-/** The record of a new run. */
-export function newRunRecord(plan: StagePlan, definition: RunDefinition, startedAt: number): RunRecord {
+/** The record of a new run, whose topics exist. */
+export function newRunRecord(
+  plan: StagePlan,
+  definition: RunDefinition,
+  startedAt: number,
+  topics: Readonly<Record<string, string>>,
+): RunRecord {
   const seed = Math.floor(Math.random() * 2 ** 32);
-  return { format: FORMAT, startedAt, seed, definition, stages: stageLines(plan) };
+  return { format: FORMAT, startedAt, seed, definition, stages: stageLines(plan), topics };
 }
 
 /** Writes the record, unless another process has already written one. Resolves with the first record of the topic. */

@@ -32,14 +32,10 @@ export function topicsOf(plan: StagePlan, replicationFactor: number | undefined)
   ];
 }
 
-/**
- * Creates the missing topics. Resolves with their names. Rejects with MILLRACE_KAFKA if a topic has another number of
- * partitions.
- */
+/** Creates the missing topics. Resolves with their names. */
 export async function createTopics(client: KafkaPort, topics: readonly NewTopic[]): Promise<readonly string[]> {
   const created: string[] = [];
   for (const topic of topics) if (await client.createTopic(topic)) created.push(topic.name);
-  await describeTopics(client, topics);
   return created;
 }
 

@@ -25,6 +25,7 @@ import { graphOfRun } from '../runtime/run/run-graph.js';
 import type { RunParts } from '../runtime/run/run-parts.js';
 import { maskSecrets } from '../text/mask-secrets.js';
 import { Secrets } from '../text/secrets.js';
+import { Departures } from './departures.js';
 import { readGenerations } from './generations.js';
 import { DEFAULT_TRANSACTION_TIMEOUT_MS } from './lane-transaction.js';
 import { takenLetters } from './letter-topic.js';
@@ -32,7 +33,16 @@ import { RunTotals } from './run-totals.js';
 import { RunView } from './run-view.js';
 import { SpreadAftermath } from './spread-aftermath.js';
 import type { SpreadWorkflow } from './stage-workflow.js';
-import { createRun, stagesOf, type SpreadOptions } from './worker.js';
+import { workerName } from './worker-name.js';
+import { ensureRun, stagesOf, type SpreadOptions } from './cluster-run.js';
+
+/** The end of the process of a worker. */
+export interface WorkerExit {
+  /** The id of the process. */
+  readonly pid: number;
+  /** Continues its name, such as "was ended by SIGKILL". */
+  readonly how: string;
+}
 
 /** The workers of a run that this process has started. */
 export interface Crew {
@@ -41,6 +51,8 @@ export interface Crew {
    * run.
    */
   readonly finished: Promise<'completed' | 'stopped'>;
+  /** Calls the listener for each worker whose process ends before the end of the run. Absent for workers without one. */
+  watch?(listener: (end: WorkerExit) => void): void;
   /** Drains the workers: records in flight settle, for at most `graceMs`. */
   stop(graceMs: number | undefined): void;
   /** Ends the workers at once. */
@@ -50,16 +62,29 @@ export interface Crew {
 /** Starts the crew of a run. */
 export type StartCrew = (options: SpreadOptions, parts: RunParts) => Crew;
 
+/** What this machine remembers of a run, in case its topics are deleted. */
+export interface RunMemory {
+  /** The id of the run on its cluster; undefined if it has not been seen there. */
+  recall(): Promise<string | undefined>;
+  /** Called with the id before any worker begins. */
+  keep(id: string): Promise<void>;
+}
+
 /** The part of `SpreadOptions` that a carrier is given. */
-export type CarrierParts = Omit<SpreadOptions, 'workflow' | 'runId'> & { readonly replication?: number };
+export type CarrierParts = Omit<SpreadOptions, 'workflow' | 'runId'> & {
+  readonly replication?: number;
+  readonly memory?: RunMemory | undefined;
+};
 
 const LOOK_EVERY_MS = 250;
+const LOOK_AT_GROUP_EVERY_MS = 1000;
 const NO_THREADS: ExecutorStats = { size: 0, queued: 0, replaced: 0, threads: [] };
 
 export class SpreadEngine implements EngineOfRun {
   readonly threads = NO_THREADS;
   private readonly options: SpreadOptions;
   private readonly replication: number | undefined;
+  private readonly memory: RunMemory | undefined;
   private readonly parts: RunParts;
   private readonly face: RunFace;
   private readonly startCrew: StartCrew;
@@ -77,7 +102,7 @@ export class SpreadEngine implements EngineOfRun {
 
   constructor(
     workflow: SpreadWorkflow,
-    { replication, ...cluster }: CarrierParts,
+    { replication, memory, ...cluster }: CarrierParts,
     parts: RunParts,
     face: RunFace,
     startCrew: StartCrew,
@@ -85,6 +110,7 @@ export class SpreadEngine implements EngineOfRun {
     this.options = { ...cluster, workflow, runId: parts.runId };
     this.totals = new RunTotals(workflow, []);
     this.replication = replication;
+    this.memory = memory;
     this.parts = parts;
     this.face = face;
     this.startCrew = startCrew;
@@ -112,10 +138,12 @@ export class SpreadEngine implements EngineOfRun {
     if (this.parts.signal?.aborted === true) this.cancel();
     try {
       await this.parts.deadLetters.open?.();
-      client = await openClient(this.options.cluster);
-      if (this.asked === undefined) await createRun(this.options, this.replication);
+      client = await openClient(this.options.cluster, (message) => {
+        this.notice(message);
+      });
+      if (this.asked === undefined) await this.ensure(client);
       await this.warn(client);
-      outcome = this.asked ?? (await this.untilOver(await this.viewOn(client)));
+      outcome = this.asked ?? (await this.untilOver(await this.viewOn(client), await this.departuresOn(client)));
     } catch (error) {
       this.failure ??= { error };
       outcome = 'failed';
@@ -152,11 +180,18 @@ export class SpreadEngine implements EngineOfRun {
     this.waiter.wake();
   }
 
+  private async ensure(client: KafkaPort): Promise<void> {
+    const { memory, replication: replicationFactor } = this;
+    const known = await memory?.recall();
+    const { id } = await ensureRun(client, this.options, { replicationFactor, known });
+    if (id !== known) await memory?.keep(id);
+  }
+
   /** The topics of a run have the same settings, so one of them stands for all. */
   private async warn(client: KafkaPort): Promise<void> {
     const { stateTopic } = stagesOf(this.options);
     const weakness = await weaknessOf(client, await client.describe(stateTopic));
-    if (weakness !== undefined) this.emit({ type: 'notice', at: systemClock.now(), message: weakness });
+    if (weakness !== undefined) this.notice(weakness);
   }
 
   private introduce(): void {
@@ -192,8 +227,18 @@ export class SpreadEngine implements EngineOfRun {
     });
   }
 
+  private async departuresOn(client: KafkaPort): Promise<Departures> {
+    const { group, stateTopic } = stagesOf(this.options);
+    return new Departures({
+      ...{ client, group, stateTopic: await client.describe(stateTopic) },
+      onNotice: (message) => {
+        this.notice(message);
+      },
+    });
+  }
+
   /** Follows the run until its crew has ended. */
-  private async untilOver(view: RunView): Promise<RunOutcome> {
+  private async untilOver(view: RunView, departures: Departures): Promise<RunOutcome> {
     // Typed as fields, because callbacks change them.
     const end: { how?: 'completed' | 'stopped'; errors: unknown[] } = { errors: [] };
     if (this.asked !== undefined) return this.asked;
@@ -213,11 +258,39 @@ export class SpreadEngine implements EngineOfRun {
       .then(() => {
         this.waiter.wake();
       });
+    const exits: WorkerExit[] = [];
+    crew.watch?.((exit) => {
+      exits.push(exit);
+      this.waiter.wake();
+    });
+    let lookedAtMs = -Infinity;
+    const lookOnce = async (): Promise<void> => {
+      // Workers that this process has asked to end are no news.
+      const ended = this.asked === undefined ? exits.splice(0) : [];
+      await departures.ended(new Map(ended.map(({ pid, how }) => [workerName(pid), how])));
+      if (systemClock.monotonicMs() - lookedAtMs < LOOK_AT_GROUP_EVERY_MS) return;
+      lookedAtMs = systemClock.monotonicMs();
+      await departures.look();
+    };
+    let looking: Promise<void> | undefined;
+    // The run does not need the group, which may have no coordinator for a while, or may be hidden from this process.
+    const lookAtGroup = (): Promise<void> =>
+      (looking ??= lookOnce()
+        .catch(() => undefined)
+        .finally(() => {
+          looking = undefined;
+        }));
     while (end.how === undefined) {
       // A worker that has died may have left a transaction open, which does not stop the others.
       await view.look('latest');
+      void lookAtGroup();
       await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
     }
+    if (end.how === 'stopped') {
+      await looking;
+      await lookAtGroup();
+    }
+    departures.close();
     await view.look(end.how === 'completed' ? 'end' : 'latest');
     view.measure();
     if (this.failure !== undefined) throw this.failure.error;
@@ -301,6 +374,10 @@ export class SpreadEngine implements EngineOfRun {
       ...(outcome === 'failed' ? { error: this.errorInWords() } : {}),
     };
     return this.secrets.data(this.totals.summary(head, this.order));
+  }
+
+  private notice(message: string): void {
+    this.emit({ type: 'notice', at: systemClock.now(), message });
   }
 
   private emit(event: RunEvent): void {

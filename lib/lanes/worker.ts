@@ -7,50 +7,24 @@
  * the group assigns it to this worker, and for at most five minutes in a row. If a lane fails for another reason, or the
  * ends of the others cannot be read, the worker drains its lanes and ends with that error.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { KafkaCluster } from '../connectors/kafka/cluster.js';
 import type { KafkaPort, TopicDescription } from '../connectors/kafka/port.js';
 import { openClient } from '../connectors/kafka/raw-client.js';
 import { Waiter } from '../model/awaitable.js';
-import { systemClock } from '../model/clock.js';
-import type { RunDefinition } from '../model/checkpoint.js';
+import { sleep, systemClock, type Clock } from '../model/clock.js';
 import { codeOf, describeThrown, MillraceError } from '../model/errors.js';
 import type { RunEvent } from '../model/events.js';
 import type { Upstream } from '../model/upstream.js';
-import {
-  callback,
-  checkOptions,
-  count,
-  madeBy,
-  number,
-  objectWith,
-  text,
-  type OptionRules,
-} from '../options/options.js';
-import { describeDefinition } from '../runtime/definition/run-definition.js';
-import { ResumePlan } from '../runtime/resume/resume-plan.js';
+import { callback, checkOptions, count, number, objectWith, type OptionRules } from '../options/options.js';
 import type { Secrets } from '../text/secrets.js';
+import { existingRun, REQUIRED, SPREAD_RULES, type SpreadOptions } from './cluster-run.js';
 import { CLOSED, Lane, REOPENED, type LaneEnd, type LaneName, type LaneSurroundings } from './lane.js';
 import { NewsWriter } from './lane-news.js';
+import { LaneWait } from './lane-wait.js';
 import { DEFAULT_TRANSACTION_TIMEOUT_MS } from './lane-transaction.js';
 import { takenLetters } from './letter-topic.js';
 import { Membership } from './membership.js';
-import { agreeOn, assertSameRun, newRunRecord, readRunRecord, type RunRecord } from './run-record.js';
-import { createTopics, describeTopics, laneCount, topicsOf } from './run-topics.js';
-import type { SpreadWorkflow } from './stage-workflow.js';
-import { planStages, type Stage, type StagePlan } from './stages.js';
-
-/** The options that all workers of one run share. */
-export interface SpreadOptions {
-  /** The workflow with its configuration, as `prepare` returns it. */
-  readonly workflow: SpreadWorkflow;
-  /** The cluster, made by `kafka`. */
-  readonly cluster: KafkaCluster;
-  /** The id of the run, the same for all workers. Part of the names of its topics. */
-  readonly runId: string;
-  /** The partitions of each topic that divides records by a key, and so the most lanes of a stage. Default 12. */
-  readonly partitions?: number;
-}
+import { laneCount } from './run-topics.js';
+import type { Stage, StagePlan } from './stages.js';
 
 /** Options of `startWorker`. */
 export interface WorkerOptions extends SpreadOptions {
@@ -67,6 +41,11 @@ export interface WorkerOptions extends SpreadOptions {
   readonly stallMs?: number;
   /** Called with the events of the lanes of this worker. */
   readonly onEvent?: (event: WorkerEvent) => void;
+  /**
+   * Called with a sentence that concerns the worker as a whole: its brokers cannot be reached, or it waits for lanes.
+   * Default: not called.
+   */
+  readonly onNotice?: (message: string) => void;
   /** The values to mask in all output of the lanes. Default: those that the configuration and the tasks name. */
   readonly secrets?: Secrets;
   /** Answers requests in place of the network. */
@@ -91,12 +70,6 @@ export interface WorkerEnd {
   readonly hasDeadLetters: boolean;
 }
 
-const SPREAD_RULES: OptionRules<SpreadOptions> = {
-  workflow: objectWith('derive'),
-  cluster: madeBy(KafkaCluster, 'kafka()'),
-  runId: text,
-  partitions: count(),
-};
 const RULES: OptionRules<WorkerOptions> = {
   ...SPREAD_RULES,
   commitEveryMs: number(1),
@@ -104,12 +77,17 @@ const RULES: OptionRules<WorkerOptions> = {
   graceMs: number(0),
   stallMs: count(),
   onEvent: callback,
+  onNotice: callback,
   secrets: objectWith('add', 'text', 'data'),
   upstream: objectWith('answer'),
 };
-const REQUIRED = ['workflow', 'cluster', 'runId'] as const;
+/** What a worker reaches outside of itself. Specs replace it. */
+export interface WorkerSurroundings {
+  readonly connect: typeof openClient;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'schedule'>;
+}
 
-const DEFAULT_PARTITIONS = 12;
+const REAL: WorkerSurroundings = { connect: openClient, clock: systemClock };
 const LOOK_EVERY_MS = 300;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 5000;
@@ -119,58 +97,6 @@ const STEADY_MS = 60_000;
 const GIVE_UP_MS = 300_000;
 /** Refusals in a row between two reports. */
 const TELL_EVERY = 5;
-
-/**
- * The stages of a workflow, with their lanes and topics. Does not connect. Throws MILLRACE_SPREAD for a workflow that
- * cannot be spread.
- */
-export function stagesOf(options: SpreadOptions): StagePlan {
-  checkOptions('the stages of a workflow', options, SPREAD_RULES, REQUIRED);
-  return planned(options).plan;
-}
-
-/**
- * Creates the topics of a run, and writes its first record, unless they exist. Resolves with the names of the topics
- * that were created. Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_RESUME if the
- * run exists with another definition or configuration.
- */
-export async function createRun(options: SpreadOptions, replicationFactor?: number): Promise<readonly string[]> {
-  checkOptions('a run', options, SPREAD_RULES, REQUIRED);
-  const { plan, definition } = planned(options);
-  const {
-    cluster,
-    workflow: { startedAt },
-  } = options;
-  const client = await openClient(cluster);
-  try {
-    const created = await createTopics(client, topicsOf(plan, replicationFactor));
-    const topic = await client.describe(plan.runTopic);
-    const record = await agreeOn(client, topic, newRunRecord(plan, definition, startedAt), cluster.options.timeoutMs);
-    assertSameRun(record, plan, definition);
-    return created;
-  } finally {
-    await client.close();
-  }
-}
-
-/**
- * Deletes the topics of a run. No worker may be at work on the run. Resolves with the names of the deleted topics.
- * Rejects with MILLRACE_SPREAD for a workflow that cannot be spread, and with MILLRACE_INVALID_OPTION for options that
- * do not fit.
- */
-export async function deleteRun(options: SpreadOptions): Promise<readonly string[]> {
-  checkOptions('a run', options, SPREAD_RULES, REQUIRED);
-  const client = await openClient(options.cluster);
-  try {
-    const deleted: string[] = [];
-    for (const { name } of topicsOf(planned(options).plan, undefined)) {
-      if (await client.deleteTopic(name)) deleted.push(name);
-    }
-    return deleted;
-  } finally {
-    await client.close();
-  }
-}
 
 /**
  * Starts a worker of a run that `createRun` has created. Throws MILLRACE_INVALID_OPTION for options that do not fit.
@@ -185,48 +111,6 @@ export function startWorker(options: WorkerOptions): Worker {
   return new Worker(options);
 }
 
-/** A run that exists on a cluster. */
-export interface ExistingRun {
-  readonly plan: StagePlan;
-  readonly record: RunRecord;
-  /** All topics of the run, by name. */
-  readonly topics: ReadonlyMap<string, TopicDescription>;
-  /** The lanes of the run, by their numbers. */
-  readonly lanes: readonly (LaneName & { readonly of: Stage })[];
-}
-
-/** Rejects with MILLRACE_UNKNOWN_RUN if there is no such run, and with MILLRACE_RESUME for another definition. */
-export async function existingRun(client: KafkaPort, options: SpreadOptions): Promise<ExistingRun> {
-  const { workflow, cluster, runId } = options;
-  const { plan, definition } = planned(options);
-  const { timeoutMs } = cluster.options;
-  const hasRun = await client.hasTopic(plan.runTopic);
-  const record = hasRun ? await readRunRecord(client, await client.describe(plan.runTopic), timeoutMs) : undefined;
-  if (record === undefined) {
-    throw new MillraceError(
-      'MILLRACE_UNKNOWN_RUN',
-      `There is no run '${runId}' of '${workflow.name}' on this cluster. Create it with \`millrace topics create\`, or start it with \`millrace run --kafka\``,
-    );
-  }
-  assertSameRun(record, plan, definition);
-  const topics = await describeTopics(client, topicsOf(plan, undefined));
-  let lane = 0;
-  const lanes = plan.stages.flatMap((of) =>
-    [...new Array(of.lanes).keys()].map((partition) => ({ lane: lane++, stage: of.name, partition, of })),
-  );
-  return { plan, record, topics, lanes };
-}
-
-function planned({ workflow, runId, partitions = DEFAULT_PARTITIONS }: SpreadOptions): {
-  readonly plan: StagePlan;
-  readonly definition: RunDefinition;
-} {
-  const { name, config, plan: graph, declarations } = workflow;
-  const plan = planStages(graph, declarations, { workflow: name, run: runId, partitions });
-  const { durability } = new ResumePlan(graph, declarations);
-  return { plan, definition: describeDefinition(name, graph, declarations, config, durability) };
-}
-
 /**
  * A worker; `startWorker` makes it. `finished` rejects with MILLRACE_UNKNOWN_RUN if the run was not created, with
  * MILLRACE_RESUME if it was created for another definition or configuration, with MILLRACE_NETWORK if brokers do not
@@ -236,6 +120,7 @@ export class Worker {
   /** Resolves when all lanes of the run have ended, or after `stop`. Rejects with the error of the lane that failed. */
   readonly finished: Promise<WorkerEnd>;
   private readonly options: WorkerOptions;
+  private readonly outside: WorkerSurroundings;
   private readonly lanes = new Map<number, Lane>();
   /** The lanes that the group assigns to this worker. */
   private readonly owned = new Set<number>();
@@ -254,8 +139,9 @@ export class Worker {
   private readonly waiter = new Waiter();
 
   /** Use `startWorker`. */
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerOptions, outside: WorkerSurroundings = REAL) {
     this.options = options;
+    this.outside = outside;
     this.finished = this.work();
     this.finished.catch(() => undefined);
   }
@@ -273,7 +159,9 @@ export class Worker {
 
   private async work(): Promise<WorkerEnd> {
     const { cluster } = this.options;
-    const client = await openClient(cluster);
+    const client = await this.outside.connect(cluster, (message) => {
+      this.notify(message);
+    });
     try {
       const { topic, plan } = await this.prepare(client);
       const membership = new Membership({
@@ -294,7 +182,15 @@ export class Worker {
       const participation = membership.participate(cluster.options.timeoutMs).catch((error: unknown) => {
         this.fail(error);
       });
-      const isCompleted = await this.untilOver(client, plan, topic).catch((error: unknown) => {
+      const wait = new LaneWait({
+        ...{ client, group: plan.group, topic, member: membership.member, clock: this.outside.clock },
+        onNotice: (message) => {
+          this.notify(message);
+          // For the processes that follow the run.
+          this.news?.event(-1, { type: 'notice', at: Date.now(), message });
+        },
+      });
+      const isCompleted = await this.untilOver(client, plan, topic, wait).catch((error: unknown) => {
         this.fail(error);
         return false;
       });
@@ -329,7 +225,7 @@ export class Worker {
     const news = (this.news = new NewsWriter(client, topics.get(plan.eventTopic) as TopicDescription));
     this.surroundings = {
       ...{ workflow, cluster, plan, record, topics },
-      connect: () => openClient(cluster),
+      connect: () => this.outside.connect(cluster),
       checkpointEveryMs: this.options.commitEveryMs ?? 200,
       transactionTimeoutMs: this.options.transactionTimeoutMs ?? DEFAULT_TRANSACTION_TIMEOUT_MS,
       stallMs: this.options.stallMs,
@@ -348,7 +244,12 @@ export class Worker {
   }
 
   /** Resolves with true when all lanes of the run have ended, and with false if this worker must stop before that. */
-  private async untilOver(client: KafkaPort, plan: StagePlan, topic: TopicDescription): Promise<boolean> {
+  private async untilOver(
+    client: KafkaPort,
+    plan: StagePlan,
+    topic: TopicDescription,
+    wait: LaneWait,
+  ): Promise<boolean> {
     const all = laneCount(plan);
     while (!this.isStopping) {
       // A worker with lanes knows without a request that the run is not over.
@@ -361,7 +262,8 @@ export class Worker {
         if (this.ended.size === all) return true;
         this.beginMore(reopened);
       }
-      await this.waiter.waitAtMost(LOOK_EVERY_MS, systemClock);
+      wait.check(this.owned.size);
+      await this.waiter.waitAtMost(LOOK_EVERY_MS, this.outside.clock);
     }
     return false;
   }
@@ -394,13 +296,13 @@ export class Worker {
     const { stage, partition } = name;
     const lane = new Lane({ lane: number, stage, partition }, name.of, this.surroundings as LaneSurroundings);
     this.lanes.set(number, lane);
-    const beganMs = performance.now();
+    const beganMs = this.outside.clock.monotonicMs();
     this.report(lane.name, { type: 'started' });
     const end = await lane.finished;
     this.lanes.delete(number);
     this.report(lane.name, { type: end.kind, ...('error' in end && { error: end.error }) });
     if (end.kind === 'closed') this.ended.add(number);
-    if (end.kind === 'failed') await this.again(number, end, performance.now() - beganMs);
+    if (end.kind === 'failed') await this.again(number, end, this.outside.clock.monotonicMs() - beganMs);
     else this.refusals.delete(number);
     this.waiter.wake();
   }
@@ -413,7 +315,7 @@ export class Worker {
     // A lane that was fenced continues elsewhere, at most some seconds after the group has decided so.
     const isLost = codeOf(error) === 'MILLRACE_LOCKED';
     const known = lastedMs > STEADY_MS ? undefined : this.refusals.get(number);
-    const refusal = known ?? { times: 0, sinceMs: performance.now() };
+    const refusal = known ?? { times: 0, sinceMs: this.outside.clock.monotonicMs() };
     refusal.times++;
     this.refusals.set(number, refusal);
     if (!isLost || refusal.times % TELL_EVERY === 0) this.tell(number, error);
@@ -422,11 +324,12 @@ export class Worker {
       this.refusals.delete(number);
       return;
     }
-    if (!isLost || performance.now() - refusal.sinceMs > GIVE_UP_MS) {
+    if (!isLost || this.outside.clock.monotonicMs() - refusal.sinceMs > GIVE_UP_MS) {
       this.fail(error);
       return;
     }
-    await sleep(Math.min(FIRST_RETRY_MS * 2 ** (refusal.times - 1), LAST_RETRY_MS));
+    const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** (refusal.times - 1), LAST_RETRY_MS);
+    await sleep(this.outside.clock, pauseMs, undefined);
     if (this.owned.has(number)) void this.begin(number);
     else this.refusals.delete(number);
   }
@@ -458,13 +361,25 @@ export class Worker {
     this.stop();
   }
 
+  private notify(message: string): void {
+    try {
+      this.options.onNotice?.(message);
+    } catch (error) {
+      this.fail(thrownBy('onNotice', error));
+    }
+  }
+
   private report(name: LaneName, what: Pick<WorkerEvent, 'type' | 'error' | 'event'>): void {
     try {
       this.options.onEvent?.({ ...name, ...what });
     } catch (error) {
-      this.fail(
-        new MillraceError('MILLRACE_TASK', `\`onEvent\` of a worker threw: ${describeThrown(error)}`, { cause: error }),
-      );
+      this.fail(thrownBy('onEvent', error));
     }
   }
+}
+
+function thrownBy(option: string, error: unknown): MillraceError {
+  return new MillraceError('MILLRACE_TASK', `\`${option}\` of a worker threw: ${describeThrown(error)}`, {
+    cause: error,
+  });
 }

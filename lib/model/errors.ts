@@ -36,7 +36,8 @@ export const ERROR_CODES = {
   MILLRACE_MISSING_PACKAGE: 'An optional package is needed and not installed.',
   MILLRACE_NETWORK: 'The upstream could not be reached or the connection broke.',
   MILLRACE_RESPONSE_LIMIT: 'An answer of the upstream is larger than `maxResponseBytes`, as sent or unpacked.',
-  MILLRACE_RESUME: 'A run cannot be resumed: its workflow, configuration or input has changed, or its output is gone.',
+  MILLRACE_RESUME:
+    'A run cannot be resumed: its workflow, configuration or input has changed, or its output or progress is gone.',
   MILLRACE_RPC: 'The upstream answered a JSON-RPC call with an error.',
   MILLRACE_SOURCE_WITHOUT_OUTPUT: 'A source has no dependents, so nothing reads what it emits.',
   MILLRACE_SPREAD: 'A workflow cannot be spread over several processes as it is.',

@@ -9,6 +9,7 @@
  *                 checkpoint.json.previous   the checkpoint before the last one
  *                 dead-letters.ndjson     the records that were given up, unless the workflow names another place
  *                 events.ndjson           the events
+ *                 cluster.json            the identity of a run whose progress is on a cluster
  *                 plan.json               the plan of the workflow, to explain the run
  *                 summary.json            the end of its last incarnation
  *                 report.html             the report, once it was requested
@@ -61,6 +62,7 @@ type RunFile =
   | 'summary.json'
   | 'checkpoint.json'
   | 'broken-law.json'
+  | 'cluster.json'
   | 'plan.json'
   | 'report.html';
 

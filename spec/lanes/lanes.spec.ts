@@ -120,6 +120,11 @@ describeWithBroker('a workflow in lanes', (broker) => {
       startWorker({ ...options, workflow: LaneFlow.prepare(config(running, 'other.csv')) }).finished,
     ).rejects.toMatchObject({ code: 'MILLRACE_RESUME', message: expect.stringContaining("'out'") as unknown });
     expect(await deleteRun(options)).toHaveLength(created.length);
-    await expect(startWorker(options).finished).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_RUN' });
+    // A broker learns a moment later that topics are gone.
+    const isLeft = (topic: string): boolean => topic.startsWith('millrace.LaneFlow.r1.');
+    while ((await admin.listTopics()).some(isLeft)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await expect(startWorker(options).finished).rejects.toMatchObject({
+      ...{ code: 'MILLRACE_RESUME', message: expect.stringContaining('has lost its progress') as unknown },
+    });
   }, 120_000);
 });

@@ -1,5 +1,5 @@
 /** The membership of workers on a real broker, while answers are lost. */
-import { expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from 'millrace';
 import type { GroupAnswer, GroupBeat, KafkaPort } from '#lib/connectors/kafka/port.js';
@@ -48,4 +48,58 @@ describeWithBroker('the membership of a worker', (broker) => {
     await client.beat({ ...beat, epoch: -1, owned: [] });
     await client.close();
   }, 60_000);
+});
+
+describe('the lease of a worker', () => {
+  const BEAT_MS = 60_000;
+  const LEASE_MS = 8 * BEAT_MS;
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  const joined = async (): Promise<Membership> => {
+    const port = { name: 'topic', id: 'topic', cluster: 'fake', partitions: 1, copies: 1 };
+    let onAssigned = (): void => undefined;
+    const assigned = new Promise<void>((resolve) => (onAssigned = resolve));
+    const client = {
+      beat: () => Promise.resolve({ kind: 'member', epoch: 1, beatEveryMs: BEAT_MS, assigned: [0] }),
+    } as unknown as KafkaPort;
+    const membership = new Membership({
+      ...{ client, group: 'group', topic: port, rebalanceTimeoutMs: 1000 },
+      assign: () => {
+        onAssigned();
+      },
+      release: () => Promise.resolve(),
+      lose: () => Promise.resolve(),
+    });
+    void membership.participate(1000);
+    await assigned;
+    return membership;
+  };
+  const shift = (clock: { now(): number }, ms: number): void => {
+    const real = clock.now.bind(clock);
+    jest.spyOn(clock, 'now').mockImplementation(() => real() + ms);
+  };
+  const lost = expect.objectContaining({ code: 'MILLRACE_LOCKED' }) as unknown as Error;
+
+  it('is over when the machine has slept, in which the monotonic clock stands still', async () => {
+    const membership = await joined();
+    membership.assertOwned();
+    shift(Date, LEASE_MS);
+    expect(() => {
+      membership.assertOwned();
+    }).toThrow(lost);
+    await membership.leave();
+  });
+
+  it('is over when the time has passed, although the calendar was set back', async () => {
+    const membership = await joined();
+    shift(Date, -3_600_000);
+    membership.assertOwned();
+    shift(performance, LEASE_MS);
+    expect(() => {
+      membership.assertOwned();
+    }).toThrow(lost);
+    await membership.leave();
+  });
 });

@@ -11,8 +11,9 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Package from '@platformatic/kafka';
 import { MillraceError } from '../../connect/index.js';
-import { faultOf, runErrorOf } from './client-faults.js';
+import { faultOf, reasonOf, runErrorOf } from './client-faults.js';
 import type { KafkaCluster, KafkaSaslOptions } from './cluster.js';
+import { OutageWatch } from './outage.js';
 
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 1000;
@@ -45,7 +46,12 @@ export class Brokers {
   private readonly coordinators = new Map<string, Package.Broker>();
   private readonly closing = new AbortController();
 
-  constructor(kafka: typeof Package, { options }: KafkaCluster) {
+  private readonly outage: OutageWatch | undefined;
+  /** Whether a broker has answered a request. Until then, a connection that is open proves little. */
+  private hasAnswer = false;
+
+  /** @param onNotice called once for each outage of the whole cluster, after two seconds. */
+  constructor(kafka: typeof Package, { options }: KafkaCluster, onNotice?: (message: string) => void) {
     this.kafka = kafka;
     this.timeoutMs = options.timeoutMs;
     this.bootstrap = options.brokers.map((address) => {
@@ -54,7 +60,8 @@ export class Brokers {
       const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
       return { host, port: Number(address.slice(colon + 1)) };
     });
-    const { clientId, tls, sasl } = options;
+    const { clientId, tls, sasl, brokers, timeoutMs } = options;
+    this.outage = onNotice && new OutageWatch({ brokers, timeoutMs, onNotice });
     const settings: Package.ConnectionOptions = {
       ...(tls === undefined || tls === false
         ? {}
@@ -72,7 +79,7 @@ export class Brokers {
 
   /** A connection to any broker. */
   any(): Promise<Package.Connection> {
-    return this.direct.getFirstAvailable(this.bootstrap);
+    return this.reached(this.direct.getFirstAvailable(this.bootstrap));
   }
 
   /** A connection to the broker that creates and deletes topics. */
@@ -80,23 +87,23 @@ export class Brokers {
     const connection = await this.any();
     const { brokers, controllerId } = await this.kafka.metadataV12.api.async(connection, [], false, false);
     const found = brokers.find(({ nodeId }) => nodeId === controllerId);
-    return found === undefined ? connection : this.direct.get({ host: found.host, port: found.port });
+    return found === undefined ? connection : this.reached(this.direct.get({ host: found.host, port: found.port }));
   }
 
   /** A connection to each broker of the cluster. */
   async all(): Promise<readonly Package.Connection[]> {
     const { brokers } = await this.kafka.metadataV12.api.async(await this.any(), [], false, false);
-    return Promise.all([...brokers.values()].map(({ host, port }) => this.direct.get({ host, port })));
+    return Promise.all([...brokers.values()].map(({ host, port }) => this.reached(this.direct.get({ host, port }))));
   }
 
   /** A connection to a broker of a topic, by its number; undefined: that of a partition without a leader. */
   one(topology: Topology, broker: number | undefined): Promise<Package.Connection> {
-    return this.direct.get(brokerOf(topology, broker));
+    return this.reached(this.direct.get(brokerOf(topology, broker)));
   }
 
   /** Like `one`, for a request whose answer may wait. */
   waitingOne(topology: Topology, broker: number | undefined): Promise<Package.Connection> {
-    return this.waiting.get(brokerOf(topology, broker));
+    return this.reached(this.waiting.get(brokerOf(topology, broker)));
   }
 
   /** A connection to the broker that is responsible for a group or a transactional id. */
@@ -111,7 +118,7 @@ export class Brokers {
       broker = { host: found.host, port: found.port };
       this.coordinators.set(key, broker);
     }
-    return this.direct.get(broker);
+    return this.reached(this.direct.get(broker));
   }
 
   /** The metadata of a topic. Throws MILLRACE_KAFKA if there is no such topic. @param isStale requests it again. */
@@ -164,11 +171,21 @@ export class Brokers {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       this.assertOpen();
       try {
-        return await request();
+        const answer = await request();
+        this.hasAnswer = true;
+        this.outage?.end();
+        return answer;
       } catch (error) {
         refuse(error);
-        const { isPassing: mayPass, isStale } = faultOf(error);
-        if (!mayPass || performance.now() + pauseMs > latest) throw runErrorOf(what, error);
+        const { isPassing: mayPass, isStale, answers } = faultOf(error);
+        if (answers.length > 0) {
+          this.hasAnswer = true;
+          this.outage?.end();
+        }
+        if (!mayPass || performance.now() + pauseMs > latest) {
+          this.outage?.end();
+          throw runErrorOf(what, error);
+        }
         if (isStale) this.forget();
         await sleep(pauseMs, undefined, { signal: this.closing.signal }).catch(() => undefined);
       }
@@ -183,7 +200,21 @@ export class Brokers {
 
   async close(): Promise<void> {
     this.closing.abort();
+    this.outage?.end();
     await Promise.all([this.direct.close(), this.waiting.close()]);
+  }
+
+  private async reached(connecting: Promise<Package.Connection>): Promise<Package.Connection> {
+    const { outage } = this;
+    if (!this.isClosed) outage?.begin();
+    try {
+      const connection = await connecting;
+      if (this.hasAnswer) outage?.end();
+      return connection;
+    } catch (error) {
+      outage?.fail(reasonOf(error));
+      throw error;
+    }
   }
 
   /** Forgets leaders and coordinators, so that they are looked up again. */

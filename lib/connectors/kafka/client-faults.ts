@@ -60,6 +60,16 @@ export function faultOf(error: unknown): ClientFault {
   };
 }
 
+/** Why no broker could be reached, in one or two words where the system has a code for it. */
+export function reasonOf(error: unknown): string {
+  for (let one = error, depth = 0; typeof one === 'object' && one !== null && depth < 5; depth++) {
+    const { code, errors, cause } = one as PackageError;
+    if (typeof code === 'string' && /^E[A-Z]+(_[A-Z]+)?$/.test(code)) return code;
+    one = errors?.[0] ?? cause;
+  }
+  return describeThrown(error);
+}
+
 /** The error of a run for an error of the package. `what` continues "Kafka could not". */
 export function runErrorOf(what: string, error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;

@@ -5,7 +5,8 @@
 import { MillraceError } from '../../connect/index.js';
 import type { Brokers } from './brokers.js';
 import { faultOf, runErrorOf } from './client-faults.js';
-import type { GroupAnswer, GroupBeat } from './port.js';
+import { describeGroup } from './describe-group.js';
+import type { GroupAnswer, GroupBeat, GroupMember } from './port.js';
 
 const JOINING = 0;
 const EXPELLED = ['UNKNOWN_MEMBER_ID', 'FENCED_MEMBER_EPOCH', 'STALE_MEMBER_EPOCH'];
@@ -26,6 +27,19 @@ export class GroupRequests {
       const { groups } = await this.brokers.kafka.listGroupsV5.api.async(connection, [], [CONSUMER]);
       const found = groups.find(({ groupId }) => groupId === group);
       return found !== undefined && !WITHOUT_MEMBERS.includes(found.groupState);
+    });
+  }
+
+  members(group: string, topicId: string): Promise<readonly GroupMember[] | undefined> {
+    return this.brokers.repeat(`look up the members of group '${group}'`, async () => {
+      const connection = await this.brokers.coordinator('group', group);
+      const found = await describeGroup(this.brokers.kafka, connection, group);
+      return found?.members.map(({ memberId: member, clientHost, assigned, target }) => {
+        const of = (given: typeof assigned): readonly number[] =>
+          given.flatMap((one) => (one.topicId === topicId ? one.partitions : []));
+        // Brokers write a slash in front of an address.
+        return { member, host: clientHost.replace(/^\//, ''), owned: of(assigned), wanted: of(target) };
+      });
     });
   }
 

@@ -149,6 +149,18 @@ export type GroupAnswer =
   /** The group has expelled the member: it owns no partitions any more, and may join again. */
   | { readonly kind: 'expelled' };
 
+/** A member of a group, as the coordinator of the group knows it. */
+export interface GroupMember {
+  /** Chosen by the member. */
+  readonly member: string;
+  /** The address that it connects from. */
+  readonly host: string;
+  /** The partitions that it has. */
+  readonly owned: readonly number[];
+  /** The partitions that it should have: those that others must give up first are not in `owned` yet. */
+  readonly wanted: readonly number[];
+}
+
 /** A transactional id that the brokers know. */
 export interface KnownTransaction {
   readonly transactionalId: string;
@@ -175,6 +187,13 @@ export interface KafkaPort {
   beat(beat: GroupBeat): Promise<GroupAnswer>;
   /** Whether a group in the protocol of KIP-848 has members. A member that died counts until its session ends. */
   hasMembers(group: string): Promise<boolean>;
+  /**
+   * The members of a group in the protocol of KIP-848, with their partitions of the topic; undefined if there is no such
+   * group. A member that died is one of them until its session ends.
+   */
+  members(group: string, topicId: string): Promise<readonly GroupMember[] | undefined>;
+  /** The milliseconds after which a silent member is expelled; undefined if this client may not read that. */
+  sessionMs(group: string): Promise<number | undefined>;
   /** Rejects with MILLRACE_KAFKA if the topic does not exist. */
   describe(topic: string): Promise<TopicDescription>;
   /** The value of a setting of the topic; undefined if this client may not read it. */

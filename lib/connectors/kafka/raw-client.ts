@@ -20,6 +20,7 @@ import type {
   FetchRequest,
   GroupAnswer,
   GroupBeat,
+  GroupMember,
   KafkaPort,
   KnownTransaction,
   NewBatch,
@@ -39,13 +40,17 @@ const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 const ALL_REPLICAS = -1;
 const TOPIC_RESOURCE = 2;
+const GROUP_RESOURCE = 32;
+const SESSION_TIMEOUT = 'consumer.session.timeout.ms';
 const SEQUENCES = 2 ** 31;
 
 /**
  * Opens a client. Rejects with MILLRACE_MISSING_PACKAGE if the package is not installed.
+ *
+ * @param onNotice called with a sentence when the cluster cannot be reached, once per outage, while requests are repeated.
  */
-export async function openClient(cluster: KafkaCluster): Promise<KafkaPort> {
-  return new RawClient(await load(), cluster);
+export async function openClient(cluster: KafkaCluster, onNotice?: (message: string) => void): Promise<KafkaPort> {
+  return new RawClient(await load(), cluster, onNotice);
 }
 
 async function load(): Promise<typeof Package> {
@@ -68,9 +73,9 @@ class RawClient implements KafkaPort {
   private readonly topics: TopicRequests;
   private readonly groups: GroupRequests;
 
-  constructor(kafka: typeof Package, cluster: KafkaCluster) {
+  constructor(kafka: typeof Package, cluster: KafkaCluster, onNotice: ((message: string) => void) | undefined) {
     this.kafka = kafka;
-    this.brokers = new Brokers(kafka, cluster);
+    this.brokers = new Brokers(kafka, cluster, onNotice);
     this.transactionRequests = new Transactions(this.brokers);
     this.topics = new TopicRequests(this.brokers);
     this.groups = new GroupRequests(this.brokers);
@@ -96,23 +101,22 @@ class RawClient implements KafkaPort {
     return this.groups.hasMembers(group);
   }
 
+  members(group: string, topicId: string): Promise<readonly GroupMember[] | undefined> {
+    return this.groups.members(group, topicId);
+  }
+
+  async sessionMs(group: string): Promise<number | undefined> {
+    const value = await this.configured(`group '${group}'`, GROUP_RESOURCE, group, SESSION_TIMEOUT);
+    return value === undefined ? undefined : Number(value);
+  }
+
   async describe(topic: string): Promise<TopicDescription> {
     const { topicId, cluster, leaders, copies } = await this.brokers.topology(topic, true);
     return { name: topic, id: topicId, cluster, partitions: leaders.length, copies };
   }
 
-  async setting(topic: string, name: string): Promise<string | undefined> {
-    try {
-      return await this.brokers.repeat(`read the settings of topic '${topic}'`, async () => {
-        const connection = await this.brokers.any();
-        const resource = { resourceType: TOPIC_RESOURCE as never, resourceName: topic, configurationKeys: [name] };
-        const { results } = await this.kafka.describeConfigsV4.api.async(connection, [resource], false, false);
-        return results[0]?.configs.find((config) => config.name === name)?.value ?? undefined;
-      });
-    } catch (error) {
-      if (error instanceof MillraceError && error.code === 'MILLRACE_KAFKA') return undefined;
-      throw error;
-    }
+  setting(topic: string, name: string): Promise<string | undefined> {
+    return this.configured(`topic '${topic}'`, TOPIC_RESOURCE, topic, name);
   }
 
   async offsets(topic: TopicDescription, place: OffsetPlace): Promise<readonly number[]> {
@@ -267,6 +271,21 @@ class RawClient implements KafkaPort {
 
   close(): Promise<void> {
     return this.brokers.close();
+  }
+
+  /** The value of a setting; undefined if the brokers refuse to tell it. */
+  private async configured(what: string, type: number, resourceName: string, key: string): Promise<string | undefined> {
+    try {
+      return await this.brokers.repeat(`read the settings of ${what}`, async () => {
+        const connection = await this.brokers.any();
+        const resource = { resourceType: type as never, resourceName, configurationKeys: [key] };
+        const { results } = await this.kafka.describeConfigsV4.api.async(connection, [resource], false, false);
+        return results[0]?.configs.find(({ name }) => name === key)?.value ?? undefined;
+      });
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'MILLRACE_KAFKA') return undefined;
+      throw error;
+    }
   }
 
   private decoded(topic: string, found: Package.fetchV13.FetchResponsePartition, offset: number): FetchedRecords {

@@ -9,6 +9,13 @@ import { rm } from 'node:fs/promises';
 import type { Json } from '../../model/checkpoint.js';
 import { codeOf, MillraceError } from '../../model/errors.js';
 import type { RunOptions } from '../../runtime/definition/run-options.js';
+import type { SpreadOptions } from '../../lanes/index.js';
+import { assertRunKept, type RunMemory } from '../../lanes/internal.js';
+import { mendBroken } from '../../storage/broken-run.js';
+import { replaceFile } from '../../storage/checkpoint-file.js';
+import { fileError } from '../../storage/file-errors.js';
+import { readSealed } from '../../storage/read-json.js';
+import { seal } from '../../storage/sealed.js';
 import { deadLetterFile } from '../../storage/dead-letter-file.js';
 import { RunFolder } from '../../storage/run-folder.js';
 import { keepPlan } from '../kept-plan.js';
@@ -16,28 +23,39 @@ import { requestToKeep, type ReadyRun } from '../kept-run.js';
 import { lettersOf, type LoadedJob } from '../load-job.js';
 import { pathFrom, type JobPlace } from '../place.js';
 
-/** The place of the run; `runs` is undefined for a run that keeps nothing on this machine. */
 export interface CarriedRun {
+  /** The folder of runs; undefined for a run that keeps nothing on this machine. */
   readonly runs: string | undefined;
-  readonly runId: string;
-  readonly carrier: Required<RunOptions>['carrier'];
+  /** The options that its workers share. */
+  readonly spread: SpreadOptions;
+  /** Called with a sentence if the brokers cannot be reached before the run has started. */
+  readonly onNotice?: ((message: string) => void) | undefined;
+  /** The carrier of the run. */
+  readonly carrierFor: (memory: RunMemory | undefined) => Required<RunOptions>['carrier'];
 }
 
 /**
- * A carried run that is ready to start, or to be continued. Throws MILLRACE_USAGE if another run has the id, and
- * MILLRACE_FILE if the folder cannot be written.
+ * A carried run that is ready to start, or to be continued. Throws MILLRACE_USAGE if another run has the id,
+ * MILLRACE_RESUME if the topics of the run were deleted, and MILLRACE_FILE if the folder cannot be written.
  */
 export async function prepareCarriedRun(
   job: LoadedJob,
   place: JobPlace,
-  { runs, runId, carrier }: CarriedRun,
+  { runs, spread, onNotice, carrierFor }: CarriedRun,
 ): Promise<ReadyRun> {
+  const { runId } = spread;
   const own = lettersOf(job, place);
   await own?.assertWritable?.();
   const { secrets } = job;
-  const options = { runId, secrets, carrier };
-  if (runs === undefined) return { job, options: own === undefined ? options : { ...options, deadLetters: own } };
+  if (runs === undefined) {
+    const alone = { runId, secrets, carrier: carrierFor(undefined) };
+    return { job, options: own === undefined ? alone : { ...alone, deadLetters: own } };
+  }
   const folder = await folderFor(job, place, { runs: pathFrom(place, runs), runId });
+  const memory = memoryIn(folder);
+  // Nothing may be removed from the folder of a run that is lost: it has the last copy of its dead letters.
+  const known = await memory.recall();
+  if (known !== undefined) await assertRunKept(spread, known, onNotice);
   await folder.begin();
   await keepPlan(folder, job.prepared);
   await Promise.all([
@@ -45,7 +63,23 @@ export async function prepareCarriedRun(
     ...(own === undefined ? [rm(folder.file('dead-letters.ndjson'), { force: true })] : []),
   ]);
   const deadLetters = own ?? deadLetterFile(folder.file('dead-letters.ndjson'));
-  return { job, folder, options: { ...options, deadLetters } };
+  return { job, folder, options: { runId, secrets, carrier: carrierFor(memory), deadLetters } };
+}
+
+/** The id of the run on its cluster, in its folder. */
+function memoryIn(folder: RunFolder): RunMemory {
+  const file = folder.file('cluster.json');
+  return {
+    recall: async () => {
+      const kept = (await readSealed(file, mendBroken(folder.manifest.runId))) as { readonly id?: string } | undefined;
+      return kept?.id;
+    },
+    keep: async (id) => {
+      await replaceFile(file, seal({ format: 1, id }, 2), `${file}.tmp`).catch((error: unknown) => {
+        throw fileError('write', file, error);
+      });
+    },
+  };
 }
 
 async function folderFor(

@@ -33,10 +33,13 @@ export async function replaySpreadRun(
   const { runId } = folder.manifest;
   const { kafka = '', partitions } = job.request;
   const shared = await spreadOptionsFor(job, { kafka, runId, partitions }, place);
-  const carrier = carrierWith(shared, crewOfOne);
   return {
     job,
     begin: () => beginReplay(shared),
-    reopen: () => prepareCarriedRun(job, place, { runs, runId, carrier }),
+    reopen: () =>
+      prepareCarriedRun(job, place, {
+        ...{ runs, spread: shared },
+        carrierFor: (memory) => carrierWith({ ...shared, memory }, crewOfOne),
+      }),
   };
 }

@@ -3,8 +3,9 @@
  *
  * Guarantees: a workflow that cannot be spread is refused before anything is written.
  */
-import { carrierWith, crewOfOne, type StartCrew } from '../../lanes/internal.js';
+import { carrierWith, crewOfOne, type RunMemory, type StartCrew } from '../../lanes/internal.js';
 import { stagesOf, type SpreadOptions, type WorkerOptions } from '../../lanes/index.js';
+import type { Carrier } from '../../runtime/run/carrier.js';
 import { newRunId } from '../../runtime/run/run.js';
 import type { ReadyRun } from '../kept-run.js';
 import { loadJob, type JobRequest, type LoadedJob } from '../load-job.js';
@@ -32,6 +33,8 @@ export interface SpreadStart extends Omit<SpreadRequest, 'runId'> {
   readonly workers: number;
   /** The command line of a worker process. */
   readonly workerCommand: (runId: string) => WorkerCommand;
+  /** Called with a sentence if the brokers cannot be reached before the run has started. */
+  readonly onNotice: (message: string) => void;
   /** The options of a worker in this process. */
   readonly worker: Pick<WorkerOptions, 'stallMs'>;
 }
@@ -65,7 +68,7 @@ export async function spreadOptionsFor(
  */
 export async function prepareSpreadRun(
   request: JobRequest,
-  { kafka, runId = newRunId(), partitions, runs, workers, workerCommand, worker }: SpreadStart,
+  { kafka, runId = newRunId(), partitions, runs, workers, workerCommand, onNotice, worker }: SpreadStart,
   place: JobPlace,
 ): Promise<SpreadRun> {
   const job = await loadJob({ ...request, kafka, ...(partitions === undefined ? {} : { partitions }) }, place);
@@ -75,6 +78,6 @@ export async function prepareSpreadRun(
     workers === 1
       ? crewOfOne({ ...shared, ...worker }, parts)
       : new WorkerProcesses(workerCommand(runId), workers).crew();
-  const carrier = carrierWith(options, startCrew);
-  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, runId, carrier }) };
+  const carrierFor = (memory: RunMemory | undefined): Carrier => carrierWith({ ...options, memory }, startCrew);
+  return { job, runId, create: () => prepareCarriedRun(job, place, { runs, spread: options, onNotice, carrierFor }) };
 }

@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import type { Crew } from '../../lanes/internal.js';
+import type { Crew, WorkerExit } from '../../lanes/internal.js';
 
 /** The command line of one worker. */
 export interface WorkerCommand {
@@ -39,10 +39,24 @@ export class WorkerProcesses {
     for (const child of this.children) child.kill(signal);
   }
 
+  /** Calls the listener for each process that ends before it has seen the end of the run. */
+  watch(listener: (exit: WorkerExit) => void): void {
+    for (const child of this.children) {
+      child.once('exit', (code, signal) => {
+        const { pid } = child;
+        if (pid === undefined || (code !== null && this.command.hasSeenEnd(code))) return;
+        listener({ pid, how: describeExit(code, signal) });
+      });
+    }
+  }
+
   /** These processes as the workers of a run that this process follows. */
   crew(): Crew {
     return {
       finished: this.codes.then((codes) => (codes.some(this.command.hasSeenEnd) ? 'completed' : 'stopped')),
+      watch: (listener) => {
+        this.watch(listener);
+      },
       stop: () => {
         this.signal('SIGTERM');
       },
@@ -51,6 +65,10 @@ export class WorkerProcesses {
       },
     };
   }
+}
+
+function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
+  return signal === null ? `ended with exit code ${code ?? ENDED_BY_SIGNAL}` : `was ended by ${signal}`;
 }
 
 async function codeOfEnd(child: ChildProcess): Promise<number> {
