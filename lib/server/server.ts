@@ -244,9 +244,10 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     refreshed.catch(report);
   };
   const look = async (isLeader: boolean): Promise<void> => {
+    // First, because requests wait for it, and a look at many folders takes seconds.
+    describe();
     if (isLeader) await foreign.look();
     if (member !== undefined) pauses = await store.pausedTriggers();
-    describe();
     if (!isLeader) {
       isToSync = true;
       return;

@@ -51,6 +51,8 @@ const HEADERS_MS = 10_000;
 const MOST_CONNECTIONS = 1000;
 /** The longest that a request waits for the first description of the workflows. */
 const DESCRIPTION_MS = 10_000;
+/** The most requests that wait for it. A connection may hold many of them, also from clients without a token. */
+const MOST_AWAITING = 500;
 
 export interface AppOptions extends ApiPorts {
   /** The values of the header `Host` that are answered. */
@@ -83,7 +85,7 @@ export function buildApp(options: AppOptions): App {
   guard(http, options.hosts);
   const routes = documentRoutes(http);
   http.addHook('onRequest', (request, reply) => authorize(request, reply, access));
-  http.addHook('preHandler', (request) => awaitWorkflows(request, options));
+  http.addHook('onRequest', workflowsAwaiter(options));
   http.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
     // The database of the store cannot be reached, or this server was silent and is joining the others again.
     const isAway = error instanceof MillraceError && error.retryable;
@@ -151,19 +153,29 @@ function documentRoutes(http: FastifyInstance): readonly DocumentedRoute[] {
   return routes;
 }
 
-/** Without this wait, a webhook that arrives at a server that has just started would be refused for good. */
-async function awaitWorkflows(request: FastifyRequest, { catalog, firstDescription }: ApiPorts): Promise<void> {
-  const { workflows } = request.routeOptions.config;
+/**
+ * Without this wait, a webhook that arrives at a server that has just started would be refused for good. Bodies are read
+ * after the wait, so that waiting requests of clients without a token hold little memory.
+ */
+function workflowsAwaiter({ catalog, firstDescription }: ApiPorts): (request: FastifyRequest) => Promise<void> {
   // A function, because the state changes during the wait.
   const isDescribed = (): boolean => catalog.isDescribed;
-  if (workflows === undefined || isDescribed()) return;
-  const limit = new AbortController();
-  await Promise.race([firstDescription, sleep(DESCRIPTION_MS, undefined, limit).catch(() => undefined)]);
-  limit.abort();
-  const { problems } = catalog;
-  if (isDescribed() || workflows === 'awaited') return;
-  const why = problems.length === 0 ? 'The server has just started and still reads its workflows' : problems.join('. ');
-  throw httpError(503, 'MILLRACE_USAGE', `${why}. Send the request again later`);
+  let awaiting = 0;
+  return async ({ routeOptions: { config } }) => {
+    if (config.workflows === undefined || isDescribed()) return;
+    if (awaiting < MOST_AWAITING) {
+      awaiting++;
+      const limit = new AbortController();
+      await Promise.race([firstDescription, sleep(DESCRIPTION_MS, undefined, limit).catch(() => undefined)]);
+      limit.abort();
+      awaiting--;
+    }
+    if (isDescribed() || config.workflows === 'awaited') return;
+    // Problems name files and quote output: they are for users with a token.
+    const isKnown = catalog.problems.length > 0 && config.role !== 'public';
+    const why = isKnown ? catalog.problems.join('. ') : 'The server does not know its workflows yet';
+    throw httpError(503, 'MILLRACE_USAGE', `${why}. Send the request again later`);
+  };
 }
 
 /** An unknown route needs a token too, so a client without a token cannot find out the routes. */
