@@ -12,6 +12,7 @@ const MOST_ACTIVE = 200;
 const MOST_NEXT = 20;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+const MOST_FRESH_MS = 10_000;
 
 export function overviewRoutes(api: Api): void {
   const { http, store, supervisor, catalog, views, live, access, now } = api;
@@ -116,7 +117,7 @@ async function lastDayOf(store: Api['store'], at: number): Promise<LastDay> {
   return hours;
 }
 
-/** The same result again while asking more often would cost more than a hundredth of the time. */
+/** The same result again while asking more often would cost more than a hundredth of the time, but at most ten seconds. */
 function rarely<T>(ask: () => Promise<T>): () => Promise<T> {
   let known: Promise<T> | undefined;
   let freshUntilMs = 0;
@@ -124,10 +125,16 @@ function rarely<T>(ask: () => Promise<T>): () => Promise<T> {
     if (known !== undefined && performance.now() < freshUntilMs) return known;
     const startedAtMs = performance.now();
     freshUntilMs = Infinity;
-    known = ask().finally(() => {
-      freshUntilMs = performance.now() + 100 * (performance.now() - startedAtMs);
+    const asked = ask();
+    known = asked;
+    const isAnswered = (): void => {
+      freshUntilMs = performance.now() + Math.min(MOST_FRESH_MS, 100 * (performance.now() - startedAtMs));
+    };
+    // A failure is not kept: the database may be back at the next request.
+    asked.then(isAnswered, () => {
+      known = undefined;
     });
-    return known;
+    return asked;
   };
 }
 
