@@ -27,6 +27,8 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   const [error, setError] = useState('');
   const [note, setNote] = useState('');
   const [isFollowing, setFollowing] = useState(true);
+  /** Whether the end of a run that has ended is shown. */
+  const [isWhole, setWhole] = useState(!isOpen);
   const box = useRef<HTMLPreElement>(null);
   const heightBefore = useRef(0);
   /** The number of the newest load. A load that another one has followed has no result. */
@@ -64,11 +66,22 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
     setFollowing(false);
     setShown((old) => ({ parts: [part, ...(old?.parts ?? [])].slice(0, MOST_PARTS), at: 'kept', isFound: false }));
   };
-  const newer = async (at: Shown['at']): Promise<void> => {
-    const to = shown?.parts.at(-1)?.to ?? 0;
-    const part = await load({ after: to });
-    if (part === undefined || part.text === '') return;
+  const add = (part: Part, at: Shown['at']): void => {
     setShown((old) => ({ parts: [...(old?.parts ?? []), part].slice(-MOST_PARTS), at, isFound: false }));
+  };
+  const newer = async (): Promise<void> => {
+    const part = await load({ after: shown?.parts.at(-1)?.to ?? 0 });
+    if (part !== undefined && part.text !== '') add(part, 'kept');
+  };
+  const follow = async (): Promise<void> => {
+    const final = shown?.parts.at(-1);
+    const part = await load({ after: final?.to ?? 0 });
+    if (part === undefined) return;
+    // A process that prints more than a part between two looks would leave the page ever further behind. The output of
+    // another process of the run begins anew.
+    if (part.to < part.size || part.process !== final?.process) return end();
+    if (part.text !== '') add(part, 'end');
+    if (!isOpen) setWhole(true);
   };
   const find = async (text: string): Promise<void> => {
     const before = shown?.isFound === true ? shown.parts[0]?.from : undefined;
@@ -86,19 +99,19 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
     void end();
   }, [id, given]);
   useEffect(() => {
-    if (!isOpen || !isFollowing || shown === undefined) return undefined;
+    if (isOpen) setWhole(false);
+  }, [isOpen]);
+  useEffect(() => {
+    // The last lines may have been printed after the last look.
+    if (!isFollowing || shown === undefined || (!isOpen && isWhole)) return undefined;
     // What the page does by itself must not replace a load that the user has asked for.
     const timer = setInterval(() => {
-      if (!isBusy.current) void (shown.parts.length > 0 ? newer('end') : end());
+      if (!isBusy.current) void follow();
     }, FOLLOW_MS);
     return () => {
       clearInterval(timer);
     };
-  }, [isOpen, isFollowing, shown]);
-  useEffect(() => {
-    // The last lines may have been printed after the last look.
-    if (!isOpen && isFollowing && shown !== undefined) void newer('end');
-  }, [isOpen]);
+  }, [isOpen, isFollowing, isWhole, shown]);
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null || shown === undefined) return;
@@ -193,7 +206,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
           </pre>
           {hasNewer && (
             <p class="actions">
-              <button type="button" onClick={() => void newer('kept')}>
+              <button type="button" onClick={() => void newer()}>
                 Newer lines
               </button>
               <button type="button" onClick={() => void end()}>
