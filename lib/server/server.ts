@@ -237,7 +237,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       triggers = knownTriggers(catalog.workflows, environment);
       firstDescription.wake();
       isToSync = true;
-      refreshedAt = -Infinity;
+      // At once, unless that would describe them again and again without a pause.
+      if (catalog.isComplete) refreshedAt = -Infinity;
       changed();
       poke();
     });

@@ -90,7 +90,8 @@ export function buildApp(options: AppOptions): App {
     // The database of the store cannot be reached, or this server was silent and is joining the others again.
     const isAway = error instanceof MillraceError && error.retryable;
     const status = error.statusCode ?? (isAway ? 503 : 500);
-    const isOurs = status < 500 || isAway;
+    // A 503 with a code of ours is an answer that a route has chosen, such as that of a paused webhook.
+    const isOurs = status < 500 || isAway || (error.statusCode === 503 && codeOf(error).startsWith('MILLRACE_'));
     return reply.code(status).send({
       code: codeOf(error).startsWith('MILLRACE_') ? codeOf(error) : 'MILLRACE_USAGE',
       message: isOurs ? error.message : `The server failed: ${describeThrown(error)}`,

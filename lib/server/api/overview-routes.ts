@@ -4,6 +4,7 @@ import { versionOfMillrace } from '../../observe/version.js';
 import { ACTIVE_STATES } from '../runs/stored-run.js';
 import { httpError, type Api } from './api.js';
 import { paramSchemaOf, shownRun, shownSchedule } from './present.js';
+import { rarely } from './rarely.js';
 import { Alerts, AlertsQuery, LiveQuery, Overview, Problem, Workflows } from './schemas.js';
 
 const RECENT_RUNS = 30;
@@ -12,11 +13,13 @@ const MOST_ACTIVE = 200;
 const MOST_NEXT = 20;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const MOST_FRESH_MS = 10_000;
 
 export function overviewRoutes(api: Api): void {
   const { http, store, supervisor, catalog, views, live, access, now } = api;
-  const lastDay = rarely(() => lastDayOf(store, now()));
+  const lastDay = rarely(
+    () => lastDayOf(store, now()),
+    () => performance.now(),
+  );
   http.get(
     '/api/v1/overview',
     {
@@ -115,27 +118,6 @@ async function lastDayOf(store: Api['store'], at: number): Promise<LastDay> {
     if (found !== undefined) found.ended[state] = runs;
   }
   return hours;
-}
-
-/** The same result again while asking more often would cost more than a hundredth of the time, but at most ten seconds. */
-function rarely<T>(ask: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | undefined;
-  let freshUntilMs = 0;
-  return () => {
-    if (known !== undefined && performance.now() < freshUntilMs) return known;
-    const startedAtMs = performance.now();
-    freshUntilMs = Infinity;
-    const asked = ask();
-    known = asked;
-    const isAnswered = (): void => {
-      freshUntilMs = performance.now() + Math.min(MOST_FRESH_MS, 100 * (performance.now() - startedAtMs));
-    };
-    // A failure is not kept: the database may be back at the next request.
-    asked.then(isAnswered, () => {
-      known = undefined;
-    });
-    return asked;
-  };
 }
 
 type Attention = z.input<typeof Overview>['attention'];
