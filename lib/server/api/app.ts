@@ -25,6 +25,7 @@ import { backfillRoutes } from './backfill-routes.js';
 import { triggerRoutes } from './trigger-routes.js';
 import { scheduleRoutes } from './schedule-routes.js';
 import { httpError, type Api, type ApiPorts } from './api.js';
+import { Problem } from './schemas.js';
 import { serializeByZod, validateByZod, type ZodProvider } from './zod-provider.js';
 
 declare module 'fastify' {
@@ -147,9 +148,11 @@ function isDeep(text: string): boolean {
 function documentRoutes(http: FastifyInstance): readonly DocumentedRoute[] {
   const routes: DocumentedRoute[] = [];
   http.addHook('onRoute', ({ method, url, schema = {}, config }) => {
-    const { role, summary = '' } = config ?? {};
+    const { role, summary = '', workflows } = config ?? {};
     if (role === undefined) throw new TypeError(`The route ${String(method)} ${url} names no role`);
-    if (url.startsWith('/api/')) routes.push({ method: String(method), url, role, summary, schema });
+    const mayWait = workflows === 'required' ? { 503: Problem } : {};
+    const documented = { ...schema, response: { ...mayWait, ...(schema.response as object | undefined) } };
+    if (url.startsWith('/api/')) routes.push({ method: String(method), url, role, summary, schema: documented });
   });
   return routes;
 }
