@@ -54,6 +54,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   const end = async (): Promise<void> => {
     const part = await load({});
     if (part === undefined) return;
+    setWhole(!isOpen);
     if (given === 0) setLast(part.process);
     setShown({ parts: [part], at: 'end', isFound: false });
   };
@@ -71,7 +72,9 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   };
   const newer = async (): Promise<void> => {
     const part = await load({ after: shown?.parts.at(-1)?.to ?? 0 });
-    if (part !== undefined && part.text !== '') add(part, 'kept');
+    if (part === undefined) return;
+    if (part.to === part.size) setWhole(!isOpen);
+    if (part.text !== '') add(part, 'kept');
   };
   const follow = async (): Promise<void> => {
     const final = shown?.parts.at(-1);
@@ -124,7 +127,9 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   if (first === undefined || final === undefined) return <Loading error={error} />;
   const text = shown.parts.map((part) => part.text).join('');
   const [line = '', ...rest] = shown.isFound ? text.split(/(?<=\n)/) : [''];
-  const hasNewer = final.to < final.size;
+  const size = Math.max(...shown.parts.map((part) => part.size));
+  // A process that is not followed may have printed more since the last load.
+  const hasNewer = final.to < size || (!isFollowing && !isWhole);
   return (
     <>
       <form
@@ -185,7 +190,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
         <>
           <p class="quiet">
             {first.from === 0 ? 'From the beginning' : `After ${bytes(first.from)}`}, up to {bytes(final.to)} of{' '}
-            {bytes(final.size)}{' '}
+            {bytes(size)}{' '}
             {first.from > 0 && (
               <button type="button" onClick={() => void older()}>
                 Older lines

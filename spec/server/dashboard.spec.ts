@@ -1,5 +1,5 @@
 /** The dashboard in a real browser: each screen, in both themes, under its policy, with hostile names and messages. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import axe from 'axe-core';
@@ -334,7 +334,7 @@ export const Printing = defineWorkflow({ name: 'Printing', config, params: ['cod
   );
 
   it(
-    'follows a log to its last line, however much is printed, and shows params in words',
+    'shows the last line of a log with and without following it, and params in words',
     async () => {
       addPrinting(folder);
       await until(async () => JSON.stringify((await served.ask('/workflows')).body).includes('"Printing"'));
@@ -346,10 +346,23 @@ export const Printing = defineWorkflow({ name: 'Printing', config, params: ['cod
         'sharea number of more than 0 and at most 1',
         'ida text of the format uuid, or nullnull',
       ]);
-      const { body } = await served.ask('/workflows/Printing/runs', { method: 'POST', body: {} });
-      await page.goto(`${served.url}/#/runs/${body['id'] as string}?tab=logs`);
       const log = page.getByLabel('Output');
-      await log.getByText('before').waitFor();
+      const showLog = async (): Promise<string> => {
+        const { body } = await served.ask('/workflows/Printing/runs', { method: 'POST', body: {} });
+        const id = body['id'] as string;
+        await page.goto(`${served.url}/#/runs/${id}?tab=logs`);
+        await log.getByText('before').waitFor();
+        return id;
+      };
+      const paused = await showLog();
+      await page.getByRole('button', { name: 'Follow' }).click();
+      writeFileSync(join(folder, 'print'), '');
+      await until(async () => (await served.ask(`/runs/${paused}`)).body['state'] === 'completed');
+      await page.getByRole('button', { name: 'To the end' }).click();
+      await log.getByText('line 19999').waitFor();
+      await page.getByRole('button', { name: 'To the end' }).waitFor({ state: 'detached' });
+      rmSync(join(folder, 'print'));
+      await showLog();
       writeFileSync(join(folder, 'print'), '');
       await log.getByText('line 19999').waitFor();
     },
