@@ -347,17 +347,15 @@ export const Printing = defineWorkflow({ name: 'Printing', config, params: ['cod
         'ida text of the format uuid, or nullnull',
       ]);
       const log = page.getByLabel('Output');
-      const showLog = async (): Promise<string> => {
+      const showLog = async (): Promise<void> => {
         const { body } = await served.ask('/workflows/Printing/runs', { method: 'POST', body: {} });
-        const id = body['id'] as string;
-        await page.goto(`${served.url}/#/runs/${id}?tab=logs`);
+        await page.goto(`${served.url}/#/runs/${body['id'] as string}?tab=logs`);
         await log.getByText('before').waitFor();
-        return id;
       };
-      const paused = await showLog();
+      await showLog();
       await page.getByRole('button', { name: 'Follow' }).click();
       writeFileSync(join(folder, 'print'), '');
-      await until(async () => (await served.ask(`/runs/${paused}`)).body['state'] === 'completed');
+      await page.locator('h1 .state.completed').waitFor();
       await page.getByRole('button', { name: 'To the end' }).click();
       await log.getByText('line 19999').waitFor();
       await page.getByRole('button', { name: 'To the end' }).waitFor({ state: 'detached' });
