@@ -1,6 +1,6 @@
 /** The graph of a run: tasks with their work, and edges with their records per second and their backpressure. */
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { EdgeView, RunView, TaskView } from '../api.js';
 import { grouped, percent, rate } from '../format.js';
 import { go, route, withParam } from '../router.js';
@@ -87,7 +87,10 @@ type Part = readonly [left: number, top: number, right: number, bottom: number];
 
 const EVERYTHING: Part = [-Infinity, -Infinity, Infinity, Infinity];
 
-/** The scales of the picture. Undefined stands for the width of the page, within limits at which texts can be read. */
+/**
+ * The scales of the picture. Undefined stands for the width of the page, within limits at which texts can be read, and for
+ * the full size of a large graph.
+ */
 const SCALES = [0.25, 0.35, 0.5, 0.7, 1, 1.4, 2] as const;
 const LEAST_FIT = 0.6;
 
@@ -108,17 +111,33 @@ function Picture({ view }: { readonly view: RunView }): JSX.Element {
     const isBeside = Math.min(...xs) > right || Math.max(...xs) + WIDTH < left;
     return !isBeside && Math.min(...ys) <= bottom && Math.max(...ys) + HEIGHT >= top;
   };
+  const centre = useRef<readonly [x: number, y: number] | undefined>(undefined);
+  const resize = (to: number | undefined): void => {
+    const element = frame.current;
+    if (element === null) return;
+    const { scrollLeft, scrollTop, clientWidth, clientHeight, scrollWidth, scrollHeight } = element;
+    centre.current = [(scrollLeft + clientWidth / 2) / scrollWidth, (scrollTop + clientHeight / 2) / scrollHeight];
+    setChosen(to);
+  };
+  useLayoutEffect(() => {
+    // What was in the middle stays there.
+    const element = frame.current;
+    if (element === null || centre.current === undefined) return;
+    const [x, y] = centre.current;
+    element.scrollLeft = x * element.scrollWidth - element.clientWidth / 2;
+    element.scrollTop = y * element.scrollHeight - element.clientHeight / 2;
+  }, [chosen]);
   /** One step larger or smaller. The step from the fitted width begins at the scale that it has. */
   const zoom = (by: 1 | -1): void => {
     const now = scale ?? (frame.current?.querySelector('svg')?.clientWidth ?? width) / width;
     const steps = by > 0 ? SCALES.filter((one) => one > now * 1.05) : SCALES.filter((one) => one < now / 1.05);
-    setChosen((by > 0 ? steps[0] : steps.at(-1)) ?? chosen);
+    resize((by > 0 ? steps[0] : steps.at(-1)) ?? chosen);
   };
   const onKey = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === '+' || event.key === '=') zoom(1);
     else if (event.key === '-') zoom(-1);
-    else if (event.key === '0') setChosen(undefined);
+    else if (event.key === '0') resize(undefined);
     else return;
     event.preventDefault();
   };
@@ -151,19 +170,19 @@ function Picture({ view }: { readonly view: RunView }): JSX.Element {
         </button>
         <button
           type="button"
-          title="The width of the page (0)"
+          title={isLarge ? 'Full size (0)' : 'The width of the page, if texts can be read (0)'}
           onClick={() => {
-            setChosen(undefined);
+            resize(undefined);
           }}
         >
-          fit
+          {isLarge ? 'full size' : 'fit'}
         </button>
       </div>
       <div
         class="graph"
         tabIndex={0}
         role="region"
-        aria-label="Graph of the tasks. Keys: arrows move, plus and minus change the size, 0 fits it to the page"
+        aria-label={`Graph of the tasks. Keys: arrows move, plus and minus change the size, 0 ${isLarge ? 'shows it in full size' : 'fits it to the width of the page'}`}
         ref={frame}
         onKeyDown={onKey}
       >

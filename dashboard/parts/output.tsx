@@ -27,6 +27,8 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   const [error, setError] = useState('');
   const [note, setNote] = useState('');
   const [isFollowing, setFollowing] = useState(true);
+  /** Whether the end of a run that has ended is shown. */
+  const [isWhole, setWhole] = useState(!isOpen);
   const box = useRef<HTMLPreElement>(null);
   const heightBefore = useRef(0);
   /** The number of the newest load. A load that another one has followed has no result. */
@@ -52,6 +54,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   const end = async (): Promise<void> => {
     const part = await load({});
     if (part === undefined) return;
+    setWhole(!isOpen);
     if (given === 0) setLast(part.process);
     setShown({ parts: [part], at: 'end', isFound: false });
   };
@@ -64,11 +67,24 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
     setFollowing(false);
     setShown((old) => ({ parts: [part, ...(old?.parts ?? [])].slice(0, MOST_PARTS), at: 'kept', isFound: false }));
   };
-  const newer = async (at: Shown['at']): Promise<void> => {
-    const to = shown?.parts.at(-1)?.to ?? 0;
-    const part = await load({ after: to });
-    if (part === undefined || part.text === '') return;
+  const add = (part: Part, at: Shown['at']): void => {
     setShown((old) => ({ parts: [...(old?.parts ?? []), part].slice(-MOST_PARTS), at, isFound: false }));
+  };
+  const newer = async (): Promise<void> => {
+    const part = await load({ after: shown?.parts.at(-1)?.to ?? 0 });
+    if (part === undefined) return;
+    if (part.to === part.size) setWhole(!isOpen);
+    if (part.text !== '') add(part, 'kept');
+  };
+  const follow = async (): Promise<void> => {
+    const final = shown?.parts.at(-1);
+    const part = await load({ after: final?.to ?? 0 });
+    if (part === undefined) return;
+    // A process that prints more than a part between two looks would leave the page ever further behind. The output of
+    // another process of the run begins anew.
+    if (part.to < part.size || part.process !== final?.process) return end();
+    if (part.text !== '') add(part, 'end');
+    if (!isOpen) setWhole(true);
   };
   const find = async (text: string): Promise<void> => {
     const before = shown?.isFound === true ? shown.parts[0]?.from : undefined;
@@ -86,19 +102,19 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
     void end();
   }, [id, given]);
   useEffect(() => {
-    if (!isOpen || !isFollowing || shown === undefined) return undefined;
+    if (isOpen) setWhole(false);
+  }, [isOpen]);
+  useEffect(() => {
+    // The last lines may have been printed after the last look.
+    if (!isFollowing || shown === undefined || (!isOpen && isWhole)) return undefined;
     // What the page does by itself must not replace a load that the user has asked for.
     const timer = setInterval(() => {
-      if (!isBusy.current) void (shown.parts.length > 0 ? newer('end') : end());
+      if (!isBusy.current) void follow();
     }, FOLLOW_MS);
     return () => {
       clearInterval(timer);
     };
-  }, [isOpen, isFollowing, shown]);
-  useEffect(() => {
-    // The last lines may have been printed after the last look.
-    if (!isOpen && isFollowing && shown !== undefined) void newer('end');
-  }, [isOpen]);
+  }, [isOpen, isFollowing, isWhole, shown]);
   useLayoutEffect(() => {
     const element = box.current;
     if (element === null || shown === undefined) return;
@@ -111,7 +127,9 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
   if (first === undefined || final === undefined) return <Loading error={error} />;
   const text = shown.parts.map((part) => part.text).join('');
   const [line = '', ...rest] = shown.isFound ? text.split(/(?<=\n)/) : [''];
-  const hasNewer = final.to < final.size;
+  const size = Math.max(...shown.parts.map((part) => part.size));
+  // A process that is not followed may have printed more since the last load.
+  const hasNewer = final.to < size || (!isFollowing && !isWhole);
   return (
     <>
       <form
@@ -172,7 +190,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
         <>
           <p class="quiet">
             {first.from === 0 ? 'From the beginning' : `After ${bytes(first.from)}`}, up to {bytes(final.to)} of{' '}
-            {bytes(final.size)}{' '}
+            {bytes(size)}{' '}
             {first.from > 0 && (
               <button type="button" onClick={() => void older()}>
                 Older lines
@@ -193,7 +211,7 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
           </pre>
           {hasNewer && (
             <p class="actions">
-              <button type="button" onClick={() => void newer('kept')}>
+              <button type="button" onClick={() => void newer()}>
                 Newer lines
               </button>
               <button type="button" onClick={() => void end()}>

@@ -13,6 +13,9 @@ export interface ParamSchema {
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
   readonly exclusiveMaximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
 }
 
 export function schemaOf({ paramSchema }: Workflow, key: string): ParamSchema {
@@ -32,7 +35,9 @@ export function inWords(schema: ParamSchema): string {
   if (anyOf !== undefined) return anyOf.map(inWords).join(', or ');
   if (isNumber(schema)) return `${type === 'integer' ? 'a whole number' : 'a number'}${range(schema)}`;
   if (type === 'boolean') return 'true, false';
-  if (type === 'string') return FORMATS[format] ?? 'a text';
+  if (type === 'null') return 'null';
+  if (type === 'string')
+    return FORMATS[format] ?? (format === '' ? `a text${form(schema)}` : `a text of the format ${format}`);
   return type === undefined ? JSON.stringify(schema) : `a JSON ${type}`;
 }
 
@@ -40,8 +45,18 @@ const FORMATS: Readonly<Record<string, string>> = {
   'date-time': 'a time, such as 2026-01-31T09:30:00Z',
   date: 'a day, such as 2026-01-31',
   uri: 'an address, such as https://example.org',
-  email: 'an address of mail',
+  email: 'an email address',
 };
+
+/** What is required of a text without a format. */
+function form({ minLength, maxLength, pattern }: ParamSchema): string {
+  const limits = [
+    ...(minLength === undefined ? [] : [`at least ${grouped(minLength)}`]),
+    ...(maxLength === undefined ? [] : [`at most ${grouped(maxLength)}`]),
+  ];
+  const length = limits.length === 0 ? '' : ` of ${limits.join(' and ')} characters`;
+  return `${length}${pattern === undefined ? '' : ` that matches ${pattern}`}`;
+}
 
 function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: ParamSchema): string {
   // A schema for whole numbers names the largest exact ones where there is no limit.

@@ -11,7 +11,9 @@ export function Rates({ runs }: { readonly runs: readonly Run[] }): JSX.Element 
   const at = (share: number): string => duration(spans[Math.ceil(share * spans.length) - 1] ?? 0);
   return (
     <p class="quiet">
-      {completed.length} of the newest {over.length === 1 ? 'run' : `${over.length} runs`} completed
+      {over.length > 1
+        ? `${completed.length} of the newest ${over.length} runs completed`
+        : `The newest run ${completed.length === 1 ? 'completed' : 'did not complete'}`}
       {spans.length > 0 && ` · half within ${at(0.5)}, 95 % within ${at(0.95)}`}
     </p>
   );

@@ -44,6 +44,8 @@ export class Catalog {
   problems: readonly string[] = [];
   /** Whether the workflows were described once. */
   isDescribed = false;
+  /** Whether the last description is whole. Otherwise the next call of `refresh` describes the workflows again. */
+  isComplete = false;
 
   constructor(options: CatalogOptions) {
     this.options = options;
@@ -68,7 +70,7 @@ export class Catalog {
     this.isBusy = true;
     const described = await this.describe();
     this.isBusy = false;
-    // If some workflows could not be described, the next call tries again.
+    this.isComplete = described.isComplete;
     if (described.isComplete) {
       this.seen = seen;
       this.isDescribed = true;

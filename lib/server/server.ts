@@ -237,16 +237,18 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       triggers = knownTriggers(catalog.workflows, environment);
       firstDescription.wake();
       isToSync = true;
-      refreshedAt = -Infinity;
+      // At once, unless that would describe them again and again without a pause.
+      if (catalog.isComplete) refreshedAt = -Infinity;
       changed();
       poke();
     });
     refreshed.catch(report);
   };
   const look = async (isLeader: boolean): Promise<void> => {
+    // First, because requests wait for it, and a look at many folders takes seconds.
+    describe();
     if (isLeader) await foreign.look();
     if (member !== undefined) pauses = await store.pausedTriggers();
-    describe();
     if (!isLeader) {
       isToSync = true;
       return;

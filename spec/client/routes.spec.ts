@@ -232,6 +232,20 @@ it.each(Object.keys(HELD) as (keyof Routes)[])('%s has the shapes of the documen
   expect(inPath.sort()).toEqual([...route.matchAll(/:(\w+)/g)].map(([, name]) => name).sort());
 });
 
+it('the document has the answer of routes that need to know the workflows while a server has just started', () => {
+  const answered = [...operations].filter(([, { responses }]) => '503' in responses).map(([route]) => route);
+  expect(answered.sort()).toEqual([
+    'GET /triggers/:workflow/:name/deliveries',
+    'GET /workflows/:workflow/explanation',
+    'POST /hooks/:workflow/:name',
+    'POST /schedules/:workflow/:name/backfill',
+    'POST /triggers/:workflow/:name/pause',
+    'POST /triggers/:workflow/:name/unpause',
+    'POST /workflows/:workflow/runs',
+    'PUT /schedules/:workflow/:name',
+  ]);
+});
+
 it('the server closes connections that are slow with their headers or their body, and has a bound for them', () => {
   const { headersTimeout, requestTimeout, maxConnections } = app.http.server;
   expect([headersTimeout, requestTimeout, maxConnections]).toEqual([10_000, 30_000, 1000]);

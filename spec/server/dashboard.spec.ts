@@ -1,5 +1,5 @@
 /** The dashboard in a real browser: each screen, in both themes, under its policy, with hostile names and messages. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import axe from 'axe-core';
@@ -38,6 +38,30 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
   .task('Keep', ['Fail'], sinkTask(() => {})) });
 `;
   writeFileSync(join(folder, 'workflows', 'long.js'), code);
+}
+
+/** A workflow that prints 20,000 lines at once when the file `print` exists, and then ends. */
+function addPrinting(folder: string): void {
+  const code = `
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from '${import.meta.resolve('zod')}';
+import { asyncTask, defineWorkflow, sourceTask } from '${import.meta.resolve('#lib/index.js')}';
+const config = z.object({
+  code: z.string().min(3).regex(/^[A-Z]/).default('ABC'),
+  share: z.number().gt(0).max(1).optional(),
+  id: z.uuid().nullable().default(null),
+});
+export const Printing = defineWorkflow({ name: 'Printing', config, params: ['code', 'share', 'id'], build: (flow) => flow
+  .task('One', sourceTask([1]))
+  .task('Print', ['One'], asyncTask(async (one) => {
+    console.log('before');
+    while (!existsSync('print')) await sleep(20);
+    for (let line = 0; line < 20000; line++) console.log('line ' + line);
+    return one;
+  })) });
+`;
+  writeFileSync(join(folder, 'workflows', 'printing.js'), code);
 }
 
 (existsSync(CHROMIUM) ? describe : describe.skip)('the dashboard', () => {
@@ -310,6 +334,40 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
   );
 
   it(
+    'shows the last line of a log with and without following it, and params in words',
+    async () => {
+      addPrinting(folder);
+      await until(async () => JSON.stringify((await served.ask('/workflows')).body).includes('"Printing"'));
+      await page.goto(`${served.url}/#/workflows/Printing`);
+      const rows = page.getByRole('row').filter({ has: page.getByRole('rowheader') });
+      await rows.first().waitFor();
+      expect(await rows.allTextContents()).toEqual([
+        'codea text of at least 3 characters that matches ^[A-Z]"ABC"',
+        'sharea number of more than 0 and at most 1',
+        'ida text of the format uuid, or nullnull',
+      ]);
+      const log = page.getByLabel('Output');
+      const showLog = async (): Promise<void> => {
+        const { body } = await served.ask('/workflows/Printing/runs', { method: 'POST', body: {} });
+        await page.goto(`${served.url}/#/runs/${body['id'] as string}?tab=logs`);
+        await log.getByText('before').waitFor();
+      };
+      await showLog();
+      await page.getByRole('button', { name: 'Follow' }).click();
+      writeFileSync(join(folder, 'print'), '');
+      await page.locator('h1 .state.completed').waitFor();
+      await page.getByRole('button', { name: 'To the end' }).click();
+      await log.getByText('line 19999').waitFor();
+      await page.getByRole('button', { name: 'To the end' }).waitFor({ state: 'detached' });
+      rmSync(join(folder, 'print'));
+      await showLog();
+      writeFileSync(join(folder, 'print'), '');
+      await log.getByText('line 19999').waitFor();
+    },
+    LIMIT_MS,
+  );
+
+  it(
     'draws of a large graph what is in view, and has pages of its tasks',
     async () => {
       const { body } = await served.ask('/workflows/Wide/runs', { method: 'POST', body: {} });
@@ -324,6 +382,16 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
         (element as unknown as { scrollTo(x: number, y: number): void }).scrollTo(0, 1e6);
       });
       await graph.getByRole('img', { name: /^Task 299, / }).waitFor();
+      // The picture is in the middle of a long column. The buttons do not lie above it, and its middle stays there.
+      const [buttons, frame] = await Promise.all([
+        page.getByRole('group', { name: 'Size of the graph' }).boundingBox(),
+        graph.boundingBox(),
+      ]);
+      expect((buttons?.y ?? NaN) + (buttons?.height ?? NaN)).toBeLessThanOrEqual(frame?.y ?? NaN);
+      await graph.evaluate((element) => {
+        const { scrollHeight, clientHeight } = element as unknown as Record<'scrollHeight' | 'clientHeight', number>;
+        Object.assign(element, { scrollTop: (scrollHeight - clientHeight) / 2 });
+      });
       const width = async (): Promise<number> => (await graph.locator('svg').boundingBox())?.width ?? NaN;
       const before = await width();
       await graph.press('-');
@@ -332,6 +400,8 @@ export const Long = defineWorkflow({ name: 'Long', build: (flow) => flow
       await until(async () => Math.abs((await width()) / before - 1) < 0.01);
       await page.getByRole('button', { name: 'Larger' }).click();
       await until(async () => (await width()) > before);
+      await graph.getByRole('img', { name: /^Task 150, / }).waitFor();
+      await page.getByRole('button', { name: 'full size' }).waitFor();
       await graph.press('0');
       await until(async () => Math.abs((await width()) / before - 1) < 0.01);
       await page.getByText('1 to 100 of 301 tasks').waitFor();

@@ -1,5 +1,5 @@
 /** What a server answers while it does not know its workflows yet: nothing is refused that it could do some seconds later. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from '@jest/globals';
 import { end, hookHeaders, newFolder, removeFolder, startServer, until, type Served } from './support/served.js';
@@ -57,6 +57,25 @@ it(
     const server = await startBeside('export const Hooked = defineWorkflow(;');
     await until(async () => (await server.ask('/overview')).body['isDescribed'] === true);
     expect(await hook(server, 'first')).toBe(503);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'workflows that cannot be described are described again after a pause',
+  async () => {
+    const server = await startBeside(`
+import { appendFileSync } from 'node:fs';
+import { defineWorkflow, sourceTask } from '${import.meta.resolve('#lib/index.js')}';
+appendFileSync('loads', Date.now() + ' ');
+process.exit(3);
+export const Hooked = defineWorkflow({ name: 'Hooked', build: (flow) => flow.task('One', sourceTask([1])) });
+`);
+    const path = join(server.folder, 'loads');
+    const loads = (): number[] => (existsSync(path) ? readFileSync(path, 'utf8').trim().split(' ').map(Number) : []);
+    await until(() => loads().length > 1);
+    const [first = NaN, second = NaN] = loads();
+    expect(second - first).toBeGreaterThan(4000);
   },
   LIMIT_MS,
 );

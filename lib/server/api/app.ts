@@ -25,6 +25,7 @@ import { backfillRoutes } from './backfill-routes.js';
 import { triggerRoutes } from './trigger-routes.js';
 import { scheduleRoutes } from './schedule-routes.js';
 import { httpError, type Api, type ApiPorts } from './api.js';
+import { Problem } from './schemas.js';
 import { serializeByZod, validateByZod, type ZodProvider } from './zod-provider.js';
 
 declare module 'fastify' {
@@ -51,6 +52,8 @@ const HEADERS_MS = 10_000;
 const MOST_CONNECTIONS = 1000;
 /** The longest that a request waits for the first description of the workflows. */
 const DESCRIPTION_MS = 10_000;
+/** The most requests that wait for it. A connection may hold many of them, also from clients without a token. */
+const MOST_AWAITING = 500;
 
 export interface AppOptions extends ApiPorts {
   /** The values of the header `Host` that are answered. */
@@ -83,12 +86,13 @@ export function buildApp(options: AppOptions): App {
   guard(http, options.hosts);
   const routes = documentRoutes(http);
   http.addHook('onRequest', (request, reply) => authorize(request, reply, access));
-  http.addHook('preHandler', (request) => awaitWorkflows(request, options));
+  http.addHook('onRequest', workflowsAwaiter(options));
   http.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
     // The database of the store cannot be reached, or this server was silent and is joining the others again.
     const isAway = error instanceof MillraceError && error.retryable;
     const status = error.statusCode ?? (isAway ? 503 : 500);
-    const isOurs = status < 500 || isAway;
+    // A 503 with a code of ours is an answer that a route has chosen, such as that of a paused webhook.
+    const isOurs = status < 500 || isAway || (error.statusCode === 503 && codeOf(error).startsWith('MILLRACE_'));
     return reply.code(status).send({
       code: codeOf(error).startsWith('MILLRACE_') ? codeOf(error) : 'MILLRACE_USAGE',
       message: isOurs ? error.message : `The server failed: ${describeThrown(error)}`,
@@ -144,26 +148,38 @@ function isDeep(text: string): boolean {
 function documentRoutes(http: FastifyInstance): readonly DocumentedRoute[] {
   const routes: DocumentedRoute[] = [];
   http.addHook('onRoute', ({ method, url, schema = {}, config }) => {
-    const { role, summary = '' } = config ?? {};
+    const { role, summary = '', workflows } = config ?? {};
     if (role === undefined) throw new TypeError(`The route ${String(method)} ${url} names no role`);
-    if (url.startsWith('/api/')) routes.push({ method: String(method), url, role, summary, schema });
+    const mayWait = workflows === 'required' ? { 503: Problem } : {};
+    const documented = { ...schema, response: { ...mayWait, ...(schema.response as object | undefined) } };
+    if (url.startsWith('/api/')) routes.push({ method: String(method), url, role, summary, schema: documented });
   });
   return routes;
 }
 
-/** Without this wait, a webhook that arrives at a server that has just started would be refused for good. */
-async function awaitWorkflows(request: FastifyRequest, { catalog, firstDescription }: ApiPorts): Promise<void> {
-  const { workflows } = request.routeOptions.config;
+/**
+ * Without this wait, a webhook that arrives at a server that has just started would be refused for good. Bodies are read
+ * after the wait, so that waiting requests of clients without a token hold little memory.
+ */
+function workflowsAwaiter({ catalog, firstDescription }: ApiPorts): (request: FastifyRequest) => Promise<void> {
   // A function, because the state changes during the wait.
   const isDescribed = (): boolean => catalog.isDescribed;
-  if (workflows === undefined || isDescribed()) return;
-  const limit = new AbortController();
-  await Promise.race([firstDescription, sleep(DESCRIPTION_MS, undefined, limit).catch(() => undefined)]);
-  limit.abort();
-  const { problems } = catalog;
-  if (isDescribed() || workflows === 'awaited') return;
-  const why = problems.length === 0 ? 'The server has just started and still reads its workflows' : problems.join('. ');
-  throw httpError(503, 'MILLRACE_USAGE', `${why}. Send the request again later`);
+  let awaiting = 0;
+  return async ({ routeOptions: { config } }) => {
+    if (config.workflows === undefined || isDescribed()) return;
+    if (awaiting < MOST_AWAITING) {
+      awaiting++;
+      const limit = new AbortController();
+      await Promise.race([firstDescription, sleep(DESCRIPTION_MS, undefined, limit).catch(() => undefined)]);
+      limit.abort();
+      awaiting--;
+    }
+    if (isDescribed() || config.workflows === 'awaited') return;
+    // Problems name files and quote output: they are for users with a token.
+    const isKnown = catalog.problems.length > 0 && config.role !== 'public';
+    const why = isKnown ? catalog.problems.join('. ') : 'The server does not know its workflows yet';
+    throw httpError(503, 'MILLRACE_USAGE', `${why}. Send the request again later`);
+  };
 }
 
 /** An unknown route needs a token too, so a client without a token cannot find out the routes. */

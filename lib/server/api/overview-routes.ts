@@ -4,6 +4,7 @@ import { versionOfMillrace } from '../../observe/version.js';
 import { ACTIVE_STATES } from '../runs/stored-run.js';
 import { httpError, type Api } from './api.js';
 import { paramSchemaOf, shownRun, shownSchedule } from './present.js';
+import { rarely } from './rarely.js';
 import { Alerts, AlertsQuery, LiveQuery, Overview, Problem, Workflows } from './schemas.js';
 
 const RECENT_RUNS = 30;
@@ -15,7 +16,10 @@ const DAY_MS = 24 * HOUR_MS;
 
 export function overviewRoutes(api: Api): void {
   const { http, store, supervisor, catalog, views, live, access, now } = api;
-  const lastDay = rarely(() => lastDayOf(store, now()));
+  const lastDay = rarely(
+    () => lastDayOf(store, now()),
+    () => performance.now(),
+  );
   http.get(
     '/api/v1/overview',
     {
@@ -114,21 +118,6 @@ async function lastDayOf(store: Api['store'], at: number): Promise<LastDay> {
     if (found !== undefined) found.ended[state] = runs;
   }
   return hours;
-}
-
-/** The same result again while asking more often would cost more than a hundredth of the time. */
-function rarely<T>(ask: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | undefined;
-  let freshUntilMs = 0;
-  return () => {
-    if (known !== undefined && performance.now() < freshUntilMs) return known;
-    const startedAtMs = performance.now();
-    freshUntilMs = Infinity;
-    known = ask().finally(() => {
-      freshUntilMs = performance.now() + 100 * (performance.now() - startedAtMs);
-    });
-    return known;
-  };
 }
 
 type Attention = z.input<typeof Overview>['attention'];

@@ -117,15 +117,20 @@ function hookRoute(api: Api): void {
     async ({ params, headers, body: given }, reply) => {
       const id = `${params.workflow}/${params.name}`;
       const known = api.triggers().find((one) => one.id === id && one.problem === '');
-      // The file of its workflow may be the one that does not load. A sender would not repeat a message refused with 401.
-      if (known === undefined && api.catalog.problems.length > 0) {
-        throw httpError(503, 'MILLRACE_USAGE', 'A workflow of this server does not load. Send the message again later');
-      }
       const hook = known !== undefined && 'webhook' in known.trigger ? known.trigger : undefined;
       const secret = (hook === undefined ? undefined : environment[hook.webhook]) ?? nobody;
       const bytes = Buffer.isBuffer(given) ? given : Buffer.alloc(0);
       const message = signedId(headers, bytes, secret, now());
       if (message === undefined || hook === undefined || known === undefined) {
+        // The workflow of the webhook may be the one that does not load, and a sender would not repeat a message refused
+        // with 401. Wrong signatures get the same answer, so that nobody can find out the webhooks.
+        if (api.catalog.problems.length > 0) {
+          throw httpError(
+            503,
+            'MILLRACE_USAGE',
+            'A workflow of this server does not load. Send the message again later',
+          );
+        }
         throw httpError(
           401,
           'MILLRACE_USAGE',
