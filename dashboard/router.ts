@@ -17,6 +17,11 @@ export function go(path: string): void {
   location.hash = path;
 }
 
+/** The same without an entry of its own in the history of the browser. */
+export function replace(path: string): void {
+  location.replace(`#${path}`);
+}
+
 /** The address of this view with another value of a parameter; '' removes it. */
 export function withParam(name: string, value: string): string {
   const { path, query } = route.value;

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { EdgeView, RunView, TaskView } from '../api.js';
 import { grouped, percent, rate } from '../format.js';
-import { go, route, withParam } from '../router.js';
+import { go, replace, route, withParam } from '../router.js';
 
 const [WIDTH, HEIGHT] = [190, 74];
 const [GAP_X, GAP_Y, MARGIN] = [96, 22, 10];
@@ -96,7 +96,8 @@ const LEAST_FIT = 0.6;
 
 function Picture({ view }: { readonly view: RunView }): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
-  const [chosen, setChosen] = useState<number>();
+  const given = route.value.query.get('size');
+  const chosen = SCALES.find((one) => String(one) === given);
   const isLarge = view.tasks.length > MOST_DRAWN;
   const scale = chosen ?? (isLarge ? 1 : undefined);
   const part = usePart(frame, isLarge, scale ?? 1);
@@ -117,7 +118,7 @@ function Picture({ view }: { readonly view: RunView }): JSX.Element {
     if (element === null) return;
     const { scrollLeft, scrollTop, clientWidth, clientHeight, scrollWidth, scrollHeight } = element;
     centre.current = [(scrollLeft + clientWidth / 2) / scrollWidth, (scrollTop + clientHeight / 2) / scrollHeight];
-    setChosen(to);
+    replace(withParam('size', to === undefined ? '' : String(to)));
   };
   useLayoutEffect(() => {
     // What was in the middle stays there.
@@ -182,7 +183,8 @@ function Picture({ view }: { readonly view: RunView }): JSX.Element {
         class="graph"
         tabIndex={0}
         role="region"
-        aria-label={`Graph of the tasks. Keys: arrows move, plus and minus change the size, 0 ${isLarge ? 'shows it in full size' : 'fits it to the width of the page'}`}
+        aria-label="Graph of the tasks"
+        aria-description={`Keys: arrows move, plus and minus change the size, 0 ${isLarge ? 'shows it in full size' : 'fits it to the width of the page'}`}
         ref={frame}
         onKeyDown={onKey}
       >

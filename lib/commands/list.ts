@@ -53,7 +53,7 @@ export const listCommand: Command = {
 async function workflowsOfServer(args: Arguments): Promise<typeof EXIT.success> {
   assertForServer(args, listCommand.options, ['json']);
   const { workflows, problems, isDescribed } = await (await serverFrom(args)).workflows();
-  if (args.flag('json')) process.stdout.write(`${JSON.stringify({ workflows, problems })}\n`);
+  if (args.flag('json')) process.stdout.write(`${JSON.stringify({ workflows, problems, isDescribed })}\n`);
   else print(workflows.map(({ name, description, from }) => [name, description, from].map(printable)));
   if (!isDescribed && problems.length === 0)
     process.stderr.write('The server still reads its workflows. Ask again later\n');

@@ -395,6 +395,7 @@ export const Printing = defineWorkflow({ name: 'Printing', config, params: ['cod
       const width = async (): Promise<number> => (await graph.locator('svg').boundingBox())?.width ?? NaN;
       const before = await width();
       await graph.press('-');
+      await page.waitForURL(/[?&]size=0\.7/);
       await until(async () => Math.abs((await width()) / before - 0.7) < 0.01);
       await page.getByRole('button', { name: 'Larger' }).click();
       await until(async () => Math.abs((await width()) / before - 1) < 0.01);
