@@ -80,8 +80,8 @@ export function Output({ id, isOpen }: { readonly id: string; readonly isOpen: b
     const final = shown?.parts.at(-1);
     const part = await load({ after: final?.to ?? 0 });
     if (part === undefined) return;
-    // A process that prints more than a part between two looks would leave the page ever further behind. The output of
-    // another process of the run begins anew.
+    // The process has printed more than one part since the last look: the page goes to the end, or it would fall behind
+    // more and more. Each process of a run has an output of its own, which the page shows from its end.
     if (part.to < part.size || part.process !== final?.process) return end();
     if (part.text !== '') add(part, 'end');
     if (!isOpen) setWhole(true);

@@ -48,7 +48,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   email: 'an email address',
 };
 
-/** What is required of a text without a format. */
+/** The length and the pattern that a text must have: ` of at least 3 characters`; '' if it may be any text. */
 function form({ minLength, maxLength, pattern }: ParamSchema): string {
   const limits = [
     ...(minLength === undefined ? [] : [`at least ${grouped(minLength)}`]),

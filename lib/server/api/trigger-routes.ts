@@ -122,8 +122,8 @@ function hookRoute(api: Api): void {
       const bytes = Buffer.isBuffer(given) ? given : Buffer.alloc(0);
       const message = signedId(headers, bytes, secret, now());
       if (message === undefined || hook === undefined || known === undefined) {
-        // The workflow of the webhook may be the one that does not load, and a sender would not repeat a message refused
-        // with 401. Wrong signatures get the same answer, so that nobody can find out the webhooks.
+        // The workflow of this webhook may be the one that does not load. A sender repeats a message after 503, and not
+        // after 401. A wrong signature gets the same answer, so a stranger cannot find out which webhooks exist.
         if (api.catalog.problems.length > 0) {
           throw httpError(
             503,
