@@ -49,31 +49,37 @@ const NO_VALUES: never[] = [];
 export class BatchBuilder<T> {
   private lineages = NO_LINEAGES;
   private values: (T | Gone)[] = NO_VALUES;
+  private count = 0;
   private gone = 0;
+  /** The room of the next arrays, which is what the last batch needed: arrays that grow are copied several times. */
+  private room = 1;
 
   /** How many slots were added. */
   get length(): number {
-    return this.lineages.length;
+    return this.count;
   }
 
   /** Adds a slot. */
   push(lineage: Lineage, value: T | Gone): void {
-    // An empty array that grows by `push` has room for 17, and most batches of a large graph have one slot.
-    if (this.lineages.length === 0) {
-      this.lineages = [lineage];
-      this.values = [value];
-    } else {
-      this.lineages.push(lineage);
-      this.values.push(value);
+    const at = this.count++;
+    if (at === 0) {
+      this.lineages = new Array<Lineage>(this.room);
+      this.values = new Array<T | Gone>(this.room);
     }
+    this.lineages[at] = lineage;
+    this.values[at] = value;
     if (value === GONE) this.gone++;
   }
 
   /** Returns the collected slots as a batch and empties the builder. */
   build(): Batch<T> {
-    const batch = new Batch<T>(this.lineages, this.values, this.gone);
+    const { lineages, values, count } = this;
+    if (count < lineages.length) lineages.length = values.length = count;
+    const batch = new Batch<T>(lineages, values, this.gone);
+    if (count > 0) this.room = count;
     this.lineages = NO_LINEAGES;
     this.values = NO_VALUES;
+    this.count = 0;
     this.gone = 0;
     return batch;
   }

@@ -81,6 +81,8 @@ class LineageJoin implements Engine<unknown>, TupleOwner {
   private readonly scope: TaskScope;
   private readonly subscriber: Subscriber<Batch<unknown>>;
   private readonly held: PartialTuples;
+  /** Empty between two batches. */
+  private readonly complete = new BatchBuilder<unknown>();
   private open: number;
   /** The number of slots received per input, and of tuples emitted. */
   private readonly received: number[];
@@ -111,8 +113,7 @@ class LineageJoin implements Engine<unknown>, TupleOwner {
   }
 
   accept({ lineages, values }: Batch<unknown>, index: number): void {
-    const { held } = this;
-    const complete = new BatchBuilder<unknown>();
+    const { held, complete } = this;
     this.received[index] = (this.received[index] ?? 0) + lineages.length;
     for (let i = 0; i < lineages.length; i++) {
       const lineage = lineages[i] as number;

@@ -6,9 +6,9 @@
  * an attempt ends when its function ends.
  */
 import type { Skip } from '../model/record.js';
-import { AttemptSignal } from '../stream/attempt-signal.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../calls/call.js';
 import type { AsyncStep } from '../stream/map-bounded.js';
+import { StepContext } from './record-step.js';
 
 export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
   readonly goesOn = true;
@@ -23,7 +23,7 @@ export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
   }
 
   cancel({ handle }: Attempt<In>, _reason: CancelReason, error: unknown): void {
-    if (handle instanceof AttemptSignal) handle.abort(error);
+    if (handle instanceof StepContext) handle.abort(error);
   }
 
   /** Never rejects. */
@@ -31,11 +31,11 @@ export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
     // Another attempt that started in the same call may have ended the run.
     if (attempt.isOver) return;
     const { call, number } = attempt;
-    const waiting = new AttemptSignal();
-    attempt.handle = waiting;
+    const context = this.step.begin(call.lineage, number);
+    attempt.handle = context;
     let output: Out | Skip;
     try {
-      output = await this.step(call.record, call.lineage, number, waiting);
+      output = await this.step.run(call.record, context);
     } catch (error) {
       outcomes.fail(attempt, error);
       return;

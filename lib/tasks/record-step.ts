@@ -3,8 +3,8 @@
  *
  * Guarantees: a task without schemas has no cost for them. A synchronous function stays synchronous.
  */
-import type { AttemptSignal } from '../stream/attempt-signal.js';
-import type { AsyncStep } from '../stream/map-bounded.js';
+import { AttemptSignal } from '../stream/attempt-signal.js';
+import type { Abortable, AsyncStep } from '../stream/map-bounded.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, LineageId, RecordContext } from '../model/ports.js';
@@ -18,13 +18,17 @@ interface Schemas {
 }
 
 /** The context of a record, as the user's function sees it. */
-export class StepContext implements RecordContext {
+export class StepContext implements RecordContext, Abortable {
   private readonly scope: TaskScope;
-  private readonly waiting: AttemptSignal | undefined;
+  /**
+   * What `signal` belongs to: undefined for the run, null for the attempt of this context, which makes its signal when it
+   * is read. One class for all, because objects of a derived class are slow to make.
+   */
+  private waiting: AttemptSignal | null | undefined;
   lineage: number;
   attempt: number;
 
-  constructor(scope: TaskScope, lineage: number, attempt: number, waiting?: AttemptSignal) {
+  constructor(scope: TaskScope, lineage: number, attempt: number, waiting?: AttemptSignal | null) {
     this.scope = scope;
     this.lineage = lineage;
     this.attempt = attempt;
@@ -43,7 +47,11 @@ export class StepContext implements RecordContext {
     return this.scope.runId;
   }
   get signal(): AbortSignal {
-    return this.waiting?.signal ?? this.scope.signal;
+    if (this.waiting === undefined) return this.scope.signal;
+    return (this.waiting ??= new AttemptSignal()).signal;
+  }
+  abort(reason: unknown): void {
+    if (this.waiting !== undefined) (this.waiting ??= new AttemptSignal()).abort(reason);
   }
   now(): number {
     return this.scope.clock.now();
@@ -58,27 +66,27 @@ export function contextOf(scope: TaskScope, lineage: number, attempt: number): R
   return new StepContext(scope, lineage, attempt);
 }
 
-/**
- * A step whose function may be asynchronous. By default the attempt is 1 and the signal is that of the run.
- */
+/** A step whose function may be asynchronous. */
 export function compileStep<In, Out>(
   work: (record: In, context: RecordContext) => Awaitable<Out | Skip>,
   schemas: Schemas,
   scope: TaskScope,
 ): AsyncStep<In, Out> {
+  const begin = (lineage: number, attempt: number): StepContext => new StepContext(scope, lineage, attempt, null);
   const { input, output } = schemas;
-  if (input === undefined && output === undefined) {
-    return (record, lineage, attempt, waiting) => work(record, new StepContext(scope, lineage, attempt, waiting));
-  }
+  if (input === undefined && output === undefined) return { begin, run: work };
   const before = checkInputEventually<In>(input, scope.task);
   const after = checkOutputEventually<Out>(output, scope.task);
-  return (record, lineage, attempt, waiting) => {
-    const run = (checked: In): Awaitable<Out | Skip> => {
-      const result = work(checked, new StepContext(scope, lineage, attempt, waiting));
-      return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
-    };
-    const checking = before(record);
-    return isPromiseLike(checking) ? checking.then(run) : run(checking);
+  return {
+    begin,
+    run: (record, context) => {
+      const run = (checked: In): Awaitable<Out | Skip> => {
+        const result = work(checked, context);
+        return isPromiseLike(result) ? result.then((value) => after(value)) : after(result);
+      };
+      const checking = before(record);
+      return isPromiseLike(checking) ? checking.then(run) : run(checking);
+    },
   };
 }
 

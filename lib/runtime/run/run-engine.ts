@@ -228,9 +228,7 @@ export class RunEngine {
       numberingOf: (root) => this.numberingOf(root),
       clock,
       random: seededRandom(this.parts.seed),
-      get signal() {
-        return signal();
-      },
+      signal,
       turn,
       executor: () => this.executor.current,
       deadLetters: this.parts.deadLetters,

@@ -117,7 +117,7 @@ export class RunScope implements TaskScope {
     return this.services.clock;
   }
   get signal(): AbortSignal {
-    return this.services.signal;
+    return this.services.signal();
   }
   get turn(): Turn {
     return this.services.turn;

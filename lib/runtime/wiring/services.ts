@@ -15,7 +15,8 @@ export interface RunServices {
   readonly numberingOf: (root: string) => string;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly signal: AbortSignal;
+  /** A function, not a getter: an object with a getter of its own has another shape in each run, and V8 compiles again. */
+  readonly signal: () => AbortSignal;
   readonly turn: Turn;
   /** The executor of heavy work: the thread pool, or inline. */
   readonly executor: () => Executor;

@@ -28,6 +28,7 @@ import type { RunServices } from './services.js';
 import { blame } from './task-failure.js';
 import { WiredInputs } from './wired-inputs.js';
 import { WiredRoots, type KeptState } from './wired-roots.js';
+import { WiredEdge } from './wired-edge.js';
 import type { WiredTask } from './wired-task.js';
 
 export interface WiringOptions {
@@ -262,18 +263,15 @@ export class Wiring implements OutputReceiver {
   }
 
   private edge(root: string, exit: ExitPlan, owner: string, from: string): InputEdge {
-    const { services } = this;
-    return {
+    return new WiredEdge({
       from,
       ...this.wiredRoots.exit(root, exit),
-      get numbering() {
-        return services.numberingOf(root);
-      },
       descent: this.wiredRoots.descentOf(root),
       stop: () => {
         this.releaseInputs(owner);
       },
-    };
+      services: this.services,
+    });
   }
 
   private connectTask(task: WiredTask, onDone: () => void): void {
