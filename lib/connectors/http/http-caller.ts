@@ -6,7 +6,7 @@
  */
 import { types } from 'node:util';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import { isPromiseLike, UpstreamError, type Awaitable, type Clock } from '../../connect/index.js';
+import { isPromiseLike, UpstreamError, type Awaitable, type Clock, type Lineage } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { UrlTemplate } from '../request/request-url.js';
@@ -349,11 +349,13 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private pushVarying(headers: string[], attempts: readonly Attempt<In>[]): void {
     const { keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
     const { lineage, span } = (attempts[0] as Attempt<In>).call;
+    const text = identity.textOf(lineage);
     if (keyHeader !== undefined) {
       const isOne = attempts.length === 1;
-      headers.push(keyHeader, isOne ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage)));
+      const lineages = (): Lineage[] => attempts.map(({ call }) => call.lineage);
+      headers.push(keyHeader, isOne ? identity.key(lineage, text) : identity.keys(lineages()));
     }
-    if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage));
+    if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage, text));
     if (sendsTrace) headers.push(TRACE_HEADER, span?.traceparent ?? identity.traceparent(lineage));
   }
 

@@ -99,10 +99,15 @@ interface Parts {
 export class PreparedRequest {
   private readonly parts: Parts;
   private readonly transforms: readonly AxiosResponseTransformer[];
+  /** Whether the transformer of axios would only parse text as JSON. */
+  private readonly isJson: boolean;
 
   constructor(parts: Parts) {
     this.parts = parts;
     this.transforms = [parts.config.transformResponse ?? []].flat();
+    const { responseType, transitional } = parts.config;
+    const isForced = transitional?.forcedJSONParsing === true && responseType === undefined;
+    this.isJson = (responseType === 'json' || isForced) && !('parseReviver' in parts.config);
   }
 
   /** A new array of the headers that all requests have in common, names and values in turn. */
@@ -129,11 +134,12 @@ export class PreparedRequest {
       let data: unknown = dataOf(body, received, config);
       for (const transform of this.transforms) {
         // Nothing is prepared for transformers that read headers.
-        data = transform.call(config, data, undefined as never, received.status) as unknown;
+        if (this.isJson && typeof data === 'string' && data !== '' && !isReadAnswer(transform)) data = JSON.parse(data);
+        else data = transform.call(config, data, undefined as never, received.status) as unknown;
       }
       return { data };
     } catch {
-      // axios throws the error again, as an error of its own.
+      // axios reads the answer again, with an error or a result of its own.
       return undefined;
     }
   }
@@ -147,7 +153,7 @@ export class PreparedRequest {
   /** The decompressed body; a promise if it is compressed. */
   bodyOf({ body, headers }: Received): Buffer | Promise<Buffer> {
     const { config, maxBytes } = this.parts;
-    const isPacked = headers['content-encoding'] !== undefined && config.decompress !== false;
+    const isPacked = headers.get('content-encoding') !== undefined && config.decompress !== false;
     return isPacked ? unpack(body, headers, maxBytes) : body;
   }
 }
