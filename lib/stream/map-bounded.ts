@@ -15,7 +15,7 @@ import { GONE, SKIP_BRAND, type Batch, type Gone, type Lineage, type Skip } from
 import type { Branded } from '../model/shared-class.js';
 import { Ring } from '../ledger/ring.js';
 import { sampleWeight } from '../measure/sampling.js';
-import { whyOver } from './attempt-signal.js';
+import { AttemptSignal, whyOver } from './attempt-signal.js';
 import { operate, type Engine } from './operate.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, RecordContext, RecordSpan } from '../model/ports.js';
@@ -28,10 +28,14 @@ export interface Abortable {
   abort(reason: unknown): void;
 }
 
+export type MakeSignal = () => AttemptSignal;
+
+export const makeSignal: MakeSignal = () => new AttemptSignal();
+
 /** The work on one record. A throw or rejection ends the record by the failure policy. */
 export interface AsyncStep<In, Out> {
-  /** The context of an attempt. */
-  readonly begin: (lineage: Lineage, attempt: number) => RecordContext & Abortable;
+  /** The context of an attempt. Its signal is made when it is read, because most functions do not. */
+  readonly begin: (lineage: Lineage, attempt: number, signal: MakeSignal) => RecordContext & Abortable;
   readonly run: (record: In, context: RecordContext) => Awaitable<Out | Skip>;
 }
 
@@ -230,7 +234,7 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
       const record = this.begin(slot);
       let result: Awaitable<Out | Skip>;
       try {
-        const attempt = step.begin(slot.lineage, 1);
+        const attempt = step.begin(slot.lineage, 1, makeSignal);
         slot.attempt = attempt;
         result = step.run(record, attempt);
         // A result that is not a promise is not waited for, so a sink that returns nothing costs no turn.

@@ -7,7 +7,7 @@
  */
 import type { Skip } from '../model/record.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../calls/call.js';
-import type { AsyncStep } from '../stream/map-bounded.js';
+import { makeSignal, type AsyncStep } from '../stream/map-bounded.js';
 import { StepContext } from './record-step.js';
 
 export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
@@ -31,7 +31,7 @@ export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
     // Another attempt that started in the same call may have ended the run.
     if (attempt.isOver) return;
     const { call, number } = attempt;
-    const context = this.step.begin(call.lineage, number);
+    const context = this.step.begin(call.lineage, number, makeSignal);
     attempt.handle = context;
     let output: Out | Skip;
     try {

@@ -3,8 +3,8 @@
  *
  * Guarantees: a task without schemas has no cost for them. A synchronous function stays synchronous.
  */
-import { AttemptSignal } from '../stream/attempt-signal.js';
-import type { Abortable, AsyncStep } from '../stream/map-bounded.js';
+import type { AttemptSignal } from '../stream/attempt-signal.js';
+import type { Abortable, AsyncStep, MakeSignal } from '../stream/map-bounded.js';
 import type { SyncStep } from '../stream/map-sync.js';
 import { isPromiseLike } from '../model/awaitable.js';
 import type { Awaitable, LineageId, RecordContext } from '../model/ports.js';
@@ -21,14 +21,14 @@ interface Schemas {
 export class StepContext implements RecordContext, Abortable {
   private readonly scope: TaskScope;
   /**
-   * What `signal` belongs to: undefined for the run, null for the attempt of this context, which makes its signal when it
-   * is read. One class for all, because objects of a derived class are slow to make.
+   * The signal of the attempt, or what makes it when it is read; undefined for a record without one. One class for all,
+   * because objects of a derived class are slow to make.
    */
-  private waiting: AttemptSignal | null | undefined;
+  private waiting: AttemptSignal | MakeSignal | undefined;
   lineage: number;
   attempt: number;
 
-  constructor(scope: TaskScope, lineage: number, attempt: number, waiting?: AttemptSignal | null) {
+  constructor(scope: TaskScope, lineage: number, attempt: number, waiting?: AttemptSignal | MakeSignal) {
     this.scope = scope;
     this.lineage = lineage;
     this.attempt = attempt;
@@ -47,17 +47,23 @@ export class StepContext implements RecordContext, Abortable {
     return this.scope.runId;
   }
   get signal(): AbortSignal {
-    if (this.waiting === undefined) return this.scope.signal;
-    return (this.waiting ??= new AttemptSignal()).signal;
+    return this.ownSignal()?.signal ?? this.scope.signal;
   }
   abort(reason: unknown): void {
-    if (this.waiting !== undefined) (this.waiting ??= new AttemptSignal()).abort(reason);
+    this.ownSignal()?.abort(reason);
   }
   now(): number {
     return this.scope.clock.now();
   }
   random(): number {
     return this.scope.random();
+  }
+  private ownSignal(): AttemptSignal | undefined {
+    const { waiting } = this;
+    if (typeof waiting !== 'function') return waiting;
+    const made = waiting();
+    this.waiting = made;
+    return made;
   }
 }
 
@@ -72,7 +78,8 @@ export function compileStep<In, Out>(
   schemas: Schemas,
   scope: TaskScope,
 ): AsyncStep<In, Out> {
-  const begin = (lineage: number, attempt: number): StepContext => new StepContext(scope, lineage, attempt, null);
+  const begin = (lineage: number, attempt: number, signal: MakeSignal): StepContext =>
+    new StepContext(scope, lineage, attempt, signal);
   const { input, output } = schemas;
   if (input === undefined && output === undefined) return { begin, run: work };
   const before = checkInputEventually<In>(input, scope.task);

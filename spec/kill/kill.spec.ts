@@ -7,7 +7,7 @@ import { isLong } from '../support/long.js';
 import { killTest } from './kill-test.js';
 import { filesVictim, killFlowVictim, offerVictim, startMockServer, stateFlowVictim } from './victims.js';
 
-const KILLS = isLong ? 6 : 2;
+const KILLS = isLong ? 6 : 1;
 
 let folder = '';
 let server: Awaited<ReturnType<typeof startMockServer>>;
