@@ -4,7 +4,7 @@
  *
  * Guarantees: holds at most one window of records. Each call is handed out once. Every operation is O(1) per record.
  */
-import { GONE, type Batch, type Lineage } from '../model/record.js';
+import { GONE, isGone, type Batch, type Lineage } from '../model/record.js';
 import { Ring } from '../ledger/ring.js';
 import { Call } from './call.js';
 import type { Fairness } from './policies/fairness.js';
@@ -86,7 +86,7 @@ class FifoQueue<In> implements RecordQueue<In> {
   shift(): Call<In> {
     for (;;) {
       const head = (this.head ??= this.batches.shift());
-      while (this.at < head.length && head.values[this.at] === GONE) this.at++;
+      while (this.at < head.length && isGone(head.values[this.at])) this.at++;
       if (this.at < head.length) {
         this.size--;
         const at = this.at++;

@@ -19,6 +19,14 @@ export const GONE: unique symbol = Symbol.for('millrace.gone') as never;
 export type Gone = typeof GONE;
 
 /**
+ * `value === GONE` for loops over records. V8 calls a builtin to compare an object with a symbol; the type of a value is
+ * one load.
+ */
+export function isGone(value: unknown): value is Gone {
+  return typeof value === 'symbol' && value === GONE;
+}
+
+/**
  * A sequence of records that travels together. `lineages` and `values` have one slot per record. Neither changes after
  * the batch was emitted, so one-to-one tasks pass `lineages` on without a copy.
  */
@@ -68,7 +76,7 @@ export class BatchBuilder<T> {
     }
     this.lineages[at] = lineage;
     this.values[at] = value;
-    if (value === GONE) this.gone++;
+    if (isGone(value)) this.gone++;
   }
 
   /** Returns the collected slots as a batch and empties the builder. */

@@ -84,7 +84,7 @@ ${steps.map((step) => `  const { run: run${step}, context: context${step} } = st
     try {
       for (; i < until; i++) {
         value = values[i];
-        if (value === GONE) {
+        if (typeof value === 'symbol' && value === GONE) {
           outputs[i - offset] = GONE;
           continue;
         }

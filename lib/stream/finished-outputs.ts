@@ -5,7 +5,7 @@
  * records that arrived earlier have finished. The account counts a batch before it is emitted.
  */
 import type { Subscriber } from 'rxjs';
-import { BatchBuilder, GONE, type Batch, type Gone, type Lineage } from '../model/record.js';
+import { BatchBuilder, isGone, type Batch, type Gone, type Lineage } from '../model/record.js';
 import { ArrivalOrder } from './arrival-order.js';
 import type { TaskScope } from './task-scope.js';
 
@@ -39,7 +39,7 @@ export class FinishedOutputs<Out> {
   }
 
   add(lineage: Lineage, output: Out | Gone): void {
-    if (output !== GONE) this.count++;
+    if (!isGone(output)) this.count++;
     if (this.order === undefined) this.builder.push(lineage, output);
     else this.order.release(lineage, output, this.builder);
   }

@@ -11,7 +11,7 @@
  */
 import type { OperatorFunction, Subscriber } from 'rxjs';
 import { ArrivalTimes } from './arrival-times.js';
-import { GONE, SKIP_BRAND, type Batch, type Gone, type Lineage, type Skip } from '../model/record.js';
+import { GONE, isGone, SKIP_BRAND, type Batch, type Gone, type Lineage, type Skip } from '../model/record.js';
 import type { Branded } from '../model/shared-class.js';
 import { Ring } from '../ledger/ring.js';
 import { sampleWeight } from '../measure/sampling.js';
@@ -332,7 +332,7 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
   private advance(): Batch<In> {
     for (;;) {
       const head = (this.head ??= (this.batches as Ring<Batch<In>>).shift());
-      while (this.at < head.length && head.values[this.at] === GONE) this.at++;
+      while (this.at < head.length && isGone(head.values[this.at])) this.at++;
       if (this.at < head.length) return head;
       this.head = undefined;
       this.at = 0;

@@ -6,7 +6,7 @@
 import type { OperatorFunction } from 'rxjs';
 import type { RecordContext } from '../model/ports.js';
 import type { TaskScope } from './task-scope.js';
-import { GONE, SKIP_BRAND, type Batch, type Gone, type Skip } from '../model/record.js';
+import { GONE, isGone, SKIP_BRAND, type Batch, type Gone, type Skip } from '../model/record.js';
 import type { Branded } from '../model/shared-class.js';
 import { syncOperator, type SyncWork } from './sync-mapper.js';
 
@@ -42,7 +42,7 @@ class OneTask<In, Out> implements SyncWork<In, Out> {
       try {
         for (; i < until; i++) {
           const value = values[i] as In | Gone;
-          if (value === GONE) {
+          if (isGone(value)) {
             outputs[i - offset] = GONE;
             gone++;
             continue;

@@ -5,10 +5,15 @@
  * to the span of the root. So a graph of many joins needs little memory.
  */
 import { MillraceError } from '../model/errors.js';
-import { GONE, type Lineage } from '../model/record.js';
+import { isGone, type Lineage } from '../model/record.js';
 
 /** Marks an empty slot of a tuple, because a record may be undefined. */
 export const MISSING: unique symbol = Symbol('millrace.missing');
+
+/** See `isGone`. */
+function isMissing(value: unknown): boolean {
+  return typeof value === 'symbol' && value === MISSING;
+}
 
 /** Returned by `add` while the tuple is incomplete. */
 export const INCOMPLETE: unique symbol = Symbol('millrace.incomplete');
@@ -92,11 +97,11 @@ export class PartialTuples {
       this.lineages[slot] = lineage;
       this.missing[slot] = this.width;
       this.count++;
-    } else if (tuple[index] !== MISSING) {
+    } else if (!isMissing(tuple[index])) {
       throw this.owner.twice(lineage, index);
     }
     tuple[index] = value;
-    const lacking = ((this.missing[slot] as number) - 1) | (value === GONE ? IS_GONE : 0);
+    const lacking = ((this.missing[slot] as number) - 1) | (isGone(value) ? IS_GONE : 0);
     this.missing[slot] = lacking;
     if ((lacking & ~IS_GONE) > 0) return INCOMPLETE;
     this.tuples[slot] = undefined;

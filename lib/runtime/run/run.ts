@@ -12,7 +12,7 @@ import type { RunEvent } from '../../model/events.js';
 import type { TaskCounts } from '../../model/metrics.js';
 import type { RunSummary } from '../../model/run-summary.js';
 import type { ExecutorStats } from '../../model/thread-stats.js';
-import { GONE, recordAt } from '../../model/record.js';
+import { isGone, recordAt } from '../../model/record.js';
 import { GuardedObservable } from '../../stream/guarded-observable.js';
 import { Outlet } from '../../stream/outlet.js';
 import { suggest } from '../../text/nearest.js';
@@ -241,7 +241,7 @@ function recordsOf<T>(outlet: Outlet, output: string | undefined, report: (error
       next: ({ values }) => {
         for (const value of values) {
           const record = recordAt(value, output);
-          if (record !== GONE) subscriber.next(record as T);
+          if (!isGone(record)) subscriber.next(record as T);
         }
       },
       error: (error: unknown) => {
