@@ -14,7 +14,7 @@ export default {
   testEnvironment: 'node',
   setupFiles: ['<rootDir>/support/same-seeds.js'],
   workerIdleMemoryLimit: '512MB',
-  // Specs often wait for processes, which the third worker uses. Brokers and Spark need the memory.
+  // Specs often wait for processes; a third worker uses that time. Brokers and Spark need its memory.
   maxWorkers: process.env.MILLRACE_KAFKA === 'required' ? 2 : 3,
   // Machines are shared and noisy: a case that hangs is found all the same.
   testTimeout: 60_000,

@@ -24,7 +24,7 @@ export class Turn {
   private hasStarted = false;
   /** Calls of `isLong` in this turn during which no time had passed. */
   private looks = 0;
-  /** Holds at most one action per operator. Those before `head` have run. */
+  /** Holds at most one action per operator, or per paused record of it. Those before `head` have run. */
   private deferred: (() => void)[] = [];
   private head = 0;
   /** Calls of `runNext` that the clock will make. */

@@ -2,7 +2,7 @@
  * Runs an asynchronous function over records, at most `concurrency` at a time.
  *
  * Up to `concurrency` slots work side by side. Each slot removes the next queued record, calls the function and emits
- * the result. A slot makes its two callbacks once, so a record costs one `then`: an `await` would make two functions per
+ * the result. A slot makes its callbacks once, so a record costs one `then`: an `await` would make two functions per
  * record. Records that finish in one turn of the microtask queue leave as one batch.
  *
  * Guarantees: at most `concurrency` records are started and not finished. The queue never exceeds the window. A failure
@@ -28,13 +28,15 @@ export interface Abortable {
   abort(reason: unknown): void;
 }
 
+/** Makes the signal of an attempt. A parameter, because a task is defined without the modules of the engine. */
 export type MakeSignal = () => AttemptSignal;
 
+/** The `MakeSignal` of every operator. */
 export const makeSignal: MakeSignal = () => new AttemptSignal();
 
 /** The work on one record. A throw or rejection ends the record by the failure policy. */
 export interface AsyncStep<In, Out> {
-  /** The context of an attempt. Its signal is made when it is read, because most functions do not. */
+  /** The context of an attempt. Its signal is made when it is read, because most functions never read it. */
   readonly begin: (lineage: Lineage, attempt: number, signal: MakeSignal) => RecordContext & Abortable;
   readonly run: (record: In, context: RecordContext) => Awaitable<Out | Skip>;
 }
@@ -51,6 +53,8 @@ interface SlotOwner {
   settle(slot: Slot, result: unknown): void;
   refuse(slot: Slot, error: unknown): void;
   goOn(slot: Slot): void;
+  /** Ends the operator: one of the others has thrown. */
+  crash(error: unknown): void;
 }
 
 /** Works on one record after the other. */
@@ -70,16 +74,29 @@ class Slot {
 
   constructor(owner: SlotOwner) {
     this.onResult = (result) => {
-      owner.settle(this, result);
+      try {
+        owner.settle(this, result);
+      } catch (error) {
+        owner.crash(error);
+      }
     };
-    this.onError = (error) => {
-      owner.refuse(this, error);
+    this.onError = (reason) => {
+      try {
+        owner.refuse(this, reason);
+      } catch (error) {
+        owner.crash(error);
+      }
     };
     this.resume = () => {
-      owner.goOn(this);
+      try {
+        owner.goOn(this);
+      } catch (error) {
+        owner.crash(error);
+      }
     };
   }
 }
+
 /** The number of records that a slot starts between two checks for a long turn. */
 const LOOK_EVERY = 16;
 
@@ -94,9 +111,10 @@ export function mapBounded<In, Out>(
   return operate((subscriber) => new BoundedMapper(step, options, scope, subscriber));
 }
 
-/** The method as it is: a promise with a `then` of its own might call a slot twice. */
+/** Those of the language: a promise with a `then` of its own might call a slot twice. */
+const NativePromise = Promise;
 // eslint-disable-next-line @typescript-eslint/unbound-method -- always used with `call`
-const { then } = Promise.prototype;
+const { then } = NativePromise.prototype;
 
 /** `instanceof Skip`, which a slot cannot afford. */
 function isSkip(result: unknown): result is Skip {
@@ -221,7 +239,7 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
     this.queued = 0;
   }
 
-  /** Works on queued records one after the other, until one is pending or the queue is empty. Never throws. */
+  /** Works on queued records one after the other, until one is pending or the queue is empty. */
   goOn(slot: Slot): void {
     const { scope, step } = this;
     while (this.queued > 0 && !this.isStopped && scope.mayStart()) {
@@ -239,7 +257,7 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
         result = step.run(record, attempt);
         // A result that is not a promise is not waited for, so a sink that returns nothing costs no turn.
         if (result instanceof Promise || isPromiseLike(result)) {
-          void then.call(Promise.resolve(result), slot.onResult, slot.onError);
+          void then.call(NativePromise.resolve(result), slot.onResult, slot.onError);
           return;
         }
       } catch (error) {
@@ -261,6 +279,10 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
   refuse(slot: Slot, error: unknown): void {
     this.fail(slot, error);
     this.goOn(slot);
+  }
+
+  crash(error: unknown): void {
+    this.subscriber.error(error);
   }
 
   /** Gives the next queued record to the slot. Call only while `queued` is above 0. */
@@ -287,29 +309,28 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
   private finish(slot: Slot, result: Out | Skip): void {
     let output: Out | Gone;
     try {
+      slot.span?.end(1);
       output = isSkip(result) ? this.scope.skip(result.reason) : result;
     } catch (error) {
       // A result that cannot be read.
       this.fail(slot, error);
       return;
     }
-    slot.span?.end(1);
     this.end(slot, output);
   }
 
   private fail(slot: Slot, error: unknown): void {
     const { lineage, record } = slot;
+    let left: Out | Gone = GONE;
     if (!this.isStopped) {
       slot.span?.end(1, { error });
       try {
-        const left = this.scope.giveUp({ lineage, record, error, attempts: 1 }) as Out | Gone;
-        this.end(slot, left);
-        return;
+        left = this.scope.giveUp({ lineage, record, error, attempts: 1 }) as Out | Gone;
       } catch (fatal) {
         this.subscriber.error(fatal);
       }
     }
-    this.end(slot, GONE);
+    this.end(slot, left);
   }
 
   /** The record of the slot leaves. After the end of the run it is dropped. */
@@ -318,8 +339,8 @@ class BoundedMapper<In, Out> implements Engine<In>, SlotOwner {
     slot.attempt = undefined;
     slot.record = undefined;
     slot.span = undefined;
-    this.working--;
     if (this.isStopped) return;
+    this.working--;
     if (startedAtMs !== UNTIMED) this.sampleLatency(startedAtMs, lineage);
     this.leave(lineage, output);
   }

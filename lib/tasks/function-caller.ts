@@ -7,8 +7,7 @@
  */
 import type { Skip } from '../model/record.js';
 import type { Attempt, Caller, CallOutcomes, CancelReason } from '../calls/call.js';
-import { makeSignal, type AsyncStep } from '../stream/map-bounded.js';
-import { StepContext } from './record-step.js';
+import { makeSignal, type Abortable, type AsyncStep } from '../stream/map-bounded.js';
 
 export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
   readonly goesOn = true;
@@ -23,7 +22,7 @@ export class FunctionCaller<In, Out> implements Caller<In, Out | Skip> {
   }
 
   cancel({ handle }: Attempt<In>, _reason: CancelReason, error: unknown): void {
-    if (handle instanceof StepContext) handle.abort(error);
+    (handle as Abortable | undefined)?.abort(error);
   }
 
   /** Never rejects. */

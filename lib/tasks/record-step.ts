@@ -21,8 +21,8 @@ interface Schemas {
 export class StepContext implements RecordContext, Abortable {
   private readonly scope: TaskScope;
   /**
-   * The signal of the attempt, or what makes it when it is read; undefined for a record without one. One class for all,
-   * because objects of a derived class are slow to make.
+   * The signal of the attempt, or what makes it when it is read; undefined for a record without one. No derived class
+   * for attempts, because its objects are slow to make.
    */
   private waiting: AttemptSignal | MakeSignal | undefined;
   lineage: number;

@@ -1,5 +1,5 @@
 /**
- * The headers of an answer. A request that succeeds needs two of them, so they are read where they are asked for: an
+ * The headers of an answer. A request that succeeds needs three of them, so they are read where they are asked for: an
  * object of all of them costs as much as the rest of an answer.
  */
 import type { IncomingHttpHeaders } from 'node:http';

@@ -6,7 +6,7 @@
  */
 import { types } from 'node:util';
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
-import { isPromiseLike, UpstreamError, type Awaitable, type Clock, type Lineage } from '../../connect/index.js';
+import { isPromiseLike, UpstreamError, type Awaitable, type Clock } from '../../connect/index.js';
 import type { Attempt, Caller, CallOutcomes } from '../../calls/call.js';
 import type { CallIdentity } from '../request/request-identity.js';
 import type { UrlTemplate } from '../request/request-url.js';
@@ -124,7 +124,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     if (--exchange.wanted === 0) exchange.cancellation?.abort();
   }
 
-  /** `ask` without its arrays of one. */
+  /** `ask` for one record, without its arrays of bodies. */
   private askOne(attempt: Attempt<In>, outcomes: CallOutcomes<In, Out>): void {
     const made = this.bodyFor(attempt);
     if (isPromiseLike(made)) {
@@ -369,11 +369,12 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private pushVarying(headers: string[], attempts: readonly Attempt<In>[]): void {
     const { keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
     const { lineage, span } = (attempts[0] as Attempt<In>).call;
-    const text = identity.textOf(lineage);
+    const isNamed = (keyHeader ?? correlationHeader) !== undefined;
+    const text = isNamed ? identity.textOf(lineage) : '';
     if (keyHeader !== undefined) {
       const isOne = attempts.length === 1;
-      const lineages = (): Lineage[] => attempts.map(({ call }) => call.lineage);
-      headers.push(keyHeader, isOne ? identity.key(lineage, text) : identity.keys(lineages()));
+      const key = isOne ? identity.key(lineage, text) : identity.keys(attempts.map(({ call }) => call.lineage));
+      headers.push(keyHeader, key);
     }
     if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage, text));
     if (sendsTrace) headers.push(TRACE_HEADER, span?.traceparent ?? identity.traceparent(lineage));

@@ -83,6 +83,11 @@ function areKnown({ transformRequest, transformResponse }: InternalAxiosRequestC
   );
 }
 
+/** Whether a transformer of a JSON answer is the first step, or that of axios. A function of the user may have its name. */
+function isOnlyParser(transform: AxiosResponseTransformer): boolean {
+  return isReadAnswer(transform) || Function.prototype.toString.call(transform).includes('forcedJSONParsing');
+}
+
 interface Parts {
   readonly config: InternalAxiosRequestConfig;
   readonly dispatcher: Dispatcher;
@@ -105,9 +110,8 @@ export class PreparedRequest {
   constructor(parts: Parts) {
     this.parts = parts;
     this.transforms = [parts.config.transformResponse ?? []].flat();
-    const { responseType, transitional } = parts.config;
-    const isForced = transitional?.forcedJSONParsing === true && responseType === undefined;
-    this.isJson = (responseType === 'json' || isForced) && !('parseReviver' in parts.config);
+    const { config } = parts;
+    this.isJson = config.responseType === 'json' && !('parseReviver' in config) && this.transforms.every(isOnlyParser);
   }
 
   /** A new array of the headers that all requests have in common, names and values in turn. */

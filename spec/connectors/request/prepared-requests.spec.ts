@@ -252,6 +252,21 @@ describe('a prepared request', () => {
     }
   });
 
+  it('is read by a function of the user that has the name of the one of axios', async () => {
+    const { defaults } = axios;
+    const { transformResponse: before } = defaults;
+    const transformResponse = (data: unknown): unknown => ({ own: data });
+    defaults.transformResponse = [transformResponse];
+    try {
+      const run = await server.bothWays({ url: server.url, method: 'GET' }, [1, 2, 3]);
+      expect(run.prepared).toEqual(run.axios);
+      expect(run.prepared.outputs).toHaveLength(3);
+      expect(run.prepared.outputs).toContainEqual({ own: '{"plain":true}' });
+    } finally {
+      if (before !== undefined) defaults.transformResponse = before;
+    }
+  });
+
   it('has the results of axios for any answers', async () => {
     const body = fc.oneof(
       fc.json().map((text) => Buffer.from(text)),
