@@ -46,7 +46,10 @@ export interface BenchCase {
   readonly description: string;
   /** Undefined: the figure is printed for information. */
   readonly goal?: Goal;
-  /** True if it takes minutes also with smaller sizes: `--quick` runs it only by its name. Default false. */
+  /**
+   * True if `--quick`, which has two minutes, runs it only by its name: it takes long with smaller sizes too, or it needs a
+   * broker or a browser. Default false.
+   */
   readonly isSlow?: boolean;
   readonly run: (settings: BenchSettings) => Promise<Finding>;
 }

@@ -6,11 +6,18 @@ import type { BenchServer } from './served.js';
 
 const PLACES = [process.env['CHROMIUM_PATH'], '/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
+/** Longer than any screen takes: what is not there by then is not on the screen. */
+const GIVE_UP_AFTER_MS = 30_000;
+
 /** The frame in which something was there, in milliseconds since the navigation or the last `go`. */
-const FRAME = `(selector) => new Promise((resolve) => {
-  const look = () => document.querySelector(selector) === null
-    ? requestAnimationFrame(look)
-    : requestAnimationFrame(() => resolve(performance.now() - (globalThis.begin ?? 0)));
+const FRAME = `(selector) => new Promise((resolve, reject) => {
+  const until = performance.now() + ${GIVE_UP_AFTER_MS};
+  const look = () => {
+    if (document.querySelector(selector) !== null) {
+      requestAnimationFrame(() => resolve(performance.now() - (globalThis.begin ?? 0)));
+    } else if (performance.now() < until) requestAnimationFrame(look);
+    else reject(new Error('There is no ' + selector + ' on ' + location.hash));
+  };
   look();
 })`;
 const FRAMES = `(forMs) => new Promise((resolve) => {

@@ -6,6 +6,7 @@ export const adaptiveVsBestFixed: BenchCase = {
   name: 'adaptive-vs-best-fixed',
   description: 'concurrency that finds itself, against the best fixed number for an upstream with a hidden limit',
   goal: { on: 'ratio', is: 'at least', than: 0.9 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 1_000 : 8_000;
     return compareRates(

@@ -6,6 +6,7 @@ export const faultsThroughput: BenchCase = {
   name: 'faults-throughput',
   description: 'requests over HTTP with 5 % errors and a p99 of ten medians, against the same upstream without faults',
   goal: { on: 'ratio', is: 'at least', than: 0.8 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 1_500 : 15_000;
     return compareRates(

@@ -6,6 +6,7 @@ export const httpVsAxiosInstance: BenchCase = {
   name: 'http-vs-axios-instance',
   description: 'requests over HTTP, against a bare loop over the same axios instance',
   goal: { on: 'ratio', is: 'at least', than: 0.8 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 3_000 : 15_000;
     return compareRates(

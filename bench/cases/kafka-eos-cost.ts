@@ -7,6 +7,7 @@ export const kafkaEosCost: BenchCase = {
   name: 'kafka-eos-cost',
   description: 'from a topic to a topic exactly once, a transaction each 100 ms, against at least once',
   goal: { on: 'ratio', is: 'at least', than: 0.6 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 20_000 : 100_000;
     return withBroker(() =>

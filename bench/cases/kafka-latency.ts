@@ -8,6 +8,7 @@ export const kafkaLatency: BenchCase = {
   name: 'kafka-latency',
   description:
     'p99 of a record from topic to topic at 1,000 records/s, exactly once (commits each 100 ms) and at least once',
+  isSlow: true,
   run: (settings) =>
     withBroker(async () => {
       const [seconds, rounds] = settings.isQuick ? [3, 2] : [20, 5];

@@ -7,6 +7,7 @@ export const kafkaSinkVsRaw: BenchCase = {
   name: 'kafka-sink-vs-raw',
   description: '100,000 records of 200 bytes through kafkaSink, against the raw produce request of the same client',
   goal: { on: 'ratio', is: 'at least', than: 0.8 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 20_000 : 100_000;
     return withBroker(() =>

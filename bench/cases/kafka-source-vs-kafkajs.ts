@@ -7,6 +7,7 @@ export const kafkaSourceVsKafkajs: BenchCase = {
   name: 'kafka-source-vs-kafkajs',
   description: '200,000 records of 200 bytes through kafkaSource, against kafkajs',
   goal: { on: 'ratio', is: 'at least', than: 1.2 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 20_000 : 200_000;
     return withBroker(() =>

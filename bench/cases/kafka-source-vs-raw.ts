@@ -7,6 +7,7 @@ export const kafkaSourceVsRaw: BenchCase = {
   name: 'kafka-source-vs-raw',
   description: '200,000 records of 200 bytes through kafkaSource, against the raw fetch request of the same client',
   goal: { on: 'ratio', is: 'at least', than: 0.8 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 20_000 : 200_000;
     return withBroker(() =>

@@ -7,6 +7,7 @@ export const kafkaWorkers: BenchCase = {
   name: 'kafka-workers',
   description: 'a computing stage behind a topic with two worker processes, against one; both include their start',
   goal: { on: 'ratio', is: 'at least', than: 1.6 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 4_000 : 80_000;
     return withBroker(() =>

@@ -8,6 +8,7 @@ export const offerScaleRate: BenchCase = {
   name: 'offer-scale-rate',
   description: 'records/s of the offer graph at 4,000,000 records, against those at 500,000',
   goal: { on: 'ratio', is: 'at least', than: 0.9 },
+  isSlow: true,
   run: (settings) => {
     const [long, short] = settings.isQuick ? [800_000, 100_000] : [4_000_000, 500_000];
     return compareRates(

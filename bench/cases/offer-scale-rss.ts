@@ -10,6 +10,7 @@ export const offerScaleRss: BenchCase = {
   name: 'offer-scale-rss',
   description: 'peak memory of the offer graph at 4,000,000 records, against that at 500,000',
   goal: { on: 'ratio', is: 'at most', than: 1.2 },
+  isSlow: true,
   run: async (settings) => {
     const [long, short] = settings.isQuick ? [800_000, 100_000] : [4_000_000, 500_000];
     const title = (records: number): string => `millrace, ${records} records`;

@@ -9,6 +9,7 @@ export const offerVsRxjs400k: BenchCase = {
   name: 'offer-vs-rxjs-400k',
   description: 'the same over 400,000 records',
   goal: { on: 'ratio', is: 'at least', than: 30 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 60_000 : 400_000;
     return compareRates(

@@ -6,6 +6,7 @@ export const offerWsVsHttp: BenchCase = {
   name: 'offer-ws-vs-http',
   description: 'OfferWorkFlow over generated members, over WebSocket against over HTTP',
   goal: { on: 'ratio', is: 'at least', than: 8 },
+  isSlow: true,
   run: (settings) => {
     const members = settings.isQuick ? 20_000 : 100_000;
     return compareRates(

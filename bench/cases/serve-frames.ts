@@ -7,6 +7,7 @@ export const serveFrames: BenchCase = {
   name: 'serve-frames',
   description: 'frames per second of a graph with 3,000 changes per second, against 3 changes (Chromium)',
   goal: { on: 'value', is: 'at least', than: 50, unit: 'frames/s' },
+  isSlow: true,
   run: async (settings) => {
     const samples = await measureGraphs(settings, async (page, id) => {
       await page.go(`/runs/${id}`, '.graph text.name');

@@ -13,6 +13,7 @@ export const serveIdle: BenchCase = {
   name: 'serve-idle',
   description: 'percent of one core of an idle server with 500 schedules, against one without (Linux)',
   goal: { on: 'value', is: 'at most', than: 1, unit: '%' },
+  isSlow: true,
   run: async ({ isQuick, progress }) => {
     assertBuilt();
     const full = await BenchServer.start({ schedules: isQuick ? 20 : 500 });

@@ -11,6 +11,7 @@ export const serveList: BenchCase = {
   name: 'serve-list',
   description: 'milliseconds of the 95th percentile of pages of runs with 100,000 runs, against 100 runs',
   goal: { on: 'value', is: 'at most', than: MOST_MS, unit: 'ms' },
+  isSlow: true,
   run: async ({ isQuick, progress }) => {
     assertBuilt();
     progress('fills the stores');

@@ -9,6 +9,7 @@ export const servePaint: BenchCase = {
   name: 'serve-paint',
   description: 'milliseconds until the first view of the dashboard with 100,000 runs, against 100 runs (Chromium)',
   goal: { on: 'value', is: 'at most', than: 500, unit: 'ms' },
+  isSlow: true,
   run: async ({ isQuick, progress }) => {
     assertBuilt();
     progress('fills the stores');

@@ -7,6 +7,7 @@ export const stateCost: BenchCase = {
   description:
     'members/s of the offer graph with the state of its aggregate kept, against the same with it computed again',
   goal: { on: 'ratio', is: 'at least', than: 0.95 },
+  isSlow: true,
   run: (settings) => {
     const records = settings.isQuick ? 50_000 : 100_000;
     return compareRates(
