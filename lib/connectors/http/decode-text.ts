@@ -6,16 +6,16 @@
  * silently.
  */
 import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
 import { UpstreamError, describeValue } from '../../connect/index.js';
-import type { AnswerHeaders } from './answer-headers.js';
 
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
 const REPLACEMENT = '\ufffd';
 
 /** @param fallback the label of the encoding, for TextDecoder, if the answer names none. Default UTF-8. */
-export function decodeText(body: Buffer, headers: AnswerHeaders, fallback: string | undefined): string {
+export function decodeText(body: Buffer, headers: IncomingHttpHeaders, fallback: string | undefined): string {
   if (body.length === 0) return '';
-  const label = markedEncoding(body) ?? charsetOf(headers.get('content-type')) ?? fallback;
+  const label = markedEncoding(body) ?? charsetOf(headers['content-type']) ?? fallback;
   if (label !== undefined && !/^utf-?8$/i.test(label)) return decodeAs(label, body);
   const text = body.toString('utf8');
   // The search is quick in text of ASCII and Latin-1. The bytes decide, because the upstream may have sent U+FFFD

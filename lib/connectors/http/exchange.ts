@@ -61,7 +61,7 @@ export function mostBytes({ maxContentLength = -1 }: InternalAxiosRequestConfig,
 
 /** The location that an answer redirects to; undefined if it is not a redirect. */
 export function redirectOf({ status, headers }: Received): string | undefined {
-  return status >= 300 && status < 400 ? headers.get('location') : undefined;
+  return status >= 300 && status < 400 ? headers['location'] : undefined;
 }
 
 /** Whether axios resolves with this status. */
@@ -129,7 +129,7 @@ async function settle(
     data: dataOf(body, received, config),
     status,
     statusText,
-    headers: headers.all() as AxiosResponse['headers'],
+    headers: headers as AxiosResponse['headers'],
     config,
     request: undefined,
   };

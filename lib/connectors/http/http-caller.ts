@@ -113,7 +113,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
-    if (this.parts.batch === undefined) for (const attempt of attempts) this.askOne(attempt, outcomes);
+    if (this.parts.batch === undefined) for (const attempt of attempts) this.ask([attempt], outcomes);
     else this.ask(attempts, outcomes);
   }
 
@@ -122,18 +122,6 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     if (!(exchange instanceof Exchange)) return;
     attempt.handle = undefined;
     if (--exchange.wanted === 0) exchange.cancellation?.abort();
-  }
-
-  /** `ask` for one record, without its arrays of bodies. */
-  private askOne(attempt: Attempt<In>, outcomes: CallOutcomes<In, Out>): void {
-    const made = this.bodyFor(attempt);
-    if (isPromiseLike(made)) {
-      void made.then((ready) => {
-        this.send([attempt], [ready], outcomes);
-      });
-    } else if (attempt.isOver) return;
-    else if (made.failure === undefined) this.sendTo([attempt], this.bodyOf(made.body), outcomes);
-    else outcomes.fail(attempt, made.failure.error);
   }
 
   private ask(given: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
@@ -159,10 +147,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const [first] = attempts;
     // A record that could not be sent may have ended the run, and with it all attempts that were admitted with it.
     if (first === undefined || first.isOver) return;
-    this.sendTo(attempts, this.bodyOfAll(bodies), outcomes);
-  }
-
-  private sendTo(attempts: readonly Attempt<In>[], body: unknown, outcomes: CallOutcomes<In, Out>): void {
+    const body = this.bodyOfAll(bodies);
     const exchange = new Exchange(this, attempts, body, outcomes);
     for (const attempt of attempts) attempt.handle = exchange;
     const { prepared } = this;
@@ -301,14 +286,9 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
 
   /** The body of the request for all its records. */
   private bodyOfAll(bodies: readonly unknown[]): unknown {
-    const { batch, writesJson } = this.parts;
+    const { batch, writesJson, sendsJson } = this.parts;
     if (batch !== undefined) return writesJson ? `[${bodies.join(',')}]` : bodies;
-    return this.bodyOf(bodies[0]);
-  }
-
-  /** The body of the request for one record. */
-  private bodyOf(body: unknown): unknown {
-    const { writesJson, sendsJson } = this.parts;
+    const [body] = bodies;
     // For a view of a part of a buffer, axios would send the whole buffer.
     if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     // A string must be sent as a JSON string. axios would send it unchanged if it happens to be valid JSON.
@@ -369,14 +349,11 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private pushVarying(headers: string[], attempts: readonly Attempt<In>[]): void {
     const { keyHeader, correlationHeader, sendsTrace, identity } = this.parts;
     const { lineage, span } = (attempts[0] as Attempt<In>).call;
-    const isNamed = (keyHeader ?? correlationHeader) !== undefined;
-    const text = isNamed ? identity.textOf(lineage) : '';
     if (keyHeader !== undefined) {
       const isOne = attempts.length === 1;
-      const key = isOne ? identity.key(lineage, text) : identity.keys(attempts.map(({ call }) => call.lineage));
-      headers.push(keyHeader, key);
+      headers.push(keyHeader, isOne ? identity.key(lineage) : identity.keys(attempts.map(({ call }) => call.lineage)));
     }
-    if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage, text));
+    if (correlationHeader !== undefined) headers.push(correlationHeader, identity.correlationId(lineage));
     if (sendsTrace) headers.push(TRACE_HEADER, span?.traceparent ?? identity.traceparent(lineage));
   }
 

@@ -7,7 +7,6 @@
 import type { AxiosAdapter, InternalAxiosRequestConfig } from 'axios';
 import type { Clock, Upstream, UpstreamReply } from '../../connect/index.js';
 import { exchange, type AskHop } from './exchange.js';
-import { GivenHeaders } from './answer-headers.js';
 import { tooLarge, type Received } from './receive.js';
 import type { Hop } from './redirect.js';
 import { DEFAULT_MAX_RESPONSE_BYTES } from '../request/http-defaults.js';
@@ -67,7 +66,7 @@ function received(reply: UpstreamReply, maxBytes: number): Received {
   if (body.length > maxBytes) throw tooLarge(body.length, maxBytes);
   // The answer is not compressed, even if its headers were copied from one that was.
   const { 'content-encoding': _, ...headers } = namesInLowerCase(reply.headers ?? {});
-  return { status: reply.status, statusText: '', headers: new GivenHeaders(headers), body };
+  return { status: reply.status, statusText: '', headers, body };
 }
 
 function bodyOf(body: Hop['body'], type = ''): unknown {

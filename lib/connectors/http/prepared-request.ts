@@ -83,11 +83,6 @@ function areKnown({ transformRequest, transformResponse }: InternalAxiosRequestC
   );
 }
 
-/** Whether a transformer of a JSON answer is the first step, or that of axios. A function of the user may have its name. */
-function isOnlyParser(transform: AxiosResponseTransformer): boolean {
-  return isReadAnswer(transform) || Function.prototype.toString.call(transform).includes('forcedJSONParsing');
-}
-
 interface Parts {
   readonly config: InternalAxiosRequestConfig;
   readonly dispatcher: Dispatcher;
@@ -104,14 +99,10 @@ interface Parts {
 export class PreparedRequest {
   private readonly parts: Parts;
   private readonly transforms: readonly AxiosResponseTransformer[];
-  /** Whether the transformer of axios would only parse text as JSON. */
-  private readonly isJson: boolean;
 
   constructor(parts: Parts) {
     this.parts = parts;
     this.transforms = [parts.config.transformResponse ?? []].flat();
-    const { config } = parts;
-    this.isJson = config.responseType === 'json' && !('parseReviver' in config) && this.transforms.every(isOnlyParser);
   }
 
   /** A new array of the headers that all requests have in common, names and values in turn. */
@@ -138,12 +129,11 @@ export class PreparedRequest {
       let data: unknown = dataOf(body, received, config);
       for (const transform of this.transforms) {
         // Nothing is prepared for transformers that read headers.
-        if (this.isJson && typeof data === 'string' && data !== '' && !isReadAnswer(transform)) data = JSON.parse(data);
-        else data = transform.call(config, data, undefined as never, received.status) as unknown;
+        data = transform.call(config, data, undefined as never, received.status) as unknown;
       }
       return { data };
     } catch {
-      // axios reads the answer again, with an error or a result of its own.
+      // axios throws the error again, as an error of its own.
       return undefined;
     }
   }
@@ -157,7 +147,7 @@ export class PreparedRequest {
   /** The decompressed body; a promise if it is compressed. */
   bodyOf({ body, headers }: Received): Buffer | Promise<Buffer> {
     const { config, maxBytes } = this.parts;
-    const isPacked = headers.get('content-encoding') !== undefined && config.decompress !== false;
+    const isPacked = headers['content-encoding'] !== undefined && config.decompress !== false;
     return isPacked ? unpack(body, headers, maxBytes) : body;
   }
 }

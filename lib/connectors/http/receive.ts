@@ -4,16 +4,16 @@
  * Guarantees: the received bytes never exceed the limit, not even by one chunk. A cancelled request ends at once, also
  * while it waits for a connection. Exactly one of `received` and `failed` is called, and only once.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { UpstreamError } from '../../connect/index.js';
-import { GivenHeaders, RawHeaders, type AnswerHeaders } from './answer-headers.js';
 import type { Cancellable } from '../request/upstream-answer.js';
 import type { Hop } from './redirect.js';
 
 export interface Received {
   readonly status: number;
   readonly statusText: string;
-  readonly headers: AnswerHeaders;
+  readonly headers: IncomingHttpHeaders;
   /** As received, possibly compressed. */
   readonly body: Buffer;
 }
@@ -30,23 +30,19 @@ export function receive(
 }
 
 const EMPTY = Buffer.alloc(0);
-const NO_HEADERS = new GivenHeaders({});
 
 /**
  * Collects an answer. Subclasses receive it without a promise, because a promise is a noticeable part of the cost of a
  * request.
- *
- * It has the methods that undici calls itself. For the newer ones of its types, undici makes two more objects per
- * request, and an object of all headers.
  */
 export abstract class Reception implements Dispatcher.DispatchHandler {
   private readonly maxBytes: number;
-  private abortRequest: ((error: Error) => void) | undefined;
+  private controller: Dispatcher.DispatchController | undefined;
   private cancelled: Error | undefined;
   private isOver = false;
   private status = 0;
   private statusText = '';
-  private headers: AnswerHeaders = NO_HEADERS;
+  private headers: IncomingHttpHeaders = {};
   /** Most answers are one chunk. */
   private chunk: Buffer | undefined;
   private chunks: Buffer[] | undefined;
@@ -62,36 +58,37 @@ export abstract class Reception implements Dispatcher.DispatchHandler {
   /** Receives the error, if there is no answer. Must not throw. */
   protected abstract failed(error: Error): void;
 
-  onConnect(abort: (error?: Error) => void): void {
-    this.abortRequest = abort;
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
     // The request was cancelled while it waited for a connection.
-    if (this.cancelled !== undefined) abort(this.cancelled);
+    if (this.cancelled !== undefined) controller.abort(this.cancelled);
   }
 
-  /** Returns whether undici may go on reading. */
-  onHeaders(statusCode: number, raw: Buffer[], _resume: () => void, statusText = ''): boolean {
-    if (statusCode < 200) return true;
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+    statusText = '',
+  ): void {
+    if (statusCode < 200) return;
     this.status = statusCode;
     this.statusText = statusText;
-    this.headers = new RawHeaders(raw);
-    const announced = Number(this.headers.get('content-length') ?? 0);
-    if (announced > this.maxBytes) this.abortRequest?.(tooLarge(announced, this.maxBytes));
-    return true;
+    this.headers = headers;
+    const announced = Number(headers['content-length'] ?? 0);
+    if (announced > this.maxBytes) controller.abort(tooLarge(announced, this.maxBytes));
   }
 
-  /** Returns whether undici may go on reading. */
-  onData(chunk: Buffer): boolean {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytes += chunk.length;
     if (this.bytes > this.maxBytes) {
       this.drop();
-      this.abortRequest?.(tooLarge(this.bytes, this.maxBytes));
+      controller.abort(tooLarge(this.bytes, this.maxBytes));
     } else if (this.chunk === undefined) this.chunk = chunk;
     else if (this.chunks === undefined) this.chunks = [this.chunk, chunk];
     else this.chunks.push(chunk);
-    return true;
   }
 
-  onComplete(): void {
+  onResponseEnd(): void {
     if (this.isOver) return;
     this.isOver = true;
     const { status, statusText, headers, chunk, chunks } = this;
@@ -107,14 +104,14 @@ export abstract class Reception implements Dispatcher.DispatchHandler {
     }
   }
 
-  onError(error: Error): void {
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.fail(error);
   }
 
   /** Ends the request and closes its connection. Afterwards nothing is received. */
   protected cancel(error: Error): void {
     this.cancelled = error;
-    this.abortRequest?.(error);
+    this.controller?.abort(error);
     this.fail(error);
   }
 

@@ -4,10 +4,10 @@
  * Guarantees: the output never exceeds the limit, so a small body that inflates to gigabytes costs at most the limit.
  * An answer that does not match its content-encoding is refused as unreadable.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
 import { UpstreamError, describeThrown } from '../../connect/index.js';
-import type { AnswerHeaders } from './answer-headers.js';
 import { tooLarge } from './receive.js';
 
 type Unpacker = (packed: InputType, options: ZlibOptions) => Promise<Buffer>;
@@ -31,8 +31,8 @@ const UNPACKERS: Readonly<Record<string, Unpacker>> = {
 /** Servers nest at most two encodings. Many more would be an attack. */
 const MAX_ENCODINGS = 3;
 
-export async function unpack(body: Buffer, headers: AnswerHeaders, maxBytes: number): Promise<Buffer> {
-  const given = headers.get('content-encoding');
+export async function unpack(body: Buffer, headers: IncomingHttpHeaders, maxBytes: number): Promise<Buffer> {
+  const given = headers['content-encoding'];
   if (given === undefined || body.length === 0) return body;
   const encodings = given
     .split(',')

@@ -36,12 +36,9 @@ export class CallIdentity {
     this.spanPrefix = digest(task).slice(0, 8);
   }
 
-  /**
-   * A hash of run, task and numbering, then the number of the record: letters, digits and one hyphen.
-   * @param text of the record, if it is known.
-   */
-  key(lineage: Lineage, text = this.textOf(lineage)): string {
-    return `${this.prefix}-${text}`;
+  /** A hash of run, task and numbering, then the number of the record: letters, digits and one hyphen. */
+  key(lineage: Lineage): string {
+    return `${this.prefix}-${this.textOf(lineage)}`;
   }
 
   /**
@@ -51,12 +48,9 @@ export class CallIdentity {
     return `${this.prefix}-${lineages.map((lineage) => this.textOf(lineage)).join('.')}`;
   }
 
-  /**
-   * The same in every task that processes the record.
-   * @param text of the record, if it is known.
-   */
-  correlationId(lineage: Lineage, text = this.textOf(lineage)): string {
-    return `${this.runId}:${text}`;
+  /** The same in every task that processes the record. */
+  correlationId(lineage: Lineage): string {
+    return `${this.runId}:${this.textOf(lineage)}`;
   }
 
   /**
@@ -65,23 +59,20 @@ export class CallIdentity {
    */
   traceparent(lineage: Lineage): string {
     const { partition, number } = this.root.identify(lineage);
-    const record = (partition === 0 ? '0000' : hex(partition, 4)) + hex(number + 1, 12);
-    return `00-${this.tracePrefix}${record}-${this.spanPrefix}${hex(++this.spans >>> 0, 8)}-00`;
+    const trace = this.tracePrefix + hex(partition, 4) + hex(number + 1, 12);
+    const span = this.spanPrefix + (++this.spans >>> 0).toString(16).padStart(8, '0');
+    return `00-${trace}-${span}-00`;
   }
 
-  /** The name of the record in keys and ids. */
-  textOf(lineage: Lineage): string {
+  private textOf(lineage: Lineage): string {
     if (this.derived === undefined) return recordText(this.root.identify(lineage));
     return digest(this.derived(lineage)).slice(0, 24);
   }
 }
 
-const ZEROS = '0'.repeat(12);
-
-/** The last `digits` hexadecimal digits of a number. `padStart` costs several times as much. */
+/** The last `digits` hexadecimal digits of a number. */
 function hex(value: number, digits: number): string {
-  const text = value.toString(16);
-  return text.length < digits ? ZEROS.slice(0, digits - text.length) + text : text.slice(-digits);
+  return value.toString(16).padStart(digits, '0').slice(-digits);
 }
 
 function digest(text: string): string {
