@@ -5,7 +5,7 @@
  * Guarantees: planning or drawing the graph starts no server; a started server ends with the run.
  */
 import type { BuildContext } from 'millrace';
-import type { ThreadedMockServer } from 'millrace/mock-server/in-thread';
+import { startMockServerInThread, type ThreadedMockServer } from 'millrace/mock-server/in-thread';
 
 /** The address of one upstream, and over WebSocket its JSON-RPC method. */
 export interface Endpoint {
@@ -31,7 +31,6 @@ export function upstreamOf(config: UpstreamUrls, context: BuildContext): Upstrea
   let server: Promise<ThreadedMockServer> | undefined;
   const start = async (): Promise<ThreadedMockServer> => {
     // The server runs in a thread: on the event loop of the run, requests would starve it.
-    const { startMockServerInThread } = await import('millrace/mock-server/in-thread');
     const started = await startMockServerInThread({ port: 0 });
     const missing = (['ats_url', 'resp_url', 'offer_url'] as const).filter((key) => config[key] === undefined);
     context.notice(`The config has no ${missing.join(', ')}: started the mock server on ${started.url} for this run`);

@@ -16,6 +16,8 @@ export class Direct implements Cancellable {
    * adapter cannot send it.
    */
   config: InternalAxiosRequestConfig | undefined;
+  /** Called in the turn in which the adapter sends the request, before it does. */
+  onConfig: (() => void) | undefined;
   error: Error | undefined;
   private readonly outcome: HopOutcome | undefined;
   private listener: ((error: Error) => void) | undefined;
@@ -24,6 +26,12 @@ export class Direct implements Cancellable {
   constructor(headers: Readonly<Record<string, string>>, outcome?: HopOutcome) {
     this.headers = headers;
     this.outcome = outcome;
+  }
+
+  /** For the adapter: the request is about to be sent. */
+  reach(config: InternalAxiosRequestConfig): void {
+    this.config = config;
+    this.onConfig?.();
   }
 
   /** The answer to the first hop, or `ask()` if it was not sent yet. */

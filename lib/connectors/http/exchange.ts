@@ -33,7 +33,7 @@ export async function exchange(
   const cancellation = direct ?? new Cancellation(config, settings.schedule);
   try {
     const bare = firstHop(config, direct?.headers);
-    if (direct !== undefined) direct.config = config;
+    direct?.reach(config);
     const first = withBody(bare, config.data as unknown);
     // Text and bytes are sent in this turn.
     let hop = first instanceof Promise ? await first : first;

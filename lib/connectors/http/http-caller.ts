@@ -107,6 +107,11 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private hasAnswered = false;
   /** Undefined until axios has processed a request; 'none' if axios must process each request. */
   private prepared: PreparedRequest | 'none' | undefined;
+  /**
+   * Those that can be sent as the first one is, while axios processes that one; undefined if none is on its way. At most
+   * the calls in flight.
+   */
+  private waiting: Exchange<In, Out>[] | undefined;
 
   constructor(parts: HttpCallerParts<In, Out>) {
     this.parts = parts;
@@ -150,9 +155,30 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const body = this.bodyOfAll(bodies);
     const exchange = new Exchange(this, attempts, body, outcomes);
     for (const attempt of attempts) attempt.handle = exchange;
-    const { prepared } = this;
-    if (prepared === undefined || prepared === 'none' || !this.isPreparable(body)) void this.askAxios(exchange);
-    else this.askPrepared(prepared, exchange, body);
+    this.dispatch(exchange);
+  }
+
+  private dispatch(exchange: Exchange<In, Out>): void {
+    const { prepared, waiting } = this;
+    const { body } = exchange;
+    if (prepared === 'none' || !this.isPreparable(body)) void this.askAxios(exchange);
+    else if (prepared !== undefined) this.askPrepared(prepared, exchange, body);
+    else if (waiting !== undefined) waiting.push(exchange);
+    else this.sendFirst(exchange);
+  }
+
+  /** Sends a request with axios, and in the turn after it those that wait for the config that axios builds. */
+  private sendFirst(exchange: Exchange<In, Out>): void {
+    const waiting: Exchange<In, Out>[] = [];
+    this.waiting = waiting;
+    const release = (direct: Direct): void => {
+      if (this.waiting !== waiting) return;
+      this.prepare(direct);
+      this.waiting = undefined;
+      // The request that is being sent stays the first. If it has not reached the adapter, the next one is.
+      for (const next of waiting) if (next.wanted > 0) this.dispatch(next);
+    };
+    void this.askAxios(exchange, undefined, release);
   }
 
   /** Sends a request in the same way as axios has sent the first one. */
@@ -176,12 +202,24 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   /**
    * Sends a request with axios. Never rejects.
    * @param outcome of its first hop, if it was sent without axios.
+   * @param release called once it is sent, or has ended without being sent.
    */
-  async askAxios(exchange: Exchange<In, Out>, outcome?: HopOutcome): Promise<void> {
+  async askAxios(
+    exchange: Exchange<In, Out>,
+    outcome?: HopOutcome,
+    release?: (direct: Direct) => void,
+  ): Promise<void> {
     const { attempts, body, wanted } = exchange;
     if (wanted === 0) return;
     const headers = exchange.headers === undefined ? this.headersFor(attempts) : fromPairs(exchange.headers);
     const direct = this.parts.isOwnClient ? new Direct(headers, outcome) : undefined;
+    if (direct !== undefined && release !== undefined) {
+      direct.onConfig = () => {
+        queueMicrotask(() => {
+          release(direct);
+        });
+      };
+    }
     const cancellation = direct ?? new AbortController();
     exchange.cancellation = cancellation;
     let data: unknown;
@@ -192,7 +230,7 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
       this.refuse(exchange, error);
       return;
     } finally {
-      if (direct !== undefined && this.prepared === undefined && this.isPreparable(body)) this.prepare(direct);
+      if (direct !== undefined) release?.(direct);
     }
     this.accept(exchange, data);
   }

@@ -155,6 +155,8 @@ async function ownClient<In, Out>({
     { connections: policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max, maxResponseBytes, credentialHeaders },
     () => Promise.resolve(connection),
   );
+  // Not by the first record, which would wait for it while the run is busy with others.
+  await holdClock(clock, adapter.load());
   const transforms = [axios.defaults.transformRequest ?? []].flat();
   const written = headersOf(request).writesJson ? { transformRequest: keepWritten(transforms) } : {};
   const transformResponse = readAnswer(request, [axios.defaults.transformResponse ?? []].flat());

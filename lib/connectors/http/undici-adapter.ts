@@ -72,6 +72,8 @@ export function undiciAdapter(options: UndiciAdapterOptions = {}): UndiciAdapter
 
 /** The adapter of a request task. */
 export interface TaskAdapter extends UndiciAdapter {
+  /** Loads what the first request would load. Rejects if it cannot be loaded. */
+  load(): Promise<unknown>;
   /** Prepares similar requests, which then bypass axios; undefined if axios must process each of them. */
   prepare(direct: Direct, template: Template): PreparedRequest | undefined;
 }
@@ -84,7 +86,7 @@ export function adapterOver(options: UndiciAdapterOptions, connect: () => Promis
   // Loaded with the first request: a program without requests does not load undici.
   let loading: Promise<Loaded> | undefined;
   let loaded: Loaded | undefined;
-  const load = async (): Promise<Loaded> => {
+  const loadOnce = async (): Promise<Loaded> => {
     const connection = await connect();
     const [{ exchange }, { receive }, { openDispatchers }] = await Promise.all([
       import('./exchange.js'),
@@ -103,12 +105,11 @@ export function adapterOver(options: UndiciAdapterOptions, connect: () => Promis
     };
     return loaded;
   };
-  const adapter: AxiosAdapter = (config) => {
-    if (loaded !== undefined) return loaded.send(config);
-    loading ??= load();
-    return loading.then(({ send }) => send(config));
-  };
+  const load = (): Promise<Loaded> => (loading ??= loadOnce());
+  const adapter: AxiosAdapter = (config) =>
+    loaded === undefined ? load().then(({ send }) => send(config)) : loaded.send(config);
   return Object.assign(adapter, {
+    load,
     prepare: (direct: Direct, template: Template) => loaded?.prepare(direct, template),
     close: async () => {
       const opened = await loading?.catch(() => undefined);

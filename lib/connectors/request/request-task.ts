@@ -66,9 +66,11 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
   override async open({ task, upstream, clock, secrets }: TaskScope): Promise<void> {
     const { request, policies } = this;
     const { url: given } = request;
-    if (typeof given === 'function' && upstream === undefined) this.preload();
     secrets.addHeaders(request.headers);
-    const address = typeof given === 'function' ? await given() : given;
+    // Called before anything is loaded: what it waits for, such as a server that starts, needs the time.
+    const resolving = typeof given === 'function' ? given() : given;
+    if (typeof given === 'function' && upstream === undefined) this.preload();
+    const address = await resolving;
     if (typeof address === 'string') secrets.addText(address);
     const url = new UrlTemplate(address, task);
     this.url = url;

@@ -151,6 +151,35 @@ describe('a prepared request', () => {
     expect(axiosSaw).toEqual({ prepared: 1, axios: 20 });
   });
 
+  it('waits for no answer: axios sees one request of those that start together', async () => {
+    const held: (() => void)[] = [];
+    answers = {
+      held: (_, response) => {
+        held.push(() => response.end('{}'));
+        if (held.length === 20) for (const release of held.splice(0)) release();
+      },
+    };
+    const records = Array.from({ length: 20 }, (_, n) => ({ n }));
+    const options = { url: `${server.url}/held`, concurrency: 20 };
+    const { prepared, axios: through, axiosSaw } = await server.bothWays(options, records);
+    expect(prepared).toEqual(through);
+    expect(prepared.outputs).toHaveLength(20);
+    expect(axiosSaw).toEqual({ prepared: 1, axios: 20 });
+  });
+
+  it('takes its turn behind a first request that cannot be sent', async () => {
+    const names = ['..', '..', 'plain', 'plain', '..', 'plain'];
+    const options = { url: `${server.url}/{name}`, concurrency: 6 };
+    const run = await server.bothWays(
+      options,
+      names.map((name) => ({ name })),
+    );
+    expect(run.prepared).toEqual(run.axios);
+    expect(run.prepared.letters).toHaveLength(3);
+    expect(run.prepared.outputs).toHaveLength(3);
+    expect(run.axiosSaw.prepared).toBe(1);
+  });
+
   it('takes no credentials along when a redirect crosses origins', async () => {
     answers = { away: redirect(307, `${elsewhere.url}/plain`) };
     const url = `${server.url.replace('//', '//user:pass%25@')}/{name}`;
