@@ -60,7 +60,7 @@ describe('records that always fail, of any share, size and order', () => {
     const sizes = magnitude(1, 600);
     await fc.assert(
       fc.asyncProperty(mixes(sizes), (mix) => costsOnlyPoison(mix, 500)),
-      { numRuns: isLong ? 40 : 20 },
+      { numRuns: isLong ? 40 : 10 },
     );
   }, 600_000);
 
@@ -68,7 +68,7 @@ describe('records that always fail, of any share, size and order', () => {
     const few = mixes(magnitude(2, 300)).map((mix) => ({ ...mix, bad: Math.min(9, mix.bad) }));
     await fc.assert(
       fc.asyncProperty(few, (mix) => costsOnlyPoison(mix, 503)),
-      { numRuns: isLong ? 30 : 15 },
+      { numRuns: isLong ? 30 : 8 },
     );
   }, 600_000);
 });
@@ -81,7 +81,7 @@ describe('an upstream that answers no record', () => {
       fc.asyncProperty(magnitude(10, 800), statuses, async (size, status) => {
         stopsWithoutLetters(await ask(size, undefined, asking(poisonOf(size, size, 'first'), true, status)));
       }),
-      { numRuns: isLong ? 16 : 8 },
+      { numRuns: isLong ? 16 : 4 },
     );
   }, 600_000);
 
@@ -101,7 +101,7 @@ describe('an upstream that answers no record', () => {
         }));
         stopsWithoutLetters(ended);
       }),
-      { numRuns: isLong ? 16 : 8 },
+      { numRuns: isLong ? 16 : 4 },
     );
   }, 600_000);
 
@@ -133,7 +133,7 @@ describe('an upstream that answers 429 above any rate', () => {
         expect(size / ended.seconds / accepted).toBeGreaterThanOrEqual(0.7);
       }),
       {
-        numRuns: isLong ? 30 : 15,
+        numRuns: isLong ? 30 : 8,
         // They got 0.54 and 0.56 of the calls while refusals of a window that was used up counted.
         examples: [
           // What was left of a wait was too short to change the virtual time, so the clock woke for ever.

@@ -1,6 +1,7 @@
 /** JSON-RPC 2.0 over WebSocket, error code by error code, as jsonrpc.org/specification has it. */
 import { describe, expect, it } from '@jest/globals';
 import { readCall, readMessage } from '#mock-server/json-rpc.js';
+import { isLong } from '../support/long.js';
 import { FEATURES, RpcClient, answer, ask, call, withServer } from './support/clients.js';
 
 const INVALID = { jsonrpc: '2.0', error: { code: -32600, message: 'Invalid Request' }, id: null };
@@ -145,14 +146,15 @@ describe('JSON-RPC over WebSocket', () => {
     withServer({}, async (server) => {
       const client = await RpcClient.open(server);
       const size = 15_000_000;
-      for (const text of [
+      const texts = [
         `[${'1,'.repeat(size / 2 - 2)}1]`,
         `[${'{},'.repeat(size / 3 - 2)}{}]`,
         '['.repeat(size),
         `${'['.repeat(size / 2)}${']'.repeat(size / 2)}`,
         `{"jsonrpc":"2.0","id":1,"method":"${'x'.repeat(size)}"}`,
         `{"jsonrpc":"2.0","id":${'1'.repeat(1000)},"method":"x","params":["${'\\\\'.repeat(size / 2)}"]}`,
-      ]) {
+      ];
+      for (const text of texts.filter((_, index) => isLong || index % 2 === 0)) {
         const replied = new Promise<number>((resolve) => {
           client.socket.once('message', (data: Buffer) => {
             resolve(data.length);

@@ -1,6 +1,6 @@
 /**
  * Whether the simulation would find a bug; `npm run planted-bugs` reports which seed finds which. The short form plants
- * every fourth bug.
+ * every sixth bug.
  */
 import { describe, expect, it } from '@jest/globals';
 import { simulate } from '../simulation/simulate.js';

@@ -4,8 +4,8 @@ import { isLong } from '../support/long.js';
 import { simulateExtended, simulateOutcomes } from './outcomes.js';
 import type { Simulated } from './simulate.js';
 
-const SEEDS = isLong ? 1000 : 120;
-const EXTENDED_SEEDS = isLong ? 1000 : 60;
+const SEEDS = isLong ? 1000 : 60;
+const EXTENDED_SEEDS = isLong ? 1000 : 30;
 
 describe('a run whose calls and generators end differently in each incarnation', () => {
   it(`loses and doubles nothing, and repeats at most one window of what had started before the checkpoint, for ${SEEDS} seeds`, async () => {

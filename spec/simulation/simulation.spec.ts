@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { isLong } from '../support/long.js';
 import { simulate, type Simulated } from './simulate.js';
 
-const SEEDS = isLong ? 1500 : 100;
+const SEEDS = isLong ? 1500 : 60;
 /** What must have happened to some of them, or the simulation shows little. */
 const FAULTS = [
   'busy',

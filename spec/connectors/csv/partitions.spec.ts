@@ -147,7 +147,7 @@ describe('a CSV file in partitions', () => {
           expect(await read(path, partitions, { threads })).toEqual(await read(path, undefined, alone));
         },
       ),
-      { numRuns: isLong ? 60 : 8 },
+      { numRuns: isLong ? 60 : 5 },
     );
   }, 600_000);
 
