@@ -165,6 +165,8 @@ const partsOfAxios = { name: 'parts-of-axios', load: (id) => ABSENT[id] };
 const common = {
   platform: 'node',
   tsconfig: false,
+  // The groups decide what is read together. Imports that wait are for the package, which is not bundled.
+  checks: { ineffectiveDynamicImport: false },
   // Optional, or needed by few commands: they stay packages that are installed.
   external: [/^@opentelemetry\//, /^@platformatic\//, 'pino', 'pino-pretty', 'fastify', 'croner', 'node-sqlite3-wasm'],
   resolve: {
@@ -178,6 +180,7 @@ export default [
   {
     ...common,
     input: ENTRIES,
+    preserveEntrySignatures: 'allow-extension',
     plugins: [places, groups, partsOfUndici, partsOfAxios],
     output: {
       ...output,
