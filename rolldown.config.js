@@ -149,8 +149,9 @@ const partsOfUndici = {
 };
 
 /**
- * What the command leaves out of axios: its requests have an adapter of their own. Those of axios are, with the types of
- * all files, redirects, proxies and forms, half of the file of requests. A name of such an adapter is refused by axios.
+ * What the command leaves out of axios: its requests have an adapter of their own. The adapters of axios and what they
+ * import (MIME types, redirects, proxies, forms) would be half of the file of requests. axios refuses a config that names
+ * one of them.
  */
 const AXIOS = join(import.meta.dirname, 'node_modules/axios/lib');
 const ABSENT = {
@@ -160,12 +161,20 @@ const ABSENT = {
   // Without it, axios makes forms of the class that Node has.
   [join(AXIOS, 'platform/node/classes/FormData.js')]: 'export default undefined;',
 };
-const partsOfAxios = { name: 'parts-of-axios', load: (id) => ABSENT[id] };
+const partsOfAxios = {
+  name: 'parts-of-axios',
+  load: (id) => ABSENT[id],
+  buildEnd() {
+    const known = new Set(this.getModuleIds());
+    const missing = Object.keys(ABSENT).find((id) => !known.has(id));
+    if (missing !== undefined) throw new Error(`The command does not import ${missing}, which it should leave out`);
+  },
+};
 
 const common = {
   platform: 'node',
   tsconfig: false,
-  // The groups decide what is read together. Imports that wait are for the package, which is not bundled.
+  // The groups decide what is read together. The dynamic imports are for the package, which is not bundled.
   checks: { ineffectiveDynamicImport: false },
   // Optional, or needed by few commands: they stay packages that are installed.
   external: [/^@opentelemetry\//, /^@platformatic\//, 'pino', 'pino-pretty', 'fastify', 'croner', 'node-sqlite3-wasm'],

@@ -133,7 +133,7 @@ describe('an upstream that answers 429 above any rate', () => {
         expect(size / ended.seconds / accepted).toBeGreaterThanOrEqual(0.7);
       }),
       {
-        numRuns: isLong ? 30 : 8,
+        numRuns: isLong ? 30 : 12,
         // They got 0.54 and 0.56 of the calls while refusals of a window that was used up counted.
         examples: [
           // What was left of a wait was too short to change the virtual time, so the clock woke for ever.

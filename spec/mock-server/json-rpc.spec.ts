@@ -154,7 +154,8 @@ describe('JSON-RPC over WebSocket', () => {
         `{"jsonrpc":"2.0","id":1,"method":"${'x'.repeat(size)}"}`,
         `{"jsonrpc":"2.0","id":${'1'.repeat(1000)},"method":"x","params":["${'\\\\'.repeat(size / 2)}"]}`,
       ];
-      for (const text of texts.filter((_, index) => isLong || index % 2 === 0)) {
+      // The short form leaves out the flat arrays and the one without an end.
+      for (const text of texts.filter((_, index) => isLong || index > 2)) {
         const replied = new Promise<number>((resolve) => {
           client.socket.once('message', (data: Buffer) => {
             resolve(data.length);

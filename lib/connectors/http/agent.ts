@@ -1,4 +1,4 @@
-/** The connections of an adapter. This module loads undici, so it is imported with the first request. */
+/** The connections of an adapter. This module loads undici, so it is imported with the first request, or when a task opens. */
 import { Agent, Pool, ProxyAgent, buildConnector, type Dispatcher } from 'undici';
 import { proxyAuthorization, unreachableProxy, type Connection } from '../request/connection.js';
 

@@ -1,6 +1,6 @@
 /**
  * One axios request and its answer, redirects included. Undici or a stand-in for the network answers each hop. This
- * module is loaded with the first request.
+ * module is loaded with the first request, or when a task opens.
  */
 import { AxiosError, CanceledError, default as axios } from 'axios';
 import type { AxiosBasicCredentials, AxiosResponse, InternalAxiosRequestConfig } from 'axios';

@@ -105,11 +105,11 @@ class Exchange<In, Out> implements AnswerTarget {
 export class HttpCaller<In, Out> implements Caller<In, Out> {
   private readonly parts: HttpCallerParts<In, Out>;
   private hasAnswered = false;
-  /** Undefined until axios has processed a request; 'none' if axios must process each request. */
+  /** Undefined until axios has built the config of a request; 'none' if axios must process each request. */
   private prepared: PreparedRequest | 'none' | undefined;
   /**
-   * Those that can be sent as the first one is, while axios processes that one; undefined if none is on its way. At most
-   * the calls in flight.
+   * Requests that wait until axios has built the config of the first one; undefined if there is no such first request. At
+   * most the calls in flight.
    */
   private waiting: Exchange<In, Out>[] | undefined;
 
@@ -167,16 +167,17 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     else this.sendFirst(exchange);
   }
 
-  /** Sends a request with axios, and in the turn after it those that wait for the config that axios builds. */
+  /** Sends a request with axios. Once axios has built its config, sends the requests that wait for it. */
   private sendFirst(exchange: Exchange<In, Out>): void {
     const waiting: Exchange<In, Out>[] = [];
     this.waiting = waiting;
     const release = (direct: Direct): void => {
       if (this.waiting !== waiting) return;
-      this.prepare(direct);
       this.waiting = undefined;
-      // The request that is being sent stays the first. If it has not reached the adapter, the next one is.
-      for (const next of waiting) if (next.wanted > 0) this.dispatch(next);
+      this.prepare(direct);
+      // If the first request failed before the adapter, the next one becomes the first. The array is emptied, because
+      // it lives as long as the first request.
+      for (const next of waiting.splice(0)) if (next.wanted > 0) this.dispatch(next);
     };
     void this.askAxios(exchange, undefined, release);
   }
@@ -185,10 +186,10 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private askPrepared(prepared: PreparedRequest, exchange: Exchange<In, Out>, body: string | undefined): void {
     const { attempts } = exchange;
     const headers = prepared.commonHeaders();
-    this.pushVarying(headers, attempts);
     exchange.headers = headers;
     let url: string;
     try {
+      this.pushVarying(headers, attempts);
       url = this.parts.url.fill((attempts[0] as Attempt<In>).call.record);
     } catch (error) {
       this.refuse(exchange, error);
@@ -202,13 +203,9 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   /**
    * Sends a request with axios. Never rejects.
    * @param outcome of its first hop, if it was sent without axios.
-   * @param release called once it is sent, or has ended without being sent.
+   * @param release called when the adapter sends the request, and at the end of it.
    */
-  async askAxios(
-    exchange: Exchange<In, Out>,
-    outcome?: HopOutcome,
-    release?: (direct: Direct) => void,
-  ): Promise<void> {
+  async askAxios(exchange: Exchange<In, Out>, outcome?: HopOutcome, release?: (direct: Direct) => void): Promise<void> {
     const { attempts, body, wanted } = exchange;
     if (wanted === 0) return;
     const headers = exchange.headers === undefined ? this.headersFor(attempts) : fromPairs(exchange.headers);

@@ -1,8 +1,8 @@
 /**
  * The HTTP transport of a request task: its axios client, and the headers and limits of its requests.
  *
- * Guarantees: loading it loads axios, but undici only with the first request. `close` closes every connection that it
- * made, but not a client that the user passed in.
+ * Guarantees: opening it loads axios and undici, but undici not where a stand-in answers. It connects with the first
+ * request. `close` closes every connection that it made, but not a client that the user passed in.
  */
 import type { AxiosInstance, AxiosRequestConfig } from 'axios';
 import { holdClock, type Skip, type TaskScope } from '../../connect/index.js';
@@ -145,6 +145,7 @@ async function ownClient<In, Out>({
   policies,
   clock,
   connection,
+  upstream,
 }: TransportParts<In, Out>): Promise<OwnClient> {
   const { maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, credentialHeaders = [] } = request;
   const [{ default: axios }, { adapterOver }, { keepWritten }, { readAnswer }] = await holdClock(
@@ -155,8 +156,8 @@ async function ownClient<In, Out>({
     { connections: policies.concurrency(DEFAULT_HTTP_CONCURRENCY).max, maxResponseBytes, credentialHeaders },
     () => Promise.resolve(connection),
   );
-  // Not by the first record, which would wait for it while the run is busy with others.
-  await holdClock(clock, adapter.load());
+  // Otherwise the first record would wait for it while the run is busy with others.
+  if (upstream === undefined) await holdClock(clock, adapter.load());
   const transforms = [axios.defaults.transformRequest ?? []].flat();
   const written = headersOf(request).writesJson ? { transformRequest: keepWritten(transforms) } : {};
   const transformResponse = readAnswer(request, [axios.defaults.transformResponse ?? []].flat());

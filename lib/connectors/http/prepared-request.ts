@@ -1,6 +1,6 @@
 /**
  * Requests of a task that bypass axios. The config that axios has built for the first request is kept, and similar
- * requests are sent with it over undici. This module is loaded with the first request.
+ * requests are sent with it over undici. This module is loaded when a task opens.
  *
  * Guarantees: the result is the same as with axios. An answer that is not plainly a success is passed to axios with
  * `leaveToAxios`, so redirects, statuses, errors and their texts are always those of axios. No request is prepared if

@@ -78,12 +78,12 @@ export interface TaskAdapter extends UndiciAdapter {
   prepare(direct: Direct, template: Template): PreparedRequest | undefined;
 }
 
-/** @param connect called once, with the first request. */
+/** @param connect called once, with the first request or by `load`. */
 export function adapterOver(options: UndiciAdapterOptions, connect: () => Promise<Connection>): TaskAdapter {
   const { connections = 64, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, connectTimeoutMs = 10_000 } = options;
   const { credentialHeaders = [] } = options;
   const settings = exchangeSettings(maxResponseBytes, credentialHeaders, inRealTime);
-  // Loaded with the first request: a program without requests does not load undici.
+  // Loaded with the first request or by `load`: a program without requests does not load undici.
   let loading: Promise<Loaded> | undefined;
   let loaded: Loaded | undefined;
   const loadOnce = async (): Promise<Loaded> => {

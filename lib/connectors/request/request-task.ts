@@ -67,7 +67,7 @@ export class RequestTask<In, Out> extends BaseTask<In, Out> {
     const { request, policies } = this;
     const { url: given } = request;
     secrets.addHeaders(request.headers);
-    // Called before anything is loaded: what it waits for, such as a server that starts, needs the time.
+    // Called first, so that a server that it starts can start while modules are loaded.
     const resolving = typeof given === 'function' ? given() : given;
     if (typeof given === 'function' && upstream === undefined) this.preload();
     const address = await resolving;

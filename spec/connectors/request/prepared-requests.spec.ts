@@ -167,7 +167,7 @@ describe('a prepared request', () => {
     expect(axiosSaw).toEqual({ prepared: 1, axios: 20 });
   });
 
-  it('takes its turn behind a first request that cannot be sent', async () => {
+  it('does not wait behind records that cannot fill the URL', async () => {
     const names = ['..', '..', 'plain', 'plain', '..', 'plain'];
     const options = { url: `${server.url}/{name}`, concurrency: 6 };
     const run = await server.bothWays(
@@ -178,6 +178,29 @@ describe('a prepared request', () => {
     expect(run.prepared.letters).toHaveLength(3);
     expect(run.prepared.outputs).toHaveLength(3);
     expect(run.axiosSaw.prepared).toBe(1);
+  });
+
+  it('becomes the first where the first one fails before it is sent', async () => {
+    const { defaults } = axios;
+    const { transformRequest: before } = defaults;
+    defaults.transformRequest = function transformRequest(data: unknown) {
+      if (this.url?.endsWith('/refused') === true) throw new TypeError('not this one');
+      return data;
+    };
+    try {
+      const names = ['refused', 'plain', 'plain', 'plain', 'plain'];
+      const options = { url: `${server.url}/{name}`, method: 'GET' as const, concurrency: 5, retry: false as const };
+      const run = await server.bothWays(
+        options,
+        names.map((name) => ({ name })),
+      );
+      expect(run.prepared).toEqual(run.axios);
+      expect(run.prepared.letters).toHaveLength(1);
+      expect(run.prepared.seen).toHaveLength(4);
+      expect(run.axiosSaw).toEqual({ prepared: 2, axios: 5 });
+    } finally {
+      if (before !== undefined) defaults.transformRequest = before;
+    }
   });
 
   it('takes no credentials along when a redirect crosses origins', async () => {
@@ -273,9 +296,12 @@ describe('a prepared request', () => {
       return data;
     });
     try {
-      const run = await server.bothWays({ url: server.url, method: 'GET' }, [1, 2, 3]);
-      expect(run.axiosSaw.prepared).toBe(3);
-      expect(seen).toBe(6);
+      for (const concurrency of [1, 3]) {
+        const run = await server.bothWays({ url: server.url, method: 'GET', concurrency }, [1, 2, 3]);
+        expect(run.prepared).toEqual(run.axios);
+        expect(run.axiosSaw.prepared).toBe(3);
+      }
+      expect(seen).toBe(12);
     } finally {
       if (transformRequest !== undefined) defaults.transformRequest = transformRequest;
     }
