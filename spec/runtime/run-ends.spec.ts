@@ -290,3 +290,18 @@ describe('the watchdog', () => {
     });
   });
 });
+
+it('has taken no time, not a negative one, in a task that never emitted', async () => {
+  const run = start([
+    task('Read', [], sourceTask(range(10))),
+    task(
+      'Hang',
+      ['Read'],
+      asyncTask(() => new Promise<number>(() => undefined)),
+    ),
+  ]);
+  await until(() => (run.counts['Hang']?.inFlight ?? 0) > 0);
+  run.cancel();
+  const { tasks } = await run.finished;
+  expect(tasks['Hang']).toMatchObject({ out: 0, elapsedMs: 0, recordsPerSecond: 0 });
+});

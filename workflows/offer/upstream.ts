@@ -12,6 +12,8 @@ export interface Endpoint {
   /** The configured URL, or a function that resolves with the URL of the mock server. */
   readonly url: string | (() => Promise<string>);
   readonly method?: string;
+  /** A proxy of the environment does not know the mock server, which is on this machine. */
+  readonly proxy?: false;
 }
 
 export interface Upstream {
@@ -45,7 +47,8 @@ export function upstreamOf(config: UpstreamUrls, context: BuildContext): Upstrea
       const started = await (server ??= start());
       return isSocket ? started.wsUrl : `${started.url}${path}`;
     };
-    return { url: given ?? mocked, ...(isSocket ? { method } : {}) };
+    const place = given === undefined ? { url: mocked, proxy: false as const } : { url: given };
+    return { ...place, ...(isSocket ? { method } : {}) };
   };
   return {
     ats: endpoint(config.ats_url, '/ml/ats/predict', 'ats.predict'),

@@ -114,7 +114,10 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   private waiting: Exchange<In, Out>[] | undefined;
 
   constructor(parts: HttpCallerParts<In, Out>) {
-    this.parts = parts;
+    // A given header with the name of one of ours, in any capitals, would be a second one.
+    const ours = new Set(varyingOf(parts).map((name) => name.toLowerCase()));
+    const given = Object.entries(parts.headers).filter(([name]) => !ours.has(name.toLowerCase()));
+    this.parts = { ...parts, headers: Object.fromEntries(given) };
   }
 
   start(attempts: readonly Attempt<In>[], outcomes: CallOutcomes<In, Out>): void {
@@ -258,13 +261,10 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
   }
 
   private prepare(direct: Direct): void {
-    const { prepare, headers, hasBody, keyHeader, correlationHeader, sendsTrace } = this.parts;
+    const { prepare, headers, hasBody } = this.parts;
     // The request did not reach the adapter.
     if (direct.config === undefined) return;
-    const varying = [keyHeader, correlationHeader, sendsTrace ? TRACE_HEADER : undefined].filter(
-      (name) => name !== undefined,
-    );
-    this.prepared = prepare?.(direct, { headers, varying, hasBody }) ?? 'none';
+    this.prepared = prepare?.(direct, { headers, varying: varyingOf(this.parts), hasBody }) ?? 'none';
   }
 
   private succeed(attempt: Attempt<In>, answer: unknown, outcomes: CallOutcomes<In, Out>): void {
@@ -397,6 +397,15 @@ export class HttpCaller<In, Out> implements Caller<In, Out> {
     const { hasAnswered } = this;
     return { upstream: url.label, task, isIdempotent, now: clock.now(), hasAnswered, isUnixSocket };
   }
+}
+
+/** The names of the headers that differ from request to request. */
+function varyingOf({
+  keyHeader,
+  correlationHeader,
+  sendsTrace,
+}: Pick<HttpCallerParts<never, never>, 'keyHeader' | 'correlationHeader' | 'sendsTrace'>): readonly string[] {
+  return [keyHeader, correlationHeader, sendsTrace ? TRACE_HEADER : undefined].filter((name) => name !== undefined);
 }
 
 function fromPairs(flat: readonly string[]): Record<string, string> {

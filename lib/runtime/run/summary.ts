@@ -18,12 +18,14 @@ export function summarizeTask(
 ): TaskSummary {
   const { account, latency, queueing, calls } = scope;
   const joined = joinScope === scope ? undefined : joinScope.account;
-  const elapsedMs = (account.lastAtMs ?? 0) - (account.firstAtMs ?? 0);
+  const { firstAtMs, lastAtMs } = account;
+  // A task that began and never emitted has no last moment.
+  const elapsedMs = firstAtMs === undefined || lastAtMs === undefined ? 0 : lastAtMs - firstAtMs;
   // Without spreads: they cost more than all else here, and a large graph has thousands of tasks.
   const summary: Mutable<TaskSummary> = {
     kind: declaration.task.kind,
     dependencies: dependenciesOf(plan),
-    status: statusOf(account.firstAtMs !== undefined, outcome, reason),
+    status: statusOf(firstAtMs !== undefined, outcome, reason),
     in: account.in,
     out: account.out,
     skipped: account.skipped + (joined?.skipped ?? 0),

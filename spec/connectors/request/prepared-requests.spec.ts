@@ -203,6 +203,19 @@ describe('a prepared request', () => {
     }
   });
 
+  it('has one header of each name, in whatever capitals one is given', async () => {
+    const headers = { 'Idempotency-Key': 'mine', 'X-Correlation-ID': 'mine', TraceParent: 'mine', 'X-Other': 'kept' };
+    const run = await server.bothWays({ url: server.url, headers }, [1, 2, 3]);
+    expect(run.prepared).toEqual(run.axios);
+    expect(run.prepared.seen).toHaveLength(3);
+    for (const { headers: seen } of run.prepared.seen) {
+      expect(seen['x-other']).toBe('kept');
+      for (const name of ['idempotency-key', 'x-correlation-id', 'traceparent']) {
+        expect(seen[name]).toEqual(expect.not.stringContaining('mine'));
+      }
+    }
+  });
+
   it('takes no credentials along when a redirect crosses origins', async () => {
     answers = { away: redirect(307, `${elsewhere.url}/plain`) };
     const url = `${server.url.replace('//', '//user:pass%25@')}/{name}`;

@@ -219,6 +219,23 @@ describe('OfferWorkFlow', () => {
     }
   });
 
+  it.each(['http', 'ws'])('asks its own mock server behind no proxy of the environment: %s', async (transport) => {
+    const nobody = 'http://127.0.0.1:9';
+    const before = { ...process.env };
+    Object.assign(process.env, { HTTP_PROXY: nobody, http_proxy: nobody, NO_PROXY: '', no_proxy: '' });
+    try {
+      const urls = { ats_url: undefined, resp_url: undefined, offer_url: undefined, transport };
+      const { summary } = await offer(`proxy-${transport}.csv`, { config: urls });
+      expect(summary.tasks['Load']).toMatchObject({ out: expected.size, deadLettered: 0 });
+    } finally {
+      for (const name of ['HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy']) {
+        const value = before[name];
+        if (value === undefined) Reflect.deleteProperty(process.env, name);
+        else process.env[name] = value;
+      }
+    }
+  });
+
   it('starts the mock server itself where no URL is given, says so, and leaves nothing of it behind', async () => {
     const run = OfferWorkFlow.run({
       csv_path: join(folder, 'members.csv'),
