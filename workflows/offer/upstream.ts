@@ -12,7 +12,7 @@ export interface Endpoint {
   /** The configured URL, or a function that resolves with the URL of the mock server. */
   readonly url: string | (() => Promise<string>);
   readonly method?: string;
-  /** A proxy of the environment does not know the mock server, which is on this machine. */
+  /** False for the mock server: it is on this machine, where a proxy that the environment names cannot reach it. */
   readonly proxy?: false;
 }
 

@@ -219,7 +219,7 @@ describe('OfferWorkFlow', () => {
     }
   });
 
-  it.each(['http', 'ws'])('asks its own mock server behind no proxy of the environment: %s', async (transport) => {
+  it.each(['http', 'ws'])('asks its own mock server directly, whatever proxy is set: %s', async (transport) => {
     const nobody = 'http://127.0.0.1:9';
     const before = { ...process.env };
     Object.assign(process.env, { HTTP_PROXY: nobody, http_proxy: nobody, NO_PROXY: '', no_proxy: '' });
